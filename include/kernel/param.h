@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* param.h: kernel parameters. KPARAM("name", handler, "help") anywhere; handler gets the text behind '=' or "". */
+#pragma once
+#include <kernel/types.h>
+
+struct kparam {
+    const char *name;
+    void (*handler)(const char *value);
+    const char *help;
+};
+#define KPARAM(pname, fn, phelp)                                                                  \
+    static const struct kparam kparam_##fn __used __section(".kparams") = { pname, fn, phelp }
+/* Runs the handlers for the boot command line; unknown words are left for init. */
+void param_parse(const char *cmdline);
+const char *param_cmdline(void);

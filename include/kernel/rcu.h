@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rcu.h: a simple RCU. A reader runs with preemption off; a grace period has passed when every online CPU has
+ * gone through a context switch, user mode or idle. Callbacks run in task context of the rcu kernel thread.
+ */
+#pragma once
+#include <kernel/preempt.h>
+
+struct rcu_head {
+    struct rcu_head *next;
+    void (*func)(struct rcu_head *);
+};
+
+static inline void rcu_read_lock(void)
+{
+    preempt_disable();
+}
+static inline void rcu_read_unlock(void)
+{
+    preempt_enable();
+}
+#define rcu_dereference(p)     __atomic_load_n(&(p), __ATOMIC_CONSUME)
+#define rcu_assign_pointer(p, v) __atomic_store_n(&(p), v, __ATOMIC_RELEASE)
+
+/* Calls @func(@head) after a grace period. Any context. */
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *));
+/* Sleeps for a grace period. */
+void synchronize_rcu(void);
+/* Sleeps until all callbacks queued before it have run; used by leak checks. */
+void rcu_barrier(void);
+/* Scheduler hook: this CPU is in a quiescent state. */
+void rcu_note_quiescent(void);
+/* kfree after a grace period. */
+#define kfree_rcu(ptr, member) call_rcu_kfree(&(ptr)->member, ptr)
+void call_rcu_kfree(struct rcu_head *head, void *ptr);

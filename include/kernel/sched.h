@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched.h: the scheduler. Per-CPU run queues, time-sliced fair scheduling by virtual run time with nice levels,
+ * idle balancing. Locks: RUNQ (spin, irq off). A task's state is set by itself and read by wakers under its run queue's lock.
+ */
+#pragma once
+#include <kernel/cpu.h>
+#include <kernel/spinlock.h>
+
+struct task;
+
+/* Task states; a bit each, so that wakers can name a set. */
+#define TASK_RUNNING         0u
+#define TASK_INTERRUPTIBLE   1u
+#define TASK_UNINTERRUPTIBLE 2u
+#define TASK_STOPPED         4u
+#define TASK_ZOMBIE          8u
+#define TASK_DEAD            16u
+#define TASK_NEW             32u
+#define TASK_KILLABLE        64u /* woken by fatal signals only */
+
+void sched_init(void);                 /* boot CPU, after the slab allocator */
+void sched_init_cpu(unsigned int cpu); /* each CPU on itself: makes the running context its idle task */
+__noreturn void sched_idle_loop(void);
+
+/* Gives up the CPU; returns when the task runs again. With state != RUNNING the task leaves the run queue. */
+void schedule(void);
+void sched_yield_current(void);
+/* Makes @t runnable when its state is in @states; returns whether it was woken. Any context. Full barrier. */
+bool wake_up_state(struct task *t, unsigned int states);
+static inline bool wake_up_task(struct task *t)
+{
+    return wake_up_state(t, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE | TASK_KILLABLE);
+}
+/* First wake-up of a task made by fork or kernel_thread. */
+void sched_start(struct task *t);
+/* fork: sets the child's scheduling fields from the parent. */
+void sched_fork(struct task *child);
+/* Timer tick accounting, irq context. */
+void sched_tick(void);
+void sched_set_nice(struct task *t, int nice);
+int sched_set_affinity(struct task *t, cpumask_t mask); /* -EINVAL when no online CPU is left */
+/* Sends a reschedule IPI when @cpu is not this one. */
+void resched_cpu(unsigned int cpu);
+/* Statistics for /proc. */
+u64 sched_nr_switches(void);
+unsigned int sched_nr_running(void);
+u64 sched_idle_ns(unsigned int cpu);
+void sched_loadavg(unsigned long avg[3]); /* fixed point, 1 << 11 is 1.00 */
+
+/* arch: saves @prev, restores @next on its kernel stack; returns (in next's context) the task switched from. */
+struct task *arch_switch_to(struct task *prev, struct task *next);
+/* First thing that runs in a new task's context, called by arch's ret_from_fork with the previous task. */
+void sched_finish_switch(struct task *prev);
+void arch_send_resched_ipi(unsigned int cpu);

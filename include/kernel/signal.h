@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signal.h: signals as POSIX and Linux define them (signal(7)). Locks: SIGHAND, one per struct sighand.
+ */
+#pragma once
+#include <kernel/list.h>
+#include <kernel/spinlock.h>
+#include <asm/signal.h>
+#include <asm/siginfo.h>
+
+/* The package's header for user space names the old 32-signal set; the kernel's own set has 64. */
+typedef struct { u64 bits; } ksigset_t;
+#define sigset_t ksigset_t
+#define NSIGNALS 64
+static inline u64 sigmask(int sig)
+{
+    return 1ULL << (sig - 1);
+}
+
+struct task;
+struct process;
+
+struct ksigaction { /* layout of rt_sigaction's argument */
+    void *handler;
+    unsigned long flags;
+    void *restorer;
+    sigset_t mask;
+};
+
+struct sighand {
+    atomic_t refs;
+    spinlock_t lock; /* LOCK_SIGHAND */
+    struct ksigaction action[NSIGNALS];
+};
+
+struct sigqueue {
+    struct list_head link;
+    siginfo_t info;
+};
+
+struct sigpending {
+    struct list_head list; /* struct sigqueue */
+    sigset_t set;
+};
+
+/* Sends to one thread or to the whole process. info NULL = from the kernel. 0 or -EAGAIN (queue limit for RT signals). */
+int signal_send_task(struct task *t, int sig, const siginfo_t *info);
+int signal_send_process(struct process *p, int sig, const siginfo_t *info);
+int signal_send_pgrp(pid_t pgid, int sig, const siginfo_t *info);
+/* A fault of the current thread: forced, cannot be ignored or blocked (then it kills). */
+void signal_send_fault(int sig, int code, vaddr_t addr, int trapno, unsigned long error);
+static inline bool signal_pending_fast(const bool *flag)
+{
+    return READ_ONCE(*flag);
+}
+bool signal_pending(void);       /* current */
+bool fatal_signal_pending(void); /* current will die */
+
+/* Kernel-internal results of interrupted calls; never seen by user programs. */
+#define ERESTARTSYS          512
+#define ERESTARTNOINTR       513
+#define ERESTARTNOHAND       514
+#define ERESTART_RESTARTBLOCK 516
+
+struct pt_regs;
+/* Return-to-user work: delivers signals, handles stops and death, restarts calls. arch calls it with irqs on. */
+void signal_deliver(struct pt_regs *regs);
+/* arch: builds the frame; 0 or -EFAULT (then SIGSEGV). @info, @act and the mask to restore are given. */
+int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struct ksigaction *act,
+                        const sigset_t *oldmask);
+/* arch: about restarting: is a call being returned from, its result, and set up a re-execution or another result. */
+bool arch_in_syscall(const struct pt_regs *regs);
+long arch_syscall_result(const struct pt_regs *regs);
+void arch_syscall_restart(struct pt_regs *regs, bool use_restart_syscall);
+void arch_set_syscall_result(struct pt_regs *regs, long result);
+/* Sets current's blocked mask (SIGKILL and SIGSTOP removed) and recomputes the pending flag. */
+void signal_set_blocked(const sigset_t *mask);
+/* altstack: is sp on it? */
+bool signal_on_altstack(vaddr_t sp);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* string.h: the C library's memory and string functions that the kernel uses. Source: ISO C 7.24. */
+#pragma once
+#include <kernel/types.h>
+
+void *memcpy(void *d, const void *s, size_t n);
+void *memmove(void *d, const void *s, size_t n);
+void *memset(void *d, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+void *memchr(const void *s, int c, size_t n);
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t n);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strchr(const char *s, int c);
+char *strrchr(const char *s, int c);
+char *strstr(const char *s, const char *needle);
+/* Copies with truncation, always terminates; returns the copied length or -E2BIG when truncated. */
+ssize_t strscpy(char *d, const char *s, size_t n);
+/* Number with base prefix as strtoull(base 0); *@end behind it. */
+u64 parse_u64(const char *s, const char **end);
+/* "64M", "1G": number with K M G suffix. */
+u64 parse_size(const char *s, const char **end);
