@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page.h: struct page, one per physical frame, and its reference word.
+ *
+ * The word holds everything that must change together: bit 0 TAIL, bits 1..31 references (PAGE_REF each),
+ * bits 32..63 pins (PAGE_PIN each; a pin also holds a reference). 0 means free. Frames that the kernel itself
+ * owns (slab, page tables, kernel stacks) keep the word 0 and are freed by their owner, so that a speculative
+ * page_try_get on them fails. No lock in put.
+ *
+ * Invariants: I1 word == 0 <=> no user of the frame but its kernel owner; I2 a frame in the buddy allocator has
+ * word 0 and kind PAGE_FREE; I3 mapcount is the number of leaf entries that map the frame, and each of them holds
+ * one reference. buddy_check and pt_check test them.
+ */
+#pragma once
+#include <kernel/atomic.h>
+#include <kernel/list.h>
+#include <kernel/spinlock.h>
+
+struct mapping;
+struct mm;
+struct kmem_cache;
+
+#define PAGE_TAIL 1ULL
+#define PAGE_REF  2ULL
+#define PAGE_PIN  (1ULL << 32)
+
+enum page_kind {
+    PAGE_RESERVED, /* firmware, kernel image: never allocated */
+    PAGE_FREE,     /* in the buddy allocator (head of its block carries the order) */
+    PAGE_PCP,      /* on a per-CPU free list */
+    PAGE_KERNEL,   /* allocated by the kernel, owner unknown to mm (stacks, buffers) */
+    PAGE_SLAB,
+    PAGE_TABLE,    /* page table of some address space */
+    PAGE_ANON,     /* anonymous memory */
+    PAGE_FILE,     /* in a mapping's tree (page cache, shared memory) */
+    PAGE_ZERO,     /* the shared zero page */
+};
+
+/* flags, changed atomically */
+#define PG_DIRTY      (1u << 0)
+#define PG_UPTODATE   (1u << 1)
+#define PG_LOCKED     (1u << 2) /* page_lock() */
+#define PG_WAITERS    (1u << 3) /* somebody sleeps in page_lock() */
+#define PG_REFERENCED (1u << 4)
+#define PG_EXCLUSIVE  (1u << 5) /* anonymous and mapped by one process only: may be written in place */
+#define PG_LAZYFREE   (1u << 6) /* MADV_FREE: clean means discardable */
+#define PG_MLOCKED    (1u << 7)
+
+struct page {
+    u64 word;       /* {TAIL, refs, pins}: only through the functions below */
+    u32 flags;      /* PG_*, atomic */
+    s32 mapcount;   /* leaf entries that map this frame; atomic */
+    u8 kind;        /* enum page_kind; changed by the owner */
+    u8 order;       /* PAGE_FREE heads: block order; PAGE_SLAB, PAGE_KERNEL heads: allocation order */
+    u8 level;       /* PAGE_TABLE: level of the table */
+    u8 zone;
+    u32 private;
+    union {
+        struct { struct mapping *mapping; u64 index; }; /* PAGE_FILE: owner and index in pages; PAGE_ANON: NULL, va >> PAGE_SHIFT */
+        struct { struct mm *pt_mm; u32 pt_used; u32 pt_shared; }; /* PAGE_TABLE: owner, non-empty entries [ptl], share count */
+        struct { struct kmem_cache *slab_cache; void *slab_free; }; /* PAGE_SLAB */
+    };
+    union {
+        struct list_head link;  /* free list, slab list, LRU: by kind */
+        struct { spinlock_t ptl; u64 pt_private; }; /* PAGE_TABLE: lock of its entries; MMU's own word (VSID) */
+        struct { u32 slab_inuse, slab_total; u64 slab_pad; };
+    };
+    u64 spare;
+};
+_Static_assert(sizeof(struct page) == 64, "one cache line per frame");
+
+extern struct page *mem_map; /* indexed by pfn - mem_map_first */
+extern pfn_t mem_map_first, mem_map_end;
+
+static inline bool pfn_valid(pfn_t pfn)
+{
+    return pfn >= mem_map_first && pfn < mem_map_end;
+}
+static inline struct page *pfn_to_page(pfn_t pfn)
+{
+    return &mem_map[pfn - mem_map_first];
+}
+static inline pfn_t page_to_pfn(const struct page *p)
+{
+    return (pfn_t)(p - mem_map) + mem_map_first;
+}
+static inline paddr_t page_to_phys(const struct page *p)
+{
+    return (paddr_t)page_to_pfn(p) << PAGE_SHIFT;
+}
+/* Through the direct map; arch provides phys_to_virt/virt_to_phys in <asm/quire_mmu_const.h> (included by arch/mmu_const.h). */
+#include <arch/mmu_const.h>
+static inline void *page_to_virt(const struct page *p)
+{
+    return phys_to_virt(page_to_phys(p));
+}
+static inline struct page *virt_to_page(const void *v)
+{
+    return pfn_to_page((pfn_t)(virt_to_phys(v) >> PAGE_SHIFT));
+}
+
+static inline u32 page_refs(const struct page *p)
+{
+    return (u32)(__atomic_load_n(&p->word, __ATOMIC_RELAXED) & 0xfffffffeu) >> 1;
+}
+static inline u32 page_pins(const struct page *p)
+{
+    return (u32)(__atomic_load_n(&p->word, __ATOMIC_RELAXED) >> 32);
+}
+/* Caller already holds a reference: never 0 -> 1. */
+static inline void page_get(struct page *p)
+{
+    (void)__atomic_fetch_add(&p->word, PAGE_REF, __ATOMIC_RELAXED);
+}
+static inline void page_get_n(struct page *p, u32 n)
+{
+    (void)__atomic_fetch_add(&p->word, n * PAGE_REF, __ATOMIC_RELAXED);
+}
+/* Speculative: false when the word is 0. */
+bool page_try_get(struct page *p);
+/* Called when the last reference went: returns the frame by its kind. */
+void page_free_last(struct page *p);
+/* Gives @units (PAGE_REF, or PAGE_REF | PAGE_PIN) back. Earlier accesses to the page are ordered before (release),
+ * the freeing after (acquire): on POWER lwsync before, isync/lwsync behind. */
+static inline void page_put_units(struct page *p, u64 units)
+{
+    u64 left = __atomic_sub_fetch(&p->word, units, __ATOMIC_RELEASE);
+    if (unlikely(left == 0)) {
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        page_free_last(p);
+    }
+}
+static inline void page_put(struct page *p)
+{
+    page_put_units(p, PAGE_REF);
+}
+static inline void page_pin(struct page *p)
+{
+    (void)__atomic_fetch_add(&p->word, PAGE_REF | PAGE_PIN, __ATOMIC_RELAXED);
+}
+static inline void page_unpin(struct page *p)
+{
+    page_put_units(p, PAGE_REF | PAGE_PIN);
+}
+static inline bool page_test(const struct page *p, u32 flag)
+{
+    return (READ_ONCE(p->flags) & flag) != 0;
+}
+static inline void page_set(struct page *p, u32 flag)
+{
+    atomic_or_u32(&p->flags, flag);
+}
+static inline void page_clear(struct page *p, u32 flag)
+{
+    atomic_and_u32(&p->flags, ~flag);
+}
+static inline s32 page_mapcount(const struct page *p)
+{
+    return READ_ONCE(p->mapcount);
+}
