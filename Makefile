@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+#
+# Builds Quire, runs it in QEMU and tests it. `make help` lists what there is.
+#
+# Non-recursive: every rule of the kernel is in this file, arch/$(ARCH)/arch.mk (compiler flags and QEMU's
+# name) and user/user.mk (the programs in the initramfs). A second make runs only to build the other flavour.
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# ---- what is built -------------------------------------------------------------------------------------------------
+
+ARCH ?= x86_64
+ARCHES := $(patsubst arch/%/arch.mk,%,$(wildcard arch/*/arch.mk))
+ifeq ($(filter $(ARCH),$(ARCHES)),)
+$(error ARCH=$(ARCH) is not known. There is: $(ARCHES))
+endif
+
+# A goal below build/x86_64-debug/ asks for the debug flavour by its name.
+ifneq ($(findstring -debug/,$(MAKECMDGOALS)),)
+DEBUG := 1
+endif
+DEBUG ?= 0
+ifeq ($(filter $(DEBUG),0 1),)
+$(error DEBUG=$(DEBUG) is not known. There is: 0 1)
+endif
+FLAVOUR := $(if $(filter 1,$(DEBUG)),-debug)
+B := build/$(ARCH)$(FLAVOUR)
+
+# ---- how it is run -------------------------------------------------------------------------------------------------
+
+FIRMWARE ?= bios
+MMU      ?=
+SMP      ?= 2
+MEM      ?= 256M
+APPEND   ?=
+INITRD   ?=
+T        ?=
+GDB      ?= 0
+ACCEL    ?= tcg
+
+include arch/$(ARCH)/arch.mk
+
+ifeq ($(filter $(FIRMWARE),$(FIRMWARES)),)
+$(error FIRMWARE=$(FIRMWARE) is not known on $(ARCH). There is: $(FIRMWARES))
+endif
+ifneq ($(MMU),)
+ifeq ($(filter $(MMU),$(MMUS)),)
+$(error MMU=$(MMU) is not known on $(ARCH). There is: $(if $(MMUS),$(MMUS),no choice, leave MMU out))
+endif
+endif
+ifeq ($(filter $(ACCEL),tcg kvm),)
+$(error ACCEL=$(ACCEL) is not known. There is: tcg kvm)
+endif
+ifneq ($(INITRD),)
+ifeq ($(wildcard $(INITRD)),)
+$(error INITRD=$(INITRD): there is no such file. Give the path of a newc cpio archive, or leave INITRD out)
+endif
+endif
+
+# ---- compiler ------------------------------------------------------------------------------------------------------
+
+CC      := $(CROSS)gcc
+LD      := $(CROSS)ld
+NM      := $(CROSS)nm
+OBJCOPY := $(CROSS)objcopy
+PYTHON  := python3
+
+WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef -Wpointer-arith \
+            -Wwrite-strings -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+INCLUDES := -nostdinc -Iinclude -Iarch/$(ARCH)/include -I. \
+            -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -isystem $(B)/uapi
+CFLAGS   := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing -fno-omit-frame-pointer -fno-common \
+            -fno-delete-null-pointer-checks -ffile-prefix-map=$(CURDIR)/= $(ARCH_CFLAGS) $(WARNINGS) $(INCLUDES)
+ASFLAGS  := -g -D__ASSEMBLY__ $(ARCH_ASFLAGS) $(INCLUDES)
+LDFLAGS  := -nostdlib -static --build-id=none -z noexecstack $(ARCH_LDFLAGS)
+# Without runtime or before it is up: no instrumentation.
+NO_UBSAN := kernel/ubsan.c $(ARCH_NO_UBSAN)
+ifeq ($(DEBUG),1)
+CFLAGS += -DCONFIG_DEBUG=1
+UBSAN  := -fsanitize=undefined
+else
+CFLAGS += -momit-leaf-frame-pointer
+endif
+
+# ---- sources -------------------------------------------------------------------------------------------------------
+
+SRCS := $(wildcard kernel/*.c kernel/*/*.c mm/*.c fs/*.c fs/*/*.c drivers/*.c lib/*.c boot/*.c boot/$(ARCH)/*.[cS] \
+                   arch/$(ARCH)/kernel/*.[cS] arch/$(ARCH)/mm/*.[cS])
+ifeq ($(DEBUG),1)
+SRCS += $(wildcard tests/kernel/*/*.c)
+endif
+OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
+
+.PHONY: all kernel iso run test debug bench check help doctor deps clean mutants
+all: kernel $(B)/initrd.cpio compile_commands.json
+kernel: $(B)/quire.elf
+
+# The initramfs: user/user.mk says how $(B)/initrd.cpio is made.
+-include user/user.mk
+
+# The part of Linux's UAPI headers that kernel code may include, and nothing else of the C library's directory.
+UAPI := $(B)/uapi/.stamp
+$(UAPI): Makefile arch/$(ARCH)/arch.mk
+	@mkdir -p $(@D)
+	@test -e $(UAPI_ASM)/unistd.h || { echo "Linux's headers are missing: run make deps" >&2; exit 1; }
+	@ln -sfn $(UAPI_LINUX) $(@D)/linux
+	@ln -sfn $(UAPI_GENERIC) $(@D)/asm-generic
+	@ln -sfn $(UAPI_ASM) $(@D)/asm
+	@touch $@
+
+# Objects depend on the flags, so that another APPEND does not rebuild and another -O does.
+FLAGS_FILE := $(B)/flags
+$(shell mkdir -p $(B); echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' | cmp -s - $(FLAGS_FILE) || \
+        echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' > $(FLAGS_FILE))
+
+cflags_of = $(CFLAGS) $(if $(filter $(NO_UBSAN),$(1)),,$(UBSAN))
+
+$(B)/obj/%.o: %.c $(FLAGS_FILE) | $(UAPI)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(call cflags_of,$<) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.S $(FLAGS_FILE) | $(UAPI)
+	@mkdir -p $(@D)
+	@echo "  AS      $<"
+	@$(CC) $(ASFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/linker.ld: linker.ld $(FLAGS_FILE) | $(UAPI)
+	@mkdir -p $(@D)
+	@$(CC) -E -P -x c -D__ASSEMBLY__ $(ARCH_LDS_DEFS) $(INCLUDES) -MMD -MF $@.d -MT $@ -o $@ $<
+
+# Two passes: the symbol table of the first link becomes a table in the second. The table lies behind the text, so
+# that filling it moves no function; the second nm proves it.
+link = $(LD) $(LDFLAGS) -T $(B)/linker.ld -o $(1) $(OBJS) $(2)
+
+$(B)/pass1.elf: $(OBJS) $(B)/linker.ld tools/gen-kallsyms.py
+	@: | $(PYTHON) tools/gen-kallsyms.py > $(B)/kallsyms0.S
+	@$(CC) $(ASFLAGS) -c -o $(B)/kallsyms0.o $(B)/kallsyms0.S
+	@$(call link,$@,$(B)/kallsyms0.o)
+
+$(B)/quire.elf: $(B)/pass1.elf
+	@echo "  LD      $@"
+	@$(NM) -n $< | $(PYTHON) tools/gen-kallsyms.py > $(B)/kallsyms.S
+	@$(CC) $(ASFLAGS) -c -o $(B)/kallsyms.o $(B)/kallsyms.S
+	@$(call link,$@.tmp,$(B)/kallsyms.o)
+	@$(NM) -n $@.tmp | $(PYTHON) tools/gen-kallsyms.py | cmp - $(B)/kallsyms.S
+	@mv $@.tmp $@
+
+-include $(OBJS:.o=.d) $(B)/linker.ld.d
+
+# One entry per source, for editors and analysers.
+compile_commands.json: Makefile $(FLAGS_FILE) $(SRCS)
+	@{ sep='['; for s in $(SRCS); do \
+	     printf '%s\n{"directory":"%s","file":"%s","command":"%s -c %s"}' "$$sep" '$(CURDIR)' "$$s" \
+	            '$(CC) $(CFLAGS)' "$$s"; sep=','; done; printf '\n]\n'; } > $@
+
+# ---- images --------------------------------------------------------------------------------------------------------
+
+iso: $(B)/quire.iso
+
+RUN_INITRD := $(if $(INITRD),$(INITRD),$(B)/initrd.cpio)
+
+$(B)/quire.iso: $(B)/quire.elf $(RUN_INITRD) iso/grub.cfg tools/make-iso.sh FORCE
+	@tools/make-iso.sh $@ $(B)/quire.elf $(RUN_INITRD) iso/grub.cfg "$(APPEND)"
+
+# ---- running and testing -------------------------------------------------------------------------------------------
+
+deps:
+	@tools/deps.sh $(ARCH)
+
+doctor:
+	@tools/deps.sh --doctor $(ARCH)
+
+RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
+          KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) APPEND="$(APPEND)"
+
+# Tools first, then the build: a fresh machine has no compiler yet.
+run: deps
+	@$(MAKE) --no-print-directory all $(if $(filter direct,$(FIRMWARE)),,$(B)/quire.iso)
+	@$(RUN_ENV) tools/run-qemu.sh run
+
+debug: deps
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(RUN_ENV) KERNEL=build/$(ARCH)-debug/quire.elf INITRD=$(if $(INITRD),$(INITRD),build/$(ARCH)-debug/initrd.cpio) \
+	  tools/run-qemu.sh debug
+
+test: deps
+	@$(MAKE) --no-print-directory DEBUG=0 all $(if $(MKRESCUE),build/$(ARCH)/quire.iso)
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(PYTHON) tools/run-tests.py --arch $(ARCH) --match '$(T)' --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
+
+bench: deps
+	@$(MAKE) --no-print-directory DEBUG=0 all
+	@$(PYTHON) tools/run-bench.py --arch $(ARCH) --match '$(T)'
+
+check: deps
+	@$(MAKE) --no-print-directory DEBUG=0 all
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@tools/check.sh
+
+mutants: deps
+	@$(PYTHON) tools/run-mutants.py --arch $(ARCH) --match '$(T)'
+
+clean:
+	rm -rf build compile_commands.json
+
+help:
+	@sed -n '/^Usage/,$$p' tools/help.txt
+
+FORCE:

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire_thread.h: what x86-64 keeps per thread besides the kernel stack. Only the thread itself changes it while it
+ * runs; the context switch reads and writes it for a thread that does not run.
+ */
+#pragma once
+#include <kernel/types.h>
+
+struct arch_thread {
+    unsigned long ksp;     /* kernel stack pointer while switched out */
+    unsigned long fs_base; /* user TLS pointer */
+    unsigned long gs_base; /* user's GS base; the kernel's own is in MSR_GS_BASE while in the kernel */
+    void *fpu;             /* XSAVE area, 64-byte aligned, NULL for kernel threads */
+    void *fpu_alloc;       /* what to free */
+};
