@@ -38,6 +38,7 @@ typedef unsigned long pfn_t;   /* physical frame number: paddr >> PAGE_SHIFT */
 #define __used        __attribute__((used))
 #define __unused      __attribute__((unused))
 #define __noinline    __attribute__((noinline))
+#undef __always_inline /* the C library of host tests has its own */
 #define __always_inline inline __attribute__((always_inline))
 #define __section(s)  __attribute__((section(s)))
 #define __fallthrough __attribute__((fallthrough))
