@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arch/mmu.h: the seam between mm/ and an MMU.
+ *
+ * The truth about an address space is a software radix tree of page tables, on every machine. One entry type at every
+ * level; the level is an argument. Level 0 holds base pages; a leaf may stand wherever pt_level_can_leaf(level) says so.
+ * x86-64 and POWER radix give that tree to the hardware; POWER hash keeps a cache of it and fills it in mmu_refill.
+ * arch/README.md compares the implementations function by function; tests/kernel/mm/seam_ktest.c is the conformance suite.
+ *
+ * <asm/quire_mmu.h> (arch/ARCH/include) implements section A and B as static inlines; arch/ARCH/mm/ the rest.
+ */
+#pragma once
+#include <arch/mmu_const.h>
+#include <kernel/atomic.h>
+#include <kernel/cpu.h>
+
+typedef struct {
+    u64 v;
+} pte_t;
+
+/* Permission and memory type of a mapping; arch translates. Also the permission of a link to a lower table. */
+typedef u32 pt_prot_t;
+#define PT_R  1u
+#define PT_W  2u
+#define PT_X  4u
+#define PT_U  8u   /* user may use it */
+#define PT_NC 16u  /* uncached device memory */
+#define PT_G  32u  /* same in every address space (kernel half) */
+#define PT_RWXU (PT_R | PT_W | PT_X | PT_U)
+
+/* What happened to a leaf since it was last cleared. */
+#define PT_YOUNG 1u
+#define PT_DIRTY 2u
+#define PT_SOFT  4u /* soft-dirty, software only */
+
+/* What an MMU can say (mmu_has). */
+enum mmu_ability {
+    MMU_LINK_WRITE,   /* a link can take write permission away from everything below it */
+    MMU_LINK_EXEC,
+    MMU_HW_YOUNG,     /* hardware sets young and dirty by itself */
+    MMU_WALKS_TREE,   /* hardware reads the tree: no refill */
+};
+
+struct mm;
+struct page;
+struct bootinfo;
+
+#include <asm/quire_mmu.h>
+
+/*
+ * Geometry, static inlines in <asm/quire_mmu.h> (constants on x86-64):
+ *   unsigned pt_top_level(void)                 level of the root table
+ *   unsigned pt_shift(unsigned level)           log2 of the bytes that one entry of this level maps
+ *   unsigned pt_entries(unsigned level)         entries of a table at this level
+ *   unsigned pt_table_order(unsigned level)     allocation order of such a table
+ *   bool     pt_level_can_leaf(unsigned level)
+ *   unsigned pt_index(vaddr_t va, unsigned level)
+ *   bool     mmu_has(enum mmu_ability)
+ *
+ * A. Entry values, pure:
+ *   pte_t pte_none(void); bool pte_is_none(pte_t);
+ *   bool  pte_is_leaf(pte_t, unsigned level)    maps memory (also when it is present for software only, PROT_NONE)
+ *   bool  pte_is_table(pte_t, unsigned level)   links to a table
+ *   bool  pte_is_marker(pte_t)                  neither: software's own entry (swap, migration, poison)
+ *   pte_t pte_make_leaf(paddr_t, unsigned level, pt_prot_t)   clean and old unless pte_with_state; prot 0 = PROT_NONE leaf
+ *   pte_t pte_make_table(paddr_t table, pt_prot_t link)
+ *   pte_t pte_make_marker(unsigned type, u64 value); unsigned pte_marker_type(pte_t); u64 pte_marker_value(pte_t);
+ *   paddr_t pte_paddr(pte_t, unsigned level)    of a leaf or a table
+ *   pt_prot_t pte_prot(pte_t, unsigned level)   of a leaf or a link
+ *   pte_t pte_with_prot(pte_t, unsigned level, pt_prot_t)     keeps address and state
+ *   unsigned pte_state(pte_t); pte_t pte_with_state(pte_t, unsigned state)   PT_YOUNG | PT_DIRTY | PT_SOFT
+ * B. Cells, the only loads and stores of a live entry:
+ *   pte_t pte_load(const pte_t *); void pte_store(pte_t *, pte_t)  store is a release: a table is filled before it is linked
+ *   pte_t pte_xchg(pte_t *, pte_t); bool pte_cmpxchg(pte_t *, pte_t *old, pte_t new)
+ */
+
+/*
+ * C. Coherence. Called after the entries were changed and before a page they mapped is reused. All reach every CPU that
+ * runs or ran @mm (mm->cpus), in one round, and return when no CPU can use an old translation.
+ */
+void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level); /* level: smallest leaf level changed */
+void mmu_flush_mm(struct mm *mm);
+/* Only this CPU's stale entry for a spurious fault, or after permissions grew. */
+void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned level);
+/* Waits until no lockless walker can hold a pointer read before the call. Comes before a flush (see facts on hash). */
+void mmu_quiesce_walkers(struct mm *mm);
+/* The cache of [start,end) may be dropped, e.g. hash entries of a dead segment. Empty where hardware walks the tree. */
+void mmu_forget(struct mm *mm, vaddr_t start, vaddr_t end);
+
+/* D. Address spaces and faults. */
+int __must_check mmu_mm_init(struct mm *mm);  /* allocates the root table, links the kernel half; 0 or -ENOMEM */
+void mmu_mm_destroy(struct mm *mm);           /* frees the root; user half already empty */
+/* Makes @mm's tables current on this CPU (interrupts off); NULL = kernel tables only. */
+void mmu_switch(struct mm *mm);
+
+/* One decoded fault. */
+#define FAULT_WRITE   1u
+#define FAULT_EXEC    2u
+#define FAULT_USER    4u  /* the CPU was in user mode */
+#define FAULT_PRESENT 8u  /* a translation was found: permission fault */
+#define FAULT_RSVD    16u /* malformed entry */
+struct fault_info {
+    vaddr_t addr;
+    unsigned int flags;
+};
+/* Fills the MMU's cache from the tree when the tree allows the access: 0 = retry the access, -EFAULT = a real fault. */
+int mmu_refill(struct mm *mm, const struct fault_info *fi);
+
+/* E. The kernel's own half. */
+void mmu_boot_map(const struct bootinfo *bi); /* final kernel tables: W^X image, NX direct map; boot CPU, after memblock */
+void mmu_init_cpu(void);                      /* every CPU: control bits, loads the kernel tables */
+void mmu_protect_ro_after_init(void);
+int __must_check kernel_map(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot); /* 0 or -ENOMEM */
+void kernel_unmap(vaddr_t va, size_t len);    /* one flush round */
+/* Entry that maps @va in the kernel half, for checks and panic; level in *level; none when unmapped. */
+pte_t kernel_lookup(vaddr_t va, unsigned *level);

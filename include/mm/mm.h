@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm.h: address spaces and their areas.
+ *
+ * struct mm is what processes that share memory share. A vma is a range [start, end) of one kind with one set of flags.
+ * Locks: mm->mmap_lock (MMAP) write for any change of the set of VMAs or of their fields, read to look at several;
+ * a single VMA can be held stable for a fault by vma_read_trylock under RCU (see vma_lock.c: the protocol, its barriers).
+ * Fields name their lock: [M] mmap_lock, [A] atomic, [S] set once, [P] own spin lock page_table counters.
+ */
+#pragma once
+#include <arch/mmu.h>
+#include <kernel/list.h>
+#include <kernel/mutex.h>
+#include <kernel/rbtree.h>
+#include <kernel/rcu.h>
+#include <linux/mman.h>
+
+struct file;
+struct mapping;
+struct task;
+
+/* vma->flags; the low bits are what mprotect speaks of. */
+#define VM_READ       (1UL << 0)
+#define VM_WRITE      (1UL << 1)
+#define VM_EXEC       (1UL << 2)
+#define VM_SHARED     (1UL << 3) /* changes are seen by others that map the object */
+#define VM_MAYREAD    (1UL << 4)
+#define VM_MAYWRITE   (1UL << 5)
+#define VM_MAYEXEC    (1UL << 6)
+#define VM_MAYSHARE   (1UL << 7) /* MAP_SHARED, also when the file is open read-only */
+#define VM_GROWSDOWN  (1UL << 8)
+#define VM_LOCKED     (1UL << 9)
+#define VM_LOCKONFAULT (1UL << 10)
+#define VM_PFNMAP     (1UL << 11)
+#define VM_IO         (1UL << 12)
+#define VM_DONTCOPY   (1UL << 13) /* MADV_DONTFORK */
+#define VM_DONTEXPAND (1UL << 14)
+#define VM_DONTDUMP   (1UL << 15)
+#define VM_WIPEONFORK (1UL << 16)
+#define VM_ACCOUNT    (1UL << 17) /* charged against the commit limit */
+#define VM_NORESERVE  (1UL << 18)
+#define VM_HUGEPAGE   (1UL << 19)
+#define VM_NOHUGEPAGE (1UL << 20)
+#define VM_SEQ_READ   (1UL << 21)
+#define VM_RAND_READ  (1UL << 22)
+#define VM_MERGEABLE  (1UL << 23)
+#define VM_SOFTDIRTY  (1UL << 24)
+#define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
+
+struct vma {
+    struct rb_node node;   /* [M] mm->vmas, by start; readers under RCU check mm->vma_seq */
+    vaddr_t start, end;    /* [M], [vma lock] */
+    struct mm *mm;         /* [S] */
+    unsigned long flags;   /* [M] VM_* */
+    u8 pt_ops;             /* [S] row of the pagetable-operations table (pt_ops.h) */
+    struct vma *prev, *next; /* [M] neighbours by address */
+    vaddr_t gap_max;       /* [M] largest hole below any vma of this subtree (augmented) */
+    u64 pgoff;             /* [M] offset of start in the object, in pages; anonymous private: start >> PAGE_SHIFT at creation */
+    struct file *file;     /* [S] holds a reference; NULL for anonymous */
+    struct mapping *mapping; /* [S] the object: the file's, or a shared anonymous one's own; NULL for anonymous private */
+    struct list_head mapping_link; /* MAPPING: in mapping->vmas */
+    bool has_anon;         /* [PT lock] ever held an anonymous page: merge and share decisions */
+    void *private;         /* [S] row's own */
+    u32 lock_seq;          /* equals mm->lock_seq while write-locked */
+    int readers;           /* [A] faults in flight */
+    struct rcu_head rcu;
+};
+
+enum mm_counter { MM_ANON, MM_FILE, MM_SHMEM, NR_MM_COUNTERS };
+
+struct mm {
+    struct rwsem mmap_lock;
+    struct rb_root vmas;     /* [M] */
+    u32 vma_seq;             /* even; odd while the tree changes (lockless readers retry) */
+    u32 lock_seq;            /* [M] grows at each mmap_write_unlock: releases all VMA write locks at once */
+    unsigned int nr_vmas;    /* [M] */
+    struct vma *first_vma;   /* [M] */
+    struct wait_queue vma_wait; /* writers waiting for readers of one VMA */
+    pte_t *root;             /* [S] top table */
+    u64 arch_root;           /* [S] what the hardware register gets */
+    atomic_t users;          /* [A] tasks that live in it */
+    atomic_t refs;           /* [A] 1 for all users, plus lazy and /proc holders */
+    cpumask_t cpus;          /* [A] CPUs whose TLB may hold its translations */
+    atomic_long_t rss[NR_MM_COUNTERS]; /* pages */
+    atomic_long_t pt_pages;  /* base pages of page tables, root included */
+    u64 hiwater_rss;         /* pages */
+    /* [M] in pages */
+    unsigned long total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
+    unsigned long def_flags; /* [M] mlockall(MCL_FUTURE), prctl */
+    vaddr_t mmap_base;       /* [S] top-down search starts here */
+    vaddr_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack; /* [M] */
+    vaddr_t arg_start, arg_end, env_start, env_end; /* [M] */
+    u64 auxv[48];            /* [S] for /proc/pid/auxv */
+    unsigned int auxv_words;
+    struct file *exe;        /* [M] */
+    struct list_head all_link; /* MM_LIST */
+    struct rcu_head rcu;
+    bool dumpable, oom_reaped;
+    void *arch_private;
+};
+
+/* Life. mm_alloc gives users = refs = 1 and an empty tree. */
+struct mm *mm_alloc(void) __must_check;
+void mm_get(struct mm *mm);   /* users */
+void mm_put(struct mm *mm);   /* last user: unmaps everything; may sleep */
+void mm_grab(struct mm *mm);  /* the structure only */
+void mm_drop(struct mm *mm);
+/* fork: a copy of current's address space; ERR_PTR(-ENOMEM) and friends, nothing changed then. */
+struct mm *mm_fork(struct mm *old) __must_check;
+/* Scheduler hook: prev's CPU now runs next (irq off); NULL next = kernel thread, keeps prev's tables lazily. */
+void mm_switch(struct mm *prev, struct mm *next);
+
+static inline void mmap_read_lock(struct mm *mm)
+{
+    rwsem_read_lock(&mm->mmap_lock);
+}
+static inline void mmap_read_unlock(struct mm *mm)
+{
+    rwsem_read_unlock(&mm->mmap_lock);
+}
+int __must_check mmap_write_lock_killable(struct mm *mm);
+void mmap_write_lock(struct mm *mm);
+void mmap_write_unlock(struct mm *mm); /* also releases every VMA write lock taken under it */
+void mmap_write_downgrade(struct mm *mm);
+
+/* vma_lock.c */
+void vma_write_lock(struct vma *v); /* mmap_lock held for writing; waits for faults in flight to leave */
+/* Finds the VMA that contains @va and read-locks it, without mmap_lock; NULL = take the slow way. */
+struct vma *vma_lock_under_rcu(struct mm *mm, vaddr_t va);
+void vma_read_unlock(struct vma *v);
+
+/* vma_tree.c; mmap_lock held. */
+struct vma *vma_find(struct mm *mm, vaddr_t va);        /* first with end > va, or NULL */
+struct vma *vma_lookup(struct mm *mm, vaddr_t va);      /* the one that contains va, or NULL */
+struct vma *vma_find_intersection(struct mm *mm, vaddr_t start, vaddr_t end);
+#define for_each_vma(v, mm) for (struct vma *v = (mm)->first_vma; v != NULL; v = v->next)
+/* Lowest/highest hole: -ENOMEM when none. Searches [low, high). */
+long vma_find_gap(struct mm *mm, size_t len, vaddr_t low, vaddr_t high, bool topdown);
+int vma_check(struct mm *mm); /* invariant walker */
+
+/* Operations on ranges; they take mmap_lock themselves. Results as the system calls': address or -errno. */
+struct mmap_request {
+    vaddr_t addr;
+    size_t len;
+    unsigned long prot, flags; /* PROT_*, MAP_* */
+    struct file *file;         /* or NULL */
+    u64 pgoff;
+};
+long mm_mmap(struct mm *mm, const struct mmap_request *req);
+int mm_munmap(struct mm *mm, vaddr_t start, size_t len);
+int mm_mprotect(struct mm *mm, vaddr_t start, size_t len, unsigned long prot);
+long mm_brk(struct mm *mm, vaddr_t brk);
+/* exec: a private area of anonymous memory (bss, stack) with exactly these VM_ flags. 0 or -errno. */
+int mm_map_anon_fixed(struct mm *mm, vaddr_t start, size_t len, unsigned long vm_flags);
+/* Makes pages of [start,end) present with the right access as a fault would; 0 or -errno (-EFAULT, -ENOMEM, -EINTR). */
+int mm_populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write);
+/* truncate and hole punching: removes translations of pages [first, last) of the object from every process; even_cow also private copies. */
+void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow);
+
+/* Reads or writes another process' memory by pinning pages (process_vm_readv, /proc/pid/mem, exec's argument copy).
+ * Returns bytes done (short when a page is not accessible) or -EFAULT when none. */
+ssize_t mm_access_remote(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write);
+
+/* What is committed and may be (mm/overcommit.c), pages. */
+int __must_check vm_commit(struct mm *mm, unsigned long pages); /* 0 or -ENOMEM */
+void vm_uncommit(unsigned long pages);
+unsigned long vm_committed(void), vm_commit_limit(void);
+extern int sysctl_overcommit_memory, sysctl_overcommit_ratio;
+extern unsigned long sysctl_overcommit_kbytes, sysctl_max_map_count, sysctl_mmap_min_addr, sysctl_admin_reserve_kbytes,
+    sysctl_user_reserve_kbytes;
+
+static inline unsigned long mm_rss(const struct mm *mm)
+{
+    return (unsigned long)(atomic_long_read(&mm->rss[MM_ANON]) + atomic_long_read(&mm->rss[MM_FILE]) +
+                           atomic_long_read(&mm->rss[MM_SHMEM]));
+}
+
+/* System-wide counters for /proc/vmstat; per CPU, summed by vmstat_sum. */
+#define VMSTAT_ITEMS(X)                                                                           \
+    X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
+    X(tlb_flush_local) X(tlb_flush_rounds) X(tlb_flush_ipis) X(vma_lock_success) X(vma_lock_miss) \
+    X(pt_alloc) X(pt_free) X(oom_kill)
+enum vmstat_item {
+#define X(n) VMSTAT_##n,
+    VMSTAT_ITEMS(X)
+#undef X
+    NR_VMSTAT
+};
+extern u64 vmstat_cpu[NR_CPUS][NR_VMSTAT];
+static inline void vmstat_add(enum vmstat_item i, u64 n)
+{
+    vmstat_cpu[smp_processor_id()][i] += n; /* statistics: a lost update under preemption is harmless */
+}
+static inline void vmstat_inc(enum vmstat_item i)
+{
+    vmstat_add(i, 1);
+}
+u64 vmstat_sum(enum vmstat_item i);
+extern const char *const vmstat_names[NR_VMSTAT];
