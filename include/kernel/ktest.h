@@ -13,7 +13,7 @@ struct ktest {
 };
 #define KTEST(s, n)                                                                               \
     static void ktest_##s##_##n(void);                                                            \
-    static const struct ktest ktest_def_##s##_##n __used __section(".ktests") = {                 \
+    static const struct ktest ktest_def_##s##_##n __used __aligned(8) __section(".ktests") = {                 \
         #s, #n, ktest_##s##_##n, __FILE__                                                         \
     };                                                                                            \
     static void ktest_##s##_##n(void)
@@ -45,7 +45,7 @@ struct kcheck {
     const char *name;
     int (*fn)(void);
 };
-#define KCHECK(n, f) static const struct kcheck kcheck_##f __used __section(".kchecks") = { n, f }
+#define KCHECK(n, f) static const struct kcheck kcheck_##f __used __aligned(8) __section(".kchecks") = { n, f }
 
 /* Runs the tests that match `ktest=pattern`; returns the number of failed ones. */
 int ktest_main(const char *pattern);

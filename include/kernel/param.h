@@ -9,7 +9,7 @@ struct kparam {
     const char *help;
 };
 #define KPARAM(pname, fn, phelp)                                                                  \
-    static const struct kparam kparam_##fn __used __section(".kparams") = { pname, fn, phelp }
+    static const struct kparam kparam_##fn __used __aligned(8) __section(".kparams") = { pname, fn, phelp }
 /* Runs the handlers for the boot command line; unknown words are left for init. */
 void param_parse(const char *cmdline);
 const char *param_cmdline(void);

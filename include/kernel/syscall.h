@@ -32,7 +32,7 @@ void syscall_init(void);
 struct pt_regs *current_regs(void);
 
 #define SYSCALL_REGISTER(name, n, fn)                                                             \
-    static const struct syscall_def syscall_def_##name __used __section(".syscalls") = {          \
+    static const struct syscall_def syscall_def_##name __used __aligned(8) __section(".syscalls") = {          \
         __NR_##name, n, #name, (syscall_fn)(void *)fn                                             \
     }
 /* Arguments arrive as six unsigned longs; a typed prototype takes the low part of its registers on both ABIs. */
