@@ -14,7 +14,9 @@ ARCH_CFLAGS  := -m64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic 
                 -fno-stack-protector -fno-asynchronous-unwind-tables
 ARCH_ASFLAGS := -m64 -fno-pic -fno-pie
 ARCH_LDFLAGS := -m elf_x86_64 -no-pie -z max-page-size=4096
-ARCH_LDS_DEFS := -Ulinux
+# Loaded at 16 MiB: UEFI firmware keeps its own tables below, GRUB does not notice an overlap.
+ARCH_LDS_DEFS := -DKERNEL_LINK_OFFSET=0xffffffff80000000 -DKERNEL_LOAD_ADDRESS=0x1000000 -DPAGE_BYTES=4096 \
+                 -DKERNEL_ENTRY=boot_entry
 
 # Runs before the console, on addresses that a fault could not be reported from.
 ARCH_NO_UBSAN := boot/x86_64/multiboot2.c boot/x86_64/pvh.c
