@@ -34,6 +34,7 @@ enum page_kind {
     PAGE_ANON,     /* anonymous memory */
     PAGE_FILE,     /* in a mapping's tree (page cache, shared memory) */
     PAGE_ZERO,     /* the shared zero page */
+    NR_PAGE_KINDS
 };
 
 /* flags, changed atomically */
@@ -50,7 +51,7 @@ struct page {
     u64 word;       /* {TAIL, refs, pins}: only through the functions below */
     u32 flags;      /* PG_*, atomic */
     s32 mapcount;   /* leaf entries that map this frame; atomic */
-    u8 kind;        /* enum page_kind; changed by the owner */
+    u8 kind;        /* enum page_kind; exact for allocated frames (page_set_kind), in free blocks for the head only */
     u8 order;       /* PAGE_FREE heads: block order; PAGE_SLAB, PAGE_KERNEL heads: allocation order */
     u8 level;       /* PAGE_TABLE: level of the table */
     u8 zone;
@@ -63,9 +64,11 @@ struct page {
     union {
         struct list_head link;  /* free list, slab list, LRU: by kind */
         struct { spinlock_t ptl; u64 pt_private; }; /* PAGE_TABLE: lock of its entries; MMU's own word (VSID) */
-        struct { u32 slab_inuse, slab_total; u64 slab_pad; };
     };
-    u64 spare;
+    union {
+        u64 spare;
+        struct { u32 slab_inuse, slab_total; }; /* PAGE_SLAB heads; link is the cache's list */
+    };
 };
 _Static_assert(sizeof(struct page) == 64, "one cache line per frame");
 
@@ -154,6 +157,10 @@ static inline void page_clear(struct page *p, u32 flag)
 {
     atomic_and_u32(&p->flags, ~flag);
 }
+/* The owner changes what an allocated frame is used for; keeps page_nr_kind right. */
+void page_set_kind(struct page *p, enum page_kind kind);
+/* Frames of this kind now, whole system: for /proc/meminfo. */
+u64 page_nr_kind(enum page_kind kind);
 static inline s32 page_mapcount(const struct page *p)
 {
     return READ_ONCE(p->mapcount);
