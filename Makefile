@@ -115,6 +115,9 @@ FLAGS_FILE := $(B)/flags
 $(shell mkdir -p $(B); echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' | cmp -s - $(FLAGS_FILE) || \
         echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' > $(FLAGS_FILE))
 
+# gcc would turn the loop inside strlen into a call of strlen.
+$(B)/obj/lib/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
+
 cflags_of = $(CFLAGS) $(if $(filter $(NO_UBSAN),$(1)),,$(UBSAN))
 
 $(B)/obj/%.o: %.c $(FLAGS_FILE) | $(UAPI)

@@ -47,6 +47,9 @@ struct kcheck {
 };
 #define KCHECK(n, f) static const struct kcheck kcheck_##f __used __aligned(8) __section(".kchecks") = { n, f }
 
+extern const struct ktest __ktests_start[], __ktests_end[];
+extern const struct kcheck __kchecks_start[], __kchecks_end[];
+
 /* Runs the tests that match `ktest=pattern`; returns the number of failed ones. */
 int ktest_main(const char *pattern);
 /* Expects a panic or fault inside fn? Not offered: such tests run as separate boots, see tests/panic/. */

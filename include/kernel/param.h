@@ -10,6 +10,7 @@ struct kparam {
 };
 #define KPARAM(pname, fn, phelp)                                                                  \
     static const struct kparam kparam_##fn __used __aligned(8) __section(".kparams") = { pname, fn, phelp }
+extern const struct kparam __kparams_start[], __kparams_end[];
 /* Runs the handlers for the boot command line; unknown words are left for init. */
 void param_parse(const char *cmdline);
 const char *param_cmdline(void);

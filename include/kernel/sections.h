@@ -7,7 +7,7 @@
  *   [__rodata_start, __rodata_end)      read
  *   [__ro_after_init_start, _end)       read, write until /init starts, then read
  *   [__data_start, __kernel_end)        read, write: .data and .bss
- * The tables hold what KPARAM, KTEST, KCHECK, SYSCALLn and the exception table put there.
+ * The tables that KPARAM, KTEST, KCHECK and SYSCALLn fill are declared beside those macros, e.g. __kparams_start.
  */
 #pragma once
 
@@ -17,9 +17,3 @@ extern char __rodata_start[], __rodata_end[];
 extern char __ro_after_init_start[], __ro_after_init_end[];
 extern char __data_start[], __data_end[];
 extern char __bss_start[], __bss_end[];
-
-extern const struct kparam __kparams_start[], __kparams_end[];
-extern const struct ktest __ktests_start[], __ktests_end[];
-extern const struct kcheck __kchecks_start[], __kchecks_end[];
-extern const struct syscall_def __syscalls_start[], __syscalls_end[];
-extern const struct exception_entry __exceptions_start[], __exceptions_end[];

@@ -21,3 +21,11 @@ ssize_t strscpy(char *d, const char *s, size_t n);
 u64 parse_u64(const char *s, const char **end);
 /* "64M", "1G": number with K M G suffix. */
 u64 parse_size(const char *s, const char **end);
+
+/* The compiler may expand calls with a small constant length in place. */
+#define memcpy(d, s, n)  __builtin_memcpy(d, s, n)
+#define memmove(d, s, n) __builtin_memmove(d, s, n)
+#define memset(d, c, n)  __builtin_memset(d, c, n)
+#define memcmp(a, b, n)  __builtin_memcmp(a, b, n)
+#define strlen(s)        __builtin_strlen(s)
+#define strcmp(a, b)     __builtin_strcmp(a, b)

@@ -24,6 +24,8 @@ struct syscall_def {
     syscall_fn fn;
 };
 
+extern const struct syscall_def __syscalls_start[], __syscalls_end[];
+
 #define NR_SYSCALLS 512
 extern syscall_fn syscall_table[NR_SYSCALLS]; /* never NULL: holes return -ENOSYS */
 const char *syscall_name(unsigned int nr);
