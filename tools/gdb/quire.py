@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""gdb commands for Quire: qr-ps qr-maps qr-vma qr-pt qr-page qr-locks qr-dmesg.
+
+They read the kernel's own structures through its debug information, and page tables through physical memory
+(QEMU's Qqemu.PhyMemMode), so they work in any context: user mode, interrupt handlers, after a panic.
+`help qr-pt` and so on say the arguments.
+"""
+import contextlib
+import struct
+
+import gdb
+
+PAGE = 4096
+VM_BITS = [(0, "r"), (1, "w"), (2, "x")]
+KINDS = ["reserved", "free", "pcp", "kernel", "slab", "table", "anon", "file", "zero"]
+PAGE_FLAGS = ["dirty", "uptodate", "locked", "waiters", "referenced", "exclusive", "lazyfree", "mlocked"]
+STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "Z", 16: "X", 32: "N", 64: "K"}
+
+
+@contextlib.contextmanager
+def physical_memory():
+    """Inside, memory reads of the inferior take physical addresses."""
+    gdb.execute("maintenance packet Qqemu.PhyMemMode:1", to_string=True)
+    gdb.execute("maintenance flush dcache", to_string=True)
+    try:
+        yield lambda pa: struct.unpack("<Q", bytes(gdb.selected_inferior().read_memory(pa, 8)))[0]
+    finally:
+        gdb.execute("maintenance packet Qqemu.PhyMemMode:0", to_string=True)
+        gdb.execute("maintenance flush dcache", to_string=True)
+
+
+def value(text):
+    return gdb.parse_and_eval(text)
+
+
+def number(text):
+    return int(gdb.parse_and_eval(text)) & (1 << 64) - 1
+
+
+def list_entries(head, typename, member):
+    """The objects of an intrusive list."""
+    kind = gdb.lookup_type("struct " + typename)
+    offset = next(f.bitpos // 8 for f in kind.fields() if f.name == member)
+    link = head["next"]
+    while link != head.address:
+        yield (link.cast(gdb.lookup_type("unsigned long")) - offset).cast(kind.pointer())
+        link = link["next"]
+
+
+def tasks():
+    return list_entries(value("all_tasks"), "task", "task_link")
+
+
+def task_by_pid(pid):
+    for t in tasks():
+        if int(t["tid"]) == pid:
+            return t
+    raise gdb.GdbError(f"no task {pid}; qr-ps lists them")
+
+
+def current_task():
+    """The task of the CPU that gdb has selected: QEMU's threads are the CPUs, in order."""
+    thread = gdb.selected_thread()
+    return value(f"cpus[{(thread.num if thread else 1) - 1}].current")
+
+
+def mm_of(arg):
+    task = task_by_pid(int(arg, 0)) if arg else current_task()
+    if not task["mm"]:
+        raise gdb.GdbError(f"task {int(task['tid'])} is a kernel thread: it has no address space")
+    return task["mm"]
+
+
+def vmas(mm):
+    v = mm["first_vma"]
+    while v:
+        yield v
+        v = v["next"]
+
+
+def vma_row(v):
+    flags = int(v["flags"])
+    perms = "".join(c if flags >> b & 1 else "-" for b, c in VM_BITS) + ("s" if flags >> 3 & 1 else "p")
+    row = value("pt_ops_table")[int(v["pt_ops"])]["name"].string()
+    name = ""
+    if v["file"] and v["file"]["dentry"]:
+        name = v["file"]["dentry"]["name"].string()
+    return f"{int(v['start']):016x}-{int(v['end']):016x} {perms} {int(v['pgoff']):8x} {row:12} {name}"
+
+
+class Command(gdb.Command):
+    """A gdb command whose help is the class's text."""
+
+    def __init__(self):
+        super().__init__(self.name, gdb.COMMAND_DATA)
+
+
+class Ps(Command):
+    """qr-ps: all tasks, with state, CPU, address space and name. A * marks one that is on a CPU now."""
+    name = "qr-ps"
+
+    def invoke(self, arg, tty):
+        print("  PID  TGID S CPU  ADDRESS SPACE      NAME")
+        for t in tasks():
+            mark = "*" if t["on_cpu"] else " "
+            state = STATES.get(int(t["state"]), "?")
+            print(f"{int(t['tid']):5} {int(t['proc']['tgid']):5} {state} {int(t['cpu']):3}{mark} "
+                  f"{int(t['mm']):#018x} {t['comm'].string()}")
+
+
+class Maps(Command):
+    """qr-maps [PID]: the areas of an address space; without PID that of the selected CPU's task."""
+    name = "qr-maps"
+
+    def invoke(self, arg, tty):
+        for v in vmas(mm_of(arg)):
+            print(vma_row(v))
+
+
+class Vma(Command):
+    """qr-vma ADDR [PID]: the area that contains ADDR, all fields."""
+    name = "qr-vma"
+
+    def invoke(self, arg, tty):
+        words = gdb.string_to_argv(arg)
+        if not words:
+            raise gdb.GdbError("usage: qr-vma ADDR [PID]")
+        va = number(words[0])
+        for v in vmas(mm_of(words[1] if len(words) > 1 else "")):
+            if int(v["start"]) <= va < int(v["end"]):
+                print(vma_row(v))
+                print(v.dereference())
+                return
+        print(f"{va:#x} lies in no area")
+
+
+class Pt(Command):
+    """qr-pt VA [PID]: walks the tables for VA through physical memory, from the hardware's root or PID's."""
+    name = "qr-pt"
+    levels = ["PTE", "PMD", "PUD", "PGD", "P5D"]
+    flags = [(0, "P"), (1, "W"), (2, "U"), (3, "w"), (4, "c"), (5, "A"), (6, "D"), (7, "S"), (8, "G"), (63, "N")]
+
+    def root(self, words):
+        if len(words) > 1:
+            return int(task_by_pid(int(words[1], 0))["mm"]["arch_root"])
+        return number("(unsigned long)$cr3")
+
+    def invoke(self, arg, tty):
+        words = gdb.string_to_argv(arg)
+        if not words:
+            raise gdb.GdbError("usage: qr-pt VA [PID]")
+        va = number(words[0])
+        top = 4 if number("(unsigned long)$cr4") >> 12 & 1 else 3
+        table = self.root(words) & 0x000FFFFFFFFFF000
+        with physical_memory() as u64:
+            self.walk(va, table, top, u64)
+
+    def walk(self, va, table, top, u64):
+        for level in range(top, -1, -1):
+            shift = 12 + 9 * level
+            pa = table + 8 * (va >> shift & 511)
+            entry = u64(pa)
+            marks = "".join(c if entry >> b & 1 else "-" for b, c in self.flags)
+            print(f"{self.levels[level]} @{pa:#x} = {entry:#018x} {marks}")
+            if not entry & 1:
+                print("not present" + ("" if entry == 0 else ": a software entry"))
+                return
+            if level == 0 or (level < 3 and entry >> 7 & 1):
+                size = 1 << shift
+                base = entry & 0x000FFFFFFFFFF000 & ~(size - 1)
+                print(f"-> physical {base | va & (size - 1):#x}, page size {size >> 10} KiB")
+                return
+            table = entry & 0x000FFFFFFFFFF000
+
+
+class Page(Command):
+    """qr-page PFN: struct page of a frame: kind, references, pins, mappings, flags, owner."""
+    name = "qr-page"
+
+    def invoke(self, arg, tty):
+        if not arg:
+            raise gdb.GdbError("usage: qr-page PFN")
+        pfn, first, end = number(arg), number("mem_map_first"), number("mem_map_end")
+        if not first <= pfn < end:
+            raise gdb.GdbError(f"frame {pfn:#x} is outside memory: {first:#x} .. {end:#x}")
+        page = value(f"&mem_map[{pfn - first}]")
+        word, flags = int(page["word"]), int(page["flags"])
+        names = " ".join(n for b, n in enumerate(PAGE_FLAGS) if flags >> b & 1) or "none"
+        print(f"frame {pfn:#x} kind {KINDS[int(page['kind'])]} references {(word & 0xfffffffe) >> 1} "
+              f"pins {word >> 32} tail {word & 1} mapped {int(page['mapcount'])} times, flags: {names}")
+        kind = KINDS[int(page["kind"])]
+        if kind == "table":
+            print(f"  level {int(page['level'])}, {int(page['pt_used'])} entries used, of mm {int(page['pt_mm']):#x}")
+        elif kind in ("file", "anon"):
+            print(f"  mapping {int(page['mapping']):#x}, index {int(page['index']):#x}")
+        elif kind == "slab":
+            print(f"  cache {int(page['slab_cache']):#x}")
+
+
+class Locks(Command):
+    """qr-locks: the locks that each task holds (debug kernels keep them)."""
+    name = "qr-locks"
+
+    def invoke(self, arg, tty):
+        found = False
+        for t in tasks():
+            for i in range(int(t["nr_held"])):
+                held = t["held"][i]
+                kind = str(value(f"(enum lock_class){int(held['class'])}"))
+                print(f"{int(t['tid']):5} {t['comm'].string():16} {kind:20} {int(held['lock']):#x}")
+                found = True
+        if not found:
+            print("no task holds a lock (or this kernel was built without DEBUG=1)")
+
+
+class Dmesg(Command):
+    """qr-dmesg: the kernel's log."""
+    name = "qr-dmesg"
+
+    def invoke(self, arg, tty):
+        ring, head = value("printk_ring"), number("printk_head")
+        size = ring.type.sizeof
+        data = bytes(gdb.selected_inferior().read_memory(int(ring.address), size))
+        start = max(0, head - size)
+        text = bytes(data[i % size] for i in range(start, head))
+        print(text.decode("utf-8", "replace"), end="")
+
+
+for command in (Ps, Maps, Vma, Pt, Page, Locks, Dmesg):
+    command()
