@@ -62,7 +62,8 @@ struct vma {
     bool has_anon;         /* [PT lock] ever held an anonymous page: merge and share decisions */
     void *private;         /* [S] row's own */
     u32 lock_seq;          /* equals mm->lock_seq while write-locked */
-    int readers;           /* [A] faults in flight */
+    u32 readers;           /* [A] faults in flight, plus VMA_WRITER_WAITS; only vma_lock.c */
+    bool detached;         /* [vma lock] no longer (or not yet) in the tree */
     struct rcu_head rcu;
 };
 
@@ -74,7 +75,7 @@ struct mm {
     u32 vma_seq;             /* even; odd while the tree changes (lockless readers retry) */
     u32 lock_seq;            /* [M] grows at each mmap_write_unlock: releases all VMA write locks at once */
     unsigned int nr_vmas;    /* [M] */
-    struct vma *first_vma;   /* [M] */
+    struct vma *first_vma, *last_vma; /* [M] */
     struct wait_queue vma_wait; /* writers waiting for readers of one VMA */
     pte_t *root;             /* [S] top table */
     u64 arch_root;           /* [S] what the hardware register gets */
@@ -96,6 +97,7 @@ struct mm {
     struct list_head all_link; /* MM_LIST */
     struct rcu_head rcu;
     bool dumpable, oom_reaped;
+    u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
 };
 
@@ -109,6 +111,14 @@ void mm_drop(struct mm *mm);
 struct mm *mm_fork(struct mm *old) __must_check;
 /* Scheduler hook: prev's CPU now runs next (irq off); NULL next = kernel thread, keeps prev's tables lazily. */
 void mm_switch(struct mm *prev, struct mm *next);
+/* The current task moves into @mm (exec; takes over the caller's users reference) or, with NULL, gives its address space up
+ * (exit): sets task->mm under task->lock, switches the MMU, then mm_put of the old one. May sleep. */
+void mm_set_current(struct mm *mm);
+/* True when nobody but the caller's task uses @mm: single-threaded, no vfork child. */
+static inline bool mm_is_single_user(const struct mm *mm)
+{
+    return atomic_read(&mm->users) == 1;
+}
 
 static inline void mmap_read_lock(struct mm *mm)
 {
@@ -136,7 +146,25 @@ struct vma *vma_find_intersection(struct mm *mm, vaddr_t start, vaddr_t end);
 #define for_each_vma(v, mm) for (struct vma *v = (mm)->first_vma; v != NULL; v = v->next)
 /* Lowest/highest hole: -ENOMEM when none. Searches [low, high). */
 long vma_find_gap(struct mm *mm, size_t len, vaddr_t low, vaddr_t high, bool topdown);
-int vma_check(struct mm *mm); /* invariant walker */
+int vma_check(struct mm *mm); /* invariant walker: prints and counts violations; mmap_lock held for reading */
+
+static inline size_t vma_pages(const struct vma *v)
+{
+    return (v->end - v->start) >> PAGE_SHIFT;
+}
+/* Private memory of no object. (Shared anonymous memory has a mapping of its own.) */
+static inline bool vma_is_anon(const struct vma *v)
+{
+    return v->mapping == NULL && v->file == NULL;
+}
+/* "rwxp" as /proc/pid/maps prints it, with a NUL; returns 4. */
+size_t vma_perms(const struct vma *v, char buf[5]);
+
+/* stack.c: grows the VM_GROWSDOWN area above @addr so that it contains @addr. Takes mmap_lock for writing itself (the caller
+ * holds neither it nor a VMA lock) and looks again; 0 also when @addr is mapped by now. -EFAULT: no such area, or the guard gap
+ * of 256 pages would be violated; -ENOMEM: RLIMIT_STACK, RLIMIT_AS, RLIMIT_MEMLOCK or the commit limit; -EINTR. */
+int vma_grow_stack(struct mm *mm, vaddr_t addr) __must_check;
+#define STACK_GUARD_GAP (256UL << PAGE_SHIFT)
 
 /* Operations on ranges; they take mmap_lock themselves. Results as the system calls': address or -errno. */
 struct mmap_request {
@@ -168,6 +196,19 @@ unsigned long vm_committed(void), vm_commit_limit(void);
 extern int sysctl_overcommit_memory, sysctl_overcommit_ratio;
 extern unsigned long sysctl_overcommit_kbytes, sysctl_max_map_count, sysctl_mmap_min_addr, sysctl_admin_reserve_kbytes,
     sysctl_user_reserve_kbytes;
+
+/* /proc/sys/vm (mm/sysctl.c). show writes the text with its newline, returns its length; store takes NUL-terminated text,
+ * 0 or -EINVAL. The table ends with a NULL name. */
+struct vm_sysctl {
+    const char *name;
+    int (*show)(char *buf, size_t n);
+    int (*store)(const char *text); /* NULL: read-only */
+};
+extern const struct vm_sysctl vm_sysctls[];
+
+/* oom.c: how likely @p is to be killed, 0 .. 2000, for /proc/pid/oom_score. Takes TASKLIST. */
+struct process;
+unsigned int oom_score(struct process *p);
 
 static inline unsigned long mm_rss(const struct mm *mm)
 {
