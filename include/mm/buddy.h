@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * buddy.h: page frames in blocks of 2^order, with per-CPU lists for order 0. Locks: BUDDY (spin, irq off).
+ * Any context may free, and allocate with GFP_ATOMIC; all other allocation may sleep.
  * Source: Knuth, TAOCP 1, 2.5 (buddy system).
  */
 #pragma once
@@ -36,6 +37,8 @@ static inline void page_free_virt(void *v)
     free_pages(virt_to_page(v), 0);
 }
 
+/* Frames allocated and freed since boot, for /proc/vmstat (pgalloc, pgfree). */
+void page_counts(u64 *nr_allocated, u64 *nr_freed);
 u64 buddy_nr_free(void);   /* frames, including per-CPU lists */
 u64 buddy_nr_total(void);  /* frames ever given to the allocator */
 u64 buddy_nr_free_order(unsigned int order);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* internal.h: what the files of physical memory (memblock, buddy, pcp, slab, vmalloc) say to each other only. */
+#pragma once
+#include <mm/buddy.h>
+
+/* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind. */
+struct page *buddy_alloc_block(unsigned int order, u64 keep);
+/* Takes up to @n single frames; pages[] gets them in falling address order within a block. Returns how many. */
+unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep);
+void buddy_free_block(struct page *p, unsigned int order);
+/* Neighbours in pages[] that are neighbours in memory, rising, are freed as blocks. */
+void buddy_free_bulk(struct page **pages, unsigned int n);
+/* Frames [start, end) that were never in the allocator become free. */
+void buddy_add_range(pfn_t start, pfn_t end);
+/* Frames of the reserve that an allocation with @gfp must leave alone. */
+u64 buddy_keep(gfp_t gfp);
+
+/* pcp.c */
+u64 pcp_nr_free(void);
+int pcp_check(void);
+
+/* vmalloc.c: gives cached stacks and lazily freed areas back; may sleep. */
+void vmalloc_shrink(void);
+
+/* page_poison.c: a free frame is filled with a pattern, which must still be there when it is allocated. */
+#define PG_POISONED (1u << 31)
+#ifdef CONFIG_DEBUG
+void page_poison(struct page *p, unsigned int order);
+/* Panics, naming the frame and the first wrong byte, when the pattern is damaged. */
+void page_unpoison(struct page *p, unsigned int order);
+/* Offset of the first byte of @p that is not the pattern, or -1. */
+long page_poison_damage(const struct page *p);
+#else
+static inline void page_poison(struct page *p, unsigned int order)
+{
+    (void)p, (void)order;
+}
+static inline void page_unpoison(struct page *p, unsigned int order)
+{
+    (void)p, (void)order;
+}
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pcp.c: the page allocator that everybody calls. In front of the buddy allocator each CPU has a stack of free frames;
+ * the buddy's lock is taken once per batch. Behind it stands what to do when memory is short.
+ *
+ * A frame that was freed last is allocated first: it is still in the CPU's cache. When a stack is full its oldest
+ * batch goes back. Allocation by interrupt handlers is allowed, so a stack is touched with interrupts off.
+ *
+ * Locks: none; a CPU's stack is its own, interrupts off. Others ask it by IPI (buddy_drain_pcp).
+ * Invariants: I1 frames on a stack have kind PAGE_PCP and word 0; I2 the number of frames of a kind is the sum over CPUs
+ * of allocated[kind] - freed[kind] (a frame may be freed on another CPU, so one CPU's difference says nothing).
+ * Checked by pcp_check (part of buddy_check) and tests/kernel/mm/buddy_ktest.c.
+ * Read next: buddy.c, page.c; oom.c for the last resort.
+ */
+#include <kernel/fail.h>
+#include <kernel/printk.h>
+#include <kernel/smp.h>
+#include <kernel/string.h>
+#include <mm/slab.h>
+#include <asm/quire_page.h>
+#include "internal.h"
+
+#define PCP_BATCH 32
+#define PCP_HIGH  128
+#define MAX_OOM_ORDER 3 /* larger blocks may be missing with plenty of memory free: killing would not help */
+
+struct pcp {
+    unsigned int nr;
+    struct page *pages[PCP_HIGH]; /* the last one is taken first */
+    u64 allocated[NR_PAGE_KINDS], freed[NR_PAGE_KINDS]; /* frames, since boot, by this CPU */
+} __aligned(2048); /* a power of two: its address is one shift away */
+
+static DEFINE_PER_CPU(struct pcp, pcps);
+
+/* What must hold for a block that is given back. */
+static void assert_unused(const struct page *p, unsigned int order)
+{
+    for (unsigned int i = 0; i < (1u << order); i++) {
+        ASSERT(p[i].word == 0);
+        ASSERT(p[i].kind != PAGE_FREE && p[i].kind != PAGE_PCP && p[i].kind != PAGE_ZERO);
+        ASSERT(p[i].kind == p->kind);
+    }
+}
+
+/*
+ * Makes memory free, in rising order of cost; true when it is worth another try. @attempt counts the tries so far.
+ * Caches are given back before anybody is killed.
+ */
+static bool reclaim(unsigned int order, gfp_t gfp, unsigned int attempt)
+{
+    if (gfp & GFP_ATOMIC)
+        return false;
+    if (attempt == 0) {
+        buddy_drain_pcp();
+        return true;
+    }
+    if (attempt == 1) {
+        vmalloc_shrink();
+        slab_shrink();
+        buddy_drain_pcp();
+        return true;
+    }
+    if ((gfp & GFP_NOOOM) || order > MAX_OOM_ORDER)
+        return false;
+    return oom_out_of_memory(order, gfp);
+}
+
+/* Takes a frame from this CPU's stack; NULL when it is empty. */
+static __always_inline struct page *stack_take(enum page_kind kind)
+{
+    unsigned long flags = irq_save();
+    struct pcp *pcp = &this_cpu_var(pcps);
+    unsigned int nr = pcp->nr;
+    struct page *p = NULL;
+
+    if (likely(nr != 0)) {
+        pcp->nr = --nr;
+        p = pcp->pages[nr];
+        pcp->allocated[kind]++;
+    }
+    irq_restore(flags);
+    return p;
+}
+
+static __noinline struct page *refill_and_take(enum page_kind kind, gfp_t gfp)
+{
+    for (unsigned int attempt = 0;; attempt++) {
+        unsigned long flags = irq_save();
+        struct pcp *pcp = &this_cpu_var(pcps);
+        struct page *p;
+
+        if (pcp->nr == 0) {
+            pcp->nr = buddy_alloc_bulk(pcp->pages, PCP_BATCH, buddy_keep(gfp));
+            for (unsigned int i = 0; i < pcp->nr; i++)
+                pcp->pages[i]->kind = PAGE_PCP;
+        }
+        irq_restore(flags);
+        p = stack_take(kind);
+        if (p != NULL)
+            return p;
+        if (!reclaim(0, gfp, attempt))
+            return NULL;
+    }
+}
+
+/* Before an allocation: false when it must fail because a test wants so. */
+static __always_inline bool may_allocate(gfp_t gfp)
+{
+    if (!(gfp & GFP_ATOMIC))
+        might_sleep();
+    return (gfp & GFP_NOFAIL_INJECT) || !should_fail(FAIL_PAGE);
+}
+
+/*
+ * A frame as a new owner expects it. The word comes after the fields: page_try_get may be looking at the frame.
+ * The ordinary case is a straight line that calls nothing; each other one ends in a call.
+ */
+static __always_inline struct page *prepare_frame(struct page *p, enum page_kind kind, u64 word)
+{
+    page_unpoison(p, 0);
+    p->flags = 0;
+    p->mapcount = 0;
+    p->kind = (u8)kind;
+    p->order = 0;
+    __atomic_store_n(&p->word, word, __ATOMIC_RELEASE);
+    return p;
+}
+
+static __noinline struct page *take_frame_slow(enum page_kind kind, gfp_t gfp, u64 word)
+{
+    struct page *p = stack_take(kind);
+
+    if (p == NULL)
+        p = refill_and_take(kind, gfp);
+    if (p == NULL)
+        return NULL;
+    if (gfp & GFP_ZERO) {
+        page_unpoison(p, 0);
+        clear_page(page_to_virt(p));
+    }
+    return prepare_frame(p, kind, word);
+}
+
+static __always_inline struct page *take_frame(enum page_kind kind, gfp_t gfp, u64 word)
+{
+    struct page *p;
+
+    if (!may_allocate(gfp))
+        return NULL;
+    if (gfp & GFP_ZERO)
+        return take_frame_slow(kind, gfp, word);
+    p = stack_take(kind);
+    if (unlikely(p == NULL))
+        return take_frame_slow(kind, gfp, word);
+    return prepare_frame(p, kind, word);
+}
+
+struct page *page_alloc(enum page_kind kind, gfp_t gfp)
+{
+    return take_frame(kind, gfp, PAGE_REF);
+}
+
+static void count_block(enum page_kind kind, unsigned int order, bool freed)
+{
+    unsigned long flags = irq_save();
+    struct pcp *pcp = &this_cpu_var(pcps);
+
+    if (freed)
+        pcp->freed[kind] += 1UL << order;
+    else
+        pcp->allocated[kind] += 1UL << order;
+    irq_restore(flags);
+}
+
+static struct page *take_block(unsigned int order, gfp_t gfp)
+{
+    if (order > BUDDY_MAX_ORDER || !may_allocate(gfp))
+        return NULL;
+    for (unsigned int attempt = 0;; attempt++) {
+        struct page *p = buddy_alloc_block(order, buddy_keep(gfp));
+
+        if (p != NULL || !reclaim(order, gfp, attempt))
+            return p;
+    }
+}
+
+static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
+{
+    struct page *p = take_block(order, gfp);
+
+    if (p == NULL)
+        return NULL;
+    page_unpoison(p, order);
+    count_block(PAGE_KERNEL, order, false);
+    for (unsigned long i = 0; i < (1UL << order); i++) {
+        p[i].flags = 0;
+        p[i].mapcount = 0;
+        p[i].kind = PAGE_KERNEL;
+        p[i].order = 0;
+        if (gfp & GFP_ZERO)
+            clear_page(page_to_virt(p + i));
+    }
+    p->order = (u8)order;
+    return p;
+}
+
+struct page *alloc_pages(unsigned int order, gfp_t gfp)
+{
+    return order == 0 ? take_frame(PAGE_KERNEL, gfp, 0) : alloc_block(order, gfp);
+}
+
+/* Interrupts off. The oldest batch goes back to the buddy allocator. */
+static void drain_oldest(struct pcp *pcp)
+{
+    unsigned int n = min(pcp->nr, (unsigned int)PCP_BATCH);
+
+    buddy_free_bulk(pcp->pages, n);
+    pcp->nr -= n;
+    memmove(pcp->pages, pcp->pages + n, pcp->nr * sizeof(pcp->pages[0]));
+}
+
+/* Interrupts off, the stack is not full. */
+static __always_inline void stack_give(struct pcp *pcp, struct page *p)
+{
+    unsigned int nr = pcp->nr;
+
+    pcp->freed[p->kind]++;
+    p->kind = PAGE_PCP;
+    pcp->pages[nr] = p;
+    pcp->nr = nr + 1;
+}
+
+static __noinline void give_frame_full(struct page *p)
+{
+    unsigned long flags = irq_save();
+    struct pcp *pcp = &this_cpu_var(pcps);
+
+    if (pcp->nr == PCP_HIGH)
+        drain_oldest(pcp);
+    stack_give(pcp, p);
+    irq_restore(flags);
+}
+
+static __always_inline void give_frame(struct page *p)
+{
+    unsigned long flags;
+    struct pcp *pcp;
+
+    assert_unused(p, 0);
+    page_poison(p, 0);
+    flags = irq_save();
+    pcp = &this_cpu_var(pcps);
+    if (unlikely(pcp->nr == PCP_HIGH)) {
+        irq_restore(flags);
+        give_frame_full(p);
+        return;
+    }
+    stack_give(pcp, p);
+    irq_restore(flags);
+}
+
+static __noinline void free_block(struct page *p, unsigned int order)
+{
+    assert_unused(p, order);
+    page_poison(p, order);
+    count_block(p->kind, order, true);
+    buddy_free_block(p, order);
+}
+
+void free_pages(struct page *p, unsigned int order)
+{
+    if (unlikely(order != 0))
+        free_block(p, order);
+    else
+        give_frame(p);
+}
+
+void free_pages_bulk(struct page **pages, unsigned int n)
+{
+    unsigned long flags;
+    struct pcp *pcp;
+
+    if (n < PCP_BATCH) {
+        for (unsigned int i = 0; i < n; i++)
+            give_frame(pages[i]);
+        return;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        assert_unused(pages[i], 0);
+        page_poison(pages[i], 0);
+    }
+    flags = irq_save();
+    pcp = &this_cpu_var(pcps);
+    for (unsigned int i = 0; i < n; i++)
+        pcp->freed[pages[i]->kind]++;
+    irq_restore(flags);
+    buddy_free_bulk(pages, n);
+}
+
+void page_set_kind(struct page *p, enum page_kind kind)
+{
+    unsigned long flags = irq_save();
+    struct pcp *pcp = &this_cpu_var(pcps);
+
+    pcp->allocated[p->kind]--;
+    pcp->allocated[kind]++;
+    p->kind = (u8)kind;
+    irq_restore(flags);
+}
+
+u64 page_nr_kind(enum page_kind kind)
+{
+    u64 n = 0;
+
+    for (unsigned int c = 0; c < NR_CPUS; c++)
+        n += READ_ONCE(per_cpu(pcps, c).allocated[kind]) - READ_ONCE(per_cpu(pcps, c).freed[kind]);
+    return (s64)n < 0 ? 0 : n; /* read while others count */
+}
+
+void page_counts(u64 *nr_allocated, u64 *nr_freed)
+{
+    *nr_allocated = *nr_freed = 0;
+    for (unsigned int c = 0; c < NR_CPUS; c++) {
+        for (unsigned int k = 0; k < NR_PAGE_KINDS; k++) {
+            *nr_allocated += READ_ONCE(per_cpu(pcps, c).allocated[k]);
+            *nr_freed += READ_ONCE(per_cpu(pcps, c).freed[k]);
+        }
+    }
+}
+
+u64 pcp_nr_free(void)
+{
+    u64 n = 0;
+
+    for (unsigned int c = 0; c < NR_CPUS; c++)
+        n += READ_ONCE(per_cpu(pcps, c).nr);
+    return n;
+}
+
+/* On the CPU whose stack it is. */
+static void drain_this_cpu(void *unused)
+{
+    unsigned long flags = irq_save();
+    struct pcp *pcp = &this_cpu_var(pcps);
+
+    buddy_free_bulk(pcp->pages, pcp->nr);
+    pcp->nr = 0;
+    irq_restore(flags);
+}
+
+void buddy_drain_pcp(void)
+{
+    for_each_online_cpu(c)
+        smp_call_on(c, drain_this_cpu, NULL);
+}
+
+static void check_this_cpu(void *bad)
+{
+    unsigned long flags = irq_save();
+    const struct pcp *pcp = &this_cpu_var(pcps);
+
+    for (unsigned int i = 0; i < pcp->nr; i++) {
+        const struct page *p = pcp->pages[i];
+
+        if (p->kind == PAGE_PCP && p->word == 0)
+            continue;
+        pr_err("pcp: frame 0x%lx on CPU %u's stack: kind %u, word 0x%llx\n", page_to_pfn(p), smp_processor_id(),
+               p->kind, (unsigned long long)p->word);
+        ++*(int *)bad;
+    }
+    irq_restore(flags);
+}
+
+int pcp_check(void)
+{
+    int bad = 0;
+
+    for_each_online_cpu(c)
+        smp_call_on(c, check_this_cpu, &bad);
+    return bad;
+}
