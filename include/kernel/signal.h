@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <kernel/list.h>
+#include <kernel/rcu.h>
 #include <kernel/spinlock.h>
 #include <asm/signal.h>
 #include <asm/siginfo.h>
@@ -30,11 +31,13 @@ struct ksigaction { /* layout of rt_sigaction's argument */
 struct sighand {
     atomic_t refs;
     spinlock_t lock; /* LOCK_SIGHAND */
+    struct rcu_head rcu;
     struct ksigaction action[NSIGNALS];
 };
 
 struct sigqueue {
     struct list_head link;
+    struct user *user; /* whose RLIMIT_SIGPENDING it counts against; a reference */
     siginfo_t info;
 };
 
@@ -42,6 +45,10 @@ struct sigpending {
     struct list_head list; /* struct sigqueue */
     sigset_t set;
 };
+
+/* Locks the signal state of @p (exec may replace p->sighand meanwhile); interrupts off, returns the old state. */
+unsigned long sighand_lock(struct process *p);
+void sighand_unlock(struct process *p, unsigned long flags);
 
 /* Sends to one thread or to the whole process. info NULL = from the kernel. 0 or -EAGAIN (queue limit for RT signals). */
 int signal_send_task(struct task *t, int sig, const siginfo_t *info);
@@ -55,6 +62,8 @@ static inline bool signal_pending_fast(const bool *flag)
 }
 bool signal_pending(void);       /* current */
 bool fatal_signal_pending(void); /* current will die */
+/* A call may answer -ERESTARTSYS family when this is true; sleeps in TASK_INTERRUPTIBLE until then. */
+void signal_sleep(void);
 
 /* Kernel-internal results of interrupted calls; never seen by user programs. */
 #define ERESTARTSYS          512
@@ -75,5 +84,17 @@ void arch_syscall_restart(struct pt_regs *regs, bool use_restart_syscall);
 void arch_set_syscall_result(struct pt_regs *regs, long result);
 /* Sets current's blocked mask (SIGKILL and SIGSTOP removed) and recomputes the pending flag. */
 void signal_set_blocked(const sigset_t *mask);
+/*
+ * ppoll, pselect, sigsuspend: block @mask only while the call sleeps. After signal_use_mask the call ends with
+ * signal_end_mask(interrupted): not interrupted restores the old mask at once; interrupted leaves it to signal_deliver,
+ * which runs the handler under @mask and puts the old mask into its frame.
+ */
+void signal_use_mask(const sigset_t *mask);
+void signal_end_mask(bool interrupted);
 /* altstack: is sp on it? */
 bool signal_on_altstack(vaddr_t sp);
+/* Where the frame for @act starts to grow down from: @sp, or the top of the alternate stack. */
+vaddr_t signal_frame_top(vaddr_t sp, const struct ksigaction *act);
+/* uc_stack of a frame: what to store (SS_AUTODISARM then disables it), and what sigreturn does with it (errors ignored). */
+void signal_save_altstack(stack_t *out);
+void signal_restore_altstack(const stack_t *ss, vaddr_t sp);

@@ -10,6 +10,7 @@
 #include <kernel/atomic.h>
 #include <kernel/list.h>
 #include <kernel/mutex.h>
+#include <kernel/rbtree.h>
 #include <kernel/rcu.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -24,6 +25,7 @@ struct files;
 struct fs_struct;
 struct tty;
 struct file;
+struct user;
 
 #define KSTACK_SIZE KIB(16)
 #define TASK_COMM_LEN 16
@@ -46,37 +48,41 @@ struct task {
     u64 run_ns, user_ns, sys_ns; /* [O] CPU time */
     u64 nvcsw, nivcsw, min_flt, maj_flt; /* [O] */
     cpumask_t affinity;    /* [R] */
-    struct list_head rq_link;    /* [R] or the implementation's tree links */
-    void *rq_node[3];      /* [R] scheduler's tree node when it uses one */
+    u8 policy;             /* [R] SCHED_OTHER ... */
+    u8 rt_priority;        /* [R] 1 .. 99 for SCHED_FIFO and SCHED_RR, else 0 */
+    bool reset_on_fork;    /* [R] SCHED_RESET_ON_FORK */
+    u32 user_ticks, sys_ticks; /* [O] where ticks found it: splits run_ns into user and system time */
+    struct rb_node rq_node;/* [R] in the run queue's tree while runnable and not running */
 
     struct arch_thread arch; /* [O] saved registers, FPU, TLS */
     void *kstack;          /* [S] lowest address, KSTACK_SIZE bytes, guard page below */
     unsigned int flags;    /* [O] TF_* */
-    struct held_lock held[MAX_HELD_LOCKS]; /* [O] lock checker */
-    unsigned int nr_held;
+    unsigned int nr_held;  /* [O] entries of held below */
 
     /* Identity. */
-    pid_t tid;             /* [S] */
+    pid_t tid;             /* [T] changes only when a thread that execs takes over its leader's */
     struct process *proc;  /* [S] */
     char comm[TASK_COMM_LEN];
-    atomic_t refs;         /* [A] task_get/task_put; freed by RCU */
-    struct rcu_head rcu;
-    struct list_head thread_link; /* [T] proc->threads */
+    atomic_t refs;         /* [A] one while it can run, one while its id is hashed, and task_get's */
+    struct rcu_head rcu;   /* freeing out of a context that must not sleep */
+    struct list_head thread_link; /* [T] and [H] proc->threads: written under both, read under either */
     struct list_head task_link;   /* [T] all tasks */
-    struct task *pid_next;        /* [T] tid hash chain, read under RCU */
+    struct task *pid_next;        /* [T] tid hash chain */
 
     /* Resources, each shared or not as clone's flags said. */
     struct mm *mm;         /* [O] changes in exec and exit under task_lock; NULL for kernel threads */
     spinlock_t lock;       /* LOCK_FS_STRUCT: mm, files, fs pointers against /proc readers */
     struct files *files;
     struct fs_struct *fs;
-    struct sighand *sighand;
+    struct sighand *sighand; /* the process's */
 
     /* Signals. */
     sigset_t blocked;      /* [H] written by self */
+    sigset_t real_blocked; /* [H] sigtimedwait: what was blocked before it waits for some of it */
     sigset_t saved_mask;   /* [O] for sigsuspend, ppoll; valid when TF_RESTORE_MASK */
     struct sigpending pending; /* [H] private to the thread */
     bool sigpending_flag;  /* set when return to user must look at signals; [H] */
+    bool stop_counted;     /* [H] this thread is among proc->nr_stopped */
     vaddr_t altstack_sp;   /* [O] */
     size_t altstack_size;
     unsigned int altstack_flags;
@@ -102,6 +108,7 @@ struct task {
     long fail_nth;         /* [O] 0 off; counts down allocations, see kernel/fail.h */
     unsigned int pagefault_disabled; /* [O] uaccess that must not sleep */
     void *journal;         /* [O] arch or test private */
+    struct held_lock held[MAX_HELD_LOCKS]; /* [O] lock checker; last, so that a new task need not clear it */
 };
 
 #define TF_KTHREAD      1u
@@ -112,54 +119,70 @@ struct task {
 #define TF_MEMALLOC     32u
 #define TF_FORKNOEXEC   64u
 #define TF_SYSCALL_TRACE 128u
+#define TF_NO_NEW_PRIVS 256u
 
 struct process {
     pid_t tgid;            /* [S] */
     atomic_t refs;         /* [A] one per thread plus one while the leader is not reaped */
     struct task *leader;   /* [T] */
     struct list_head threads; /* [T] task.thread_link */
-    int nr_threads;        /* [T] */
+    int nr_threads;        /* [T] threads whose id is hashed, a dead leader included */
+    atomic_t nr_live;      /* [A] threads that have not begun to exit */
+    int nr_running;        /* [T] threads that have not passed exit_notify; 0 makes a zombie */
     struct process *parent;   /* [T] */
     struct list_head children; /* [T] process.sibling */
     struct list_head sibling;  /* [T] */
-    struct list_head pgrp_link; /* [T] members of a process group: all processes list is walked, see pgid */
+    struct list_head pgrp_link;    /* [T] hash of process groups, by pgid */
+    struct list_head session_link; /* [T] hash of sessions, by sid */
     pid_t pgid, sid;       /* [T] */
+    pid_t creator_tid;     /* [T] the parent's thread that made it: __WNOTHREAD, PR_SET_PDEATHSIG */
     struct tty *tty;       /* [H] controlling terminal */
     struct wait_queue child_wait; /* wait4 sleepers */
     int exit_signal;       /* [T] to the parent, SIGCHLD or clone's */
     bool zombie;           /* [T] leader dead and last thread gone */
     bool stopped_report, continued_report; /* [H] for WUNTRACED, WCONTINUED */
     int stop_code;         /* [H] */
-    bool group_stop;       /* [H] */
+    bool group_stop;       /* [H] all threads stop, or have stopped, for stop_code */
+    int nr_stopped;        /* [H] threads that have */
+    bool notify_continued; /* [H] the next thread to return to user mode tells the parent */
+    bool unkillable;       /* [S] init: signals without a handler do nothing */
     bool group_exit;       /* [H] */
     int group_exit_code;   /* [H] */
-    struct task *group_exec; /* [H] the thread that execs and waits for the others */
+    struct task *group_exec; /* [T] the thread that execs and waits for the others */
+    struct wait_queue exit_wait; /* pollers of a pidfd */
+    struct sighand *sighand;   /* the same in all threads; lock it with sighand_lock() */
     struct sigpending pending; /* [H] shared by all threads */
     struct rlimit rlim[RLIM_NLIMITS]; /* [H] for write */
     u64 cuser_ns, csys_ns, cmin_flt, cmaj_flt, dead_user_ns, dead_sys_ns; /* [T] of reaped children, dead threads */
     u64 max_rss_pages, cmax_rss_pages;
     struct timer itimer_real; /* [H] */
     u64 itimer_interval_ns;   /* [H] */
+    struct process_timers *timers; /* [H] set once; POSIX and CPU-time timers, see kernel/process_timers.h */
     uid_t uid, euid, suid, fsuid; /* [H] */
     gid_t gid, egid, sgid, fsgid;
+    struct user *user;     /* [H] what the real uid has in use */
     int ngroups;
     gid_t groups[32];
+    unsigned int personality; /* [H] */
+    bool keep_caps;        /* [H] prctl(PR_SET_KEEPCAPS): accepted and told back */
     bool did_exec;         /* [T] setpgid on it gives EACCES */
     bool dumpable, child_subreaper, thp_disable;
     int oom_score_adj;     /* [A] -1000 .. 1000 */
     struct file *exe;      /* [H] for /proc/pid/exe */
 };
 
-extern struct process kproc; /* all kernel threads */
+extern struct process kproc; /* all kernel threads; its leader is NULL, its tgid 0 */
 
+/* After slab_init, before sched_init (whose idle tasks may come from task_alloc). */
 void task_init(void);
-/* Finds by thread id / thread-group id in RCU or TASKLIST; returns with a reference or NULL. */
+/* Finds by thread id / thread-group id; returns with a reference or NULL. Takes TASKLIST. */
 struct task *task_find_get(pid_t tid);
 struct process *process_find_get(pid_t tgid);
 static inline void task_get(struct task *t)
 {
     atomic_inc(&t->refs);
 }
+/* Any context. A thread that has ended (TASK_DEAD) gives its running reference back in sched_finish_switch(prev). */
 void task_put(struct task *t);
 static inline void process_get(struct process *p)
 {
@@ -172,8 +195,10 @@ extern struct list_head all_tasks; /* [T] */
 
 /* Starts a kernel thread; returns it or ERR_PTR(-ENOMEM). fn's return ends the thread. */
 struct task *kernel_thread(int (*fn)(void *), void *arg, const char *name);
-/* Allocates a task with stack and defaults, not yet on any list; NULL when out of memory. */
+/* Allocates a task with stack and defaults: a kernel thread of kproc, refs 1, on no list; NULL when out of memory. */
 struct task *task_alloc(void);
+/* Sets comm, safely against readers; @name is cut. */
+void task_set_comm(struct task *t, const char *name);
 /* Opens the initramfs' /init (or init=) as process 1. Called once from main. */
 void kernel_start_init(void);
 
@@ -188,5 +213,13 @@ static inline bool has_capability(void)
 }
 u64 task_rlimit(int which); /* soft limit of the current process */
 
-/* mm of another task with a users reference (mmput after), or NULL. */
+/* May current look into or change @p (ptrace's rule: same ids, and dumpable; or capability)? For /proc and process_vm_*. */
+bool process_may_access(struct process *p);
+/* CPU time of a process in ns: living and dead threads. Takes TASKLIST. */
+void process_times(struct process *p, u64 *user_ns, u64 *sys_ns);
+
+extern int sysctl_randomize_va_space; /* 0 none, 1 stack and mmap, 2 and brk */
+extern int sysctl_threads_max;
+
+/* mm of another task with a users reference (mm_put after), or NULL. */
 struct mm *task_mm_get(struct task *t);
