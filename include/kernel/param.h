@@ -14,3 +14,6 @@ extern const struct kparam __kparams_start[], __kparams_end[];
 /* Runs the handlers for the boot command line; unknown words are left for init. */
 void param_parse(const char *cmdline);
 const char *param_cmdline(void);
+/* Words for init, NULL-terminated: arguments (without its own name) and environment. */
+const char *const *param_init_argv(void);
+const char *const *param_init_envp(void);
