@@ -3,6 +3,11 @@
 #pragma once
 #include <mm/buddy.h>
 
+static inline cpumask_t online_cpus(void)
+{
+    return (cpumask_t){ (1UL << READ_ONCE(nr_cpus_online)) - 1 }; /* NR_CPUS is less than a word */
+}
+
 /* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind. */
 struct page *buddy_alloc_block(unsigned int order, u64 keep);
 /* Takes up to @n single frames; pages[] gets them in falling address order within a block. Returns how many. */

@@ -350,8 +350,7 @@ static void drain_this_cpu(void *unused)
 
 void buddy_drain_pcp(void)
 {
-    for_each_online_cpu(c)
-        smp_call_on(c, drain_this_cpu, NULL);
+    smp_call_on(online_cpus(), drain_this_cpu, NULL);
 }
 
 static void check_this_cpu(void *bad)
@@ -366,7 +365,7 @@ static void check_this_cpu(void *bad)
             continue;
         pr_err("pcp: frame 0x%lx on CPU %u's stack: kind %u, word 0x%llx\n", page_to_pfn(p), smp_processor_id(),
                p->kind, (unsigned long long)p->word);
-        ++*(int *)bad;
+        (void)__atomic_fetch_add((int *)bad, 1, __ATOMIC_RELAXED);
     }
     irq_restore(flags);
 }
@@ -375,7 +374,6 @@ int pcp_check(void)
 {
     int bad = 0;
 
-    for_each_online_cpu(c)
-        smp_call_on(c, check_this_cpu, &bad);
+    smp_call_on(online_cpus(), check_this_cpu, &bad);
     return bad;
 }

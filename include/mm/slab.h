@@ -9,12 +9,16 @@
 struct kmem_cache;
 
 void slab_init(void);
+/* align: power of two, at least 8 is kept. ctor runs when memory joins the cache, not at each allocation; freed objects must be
+ * in the state that it makes. NULL when out of memory. */
 struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align, void (*ctor)(void *));
 void kmem_cache_destroy(struct kmem_cache *c); /* panics in debug when objects remain */
+/* Any context with GFP_ATOMIC, else may sleep. GFP_ZERO only without ctor. kmem_cache_free: any context. */
 void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp) __must_check;
 void kmem_cache_free(struct kmem_cache *c, void *obj);
 
-void *kmalloc_gfp(size_t size, gfp_t gfp) __must_check; /* up to 1 MiB physically contiguous */
+/* Physically contiguous, aligned to 16 bytes (a cache gives more). NULL when there is no memory. */
+void *kmalloc_gfp(size_t size, gfp_t gfp) __must_check;
 static inline void *kmalloc(size_t size)
 {
     return kmalloc_gfp(size, GFP_KERNEL);
@@ -24,7 +28,7 @@ static inline void *kzalloc(size_t size)
     return kmalloc_gfp(size, GFP_KERNEL | GFP_ZERO);
 }
 void kfree(const void *obj); /* NULL is fine */
-size_t ksize(const void *obj);
+size_t ksize(const void *obj); /* bytes that may be used; in debug kernels exactly what was asked for */
 char *kstrdup(const char *s);
 
 struct slab_stat {
