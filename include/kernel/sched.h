@@ -19,12 +19,21 @@ struct task;
 #define TASK_NEW             32u
 #define TASK_KILLABLE        64u /* woken by fatal signals only */
 
-void sched_init(void);                 /* boot CPU, after the slab allocator */
+void sched_init(void);                 /* boot CPU, before the first sched_init_cpu */
 void sched_init_cpu(unsigned int cpu); /* each CPU on itself: makes the running context its idle task */
 __noreturn void sched_idle_loop(void);
+void sched_start_services(void);       /* boot CPU, after task_init: threads of RCU and of the work queue */
 
-/* Gives up the CPU; returns when the task runs again. With state != RUNNING the task leaves the run queue. */
+/*
+ * Gives up the CPU; returns when the task runs again. With state != RUNNING the task leaves the run queue.
+ * A task that goes in TASK_DEAD never returns; when it has left its CPU the scheduler calls task_put for the
+ * reference that the running task had on itself.
+ */
 void schedule(void);
+/* Return to user mode, interrupts on: schedules when that is due. */
+void sched_user_return(void);
+/* Interrupt exit to the kernel, interrupts off, irq_depth 0 again: switches when preemption is allowed and due. */
+void sched_irq_exit(void);
 void sched_yield_current(void);
 /* Makes @t runnable when its state is in @states; returns whether it was woken. Any context. Full barrier. */
 bool wake_up_state(struct task *t, unsigned int states);
@@ -42,6 +51,13 @@ void sched_set_nice(struct task *t, int nice);
 int sched_set_affinity(struct task *t, cpumask_t mask); /* -EINVAL when no online CPU is left */
 /* Sends a reschedule IPI when @cpu is not this one. */
 void resched_cpu(unsigned int cpu);
+/* SCHED_OTHER, BATCH, IDLE with priority 0; FIFO, RR with 1 .. 99. 0 or -EINVAL; permissions are the caller's. */
+int sched_set_policy(struct task *t, unsigned int policy, unsigned int priority);
+/* CPU time of @t until now, ns. The sum is exact, the split into user and system time is sampled by ticks. */
+u64 sched_task_ns(struct task *t);
+void sched_task_times(struct task *t, u64 *user_ns, u64 *sys_ns);
+/* Invariant walker: run queues, counts, ownership of tasks. */
+int sched_check(void);
 /* Statistics for /proc. */
 u64 sched_nr_switches(void);
 unsigned int sched_nr_running(void);
@@ -53,3 +69,5 @@ struct task *arch_switch_to(struct task *prev, struct task *next);
 /* First thing that runs in a new task's context, called by arch's ret_from_fork with the previous task. */
 void sched_finish_switch(struct task *prev);
 void arch_send_resched_ipi(unsigned int cpu);
+/* Timer interrupt: did it interrupt user mode? */
+bool arch_irq_from_user(void);

@@ -173,6 +173,12 @@ struct process {
 
 extern struct process kproc; /* all kernel threads; its leader is NULL, its tgid 0 */
 
+/* Announces a sleep: a full barrier, so that a condition tested after it cannot be missed by a waker that set it first. */
+static inline void task_set_state(unsigned int state)
+{
+    (void)xchg(&current->state, state);
+}
+
 /* After slab_init, before sched_init (whose idle tasks may come from task_alloc). */
 void task_init(void);
 /* Finds by thread id / thread-group id; returns with a reference or NULL. Takes TASKLIST. */

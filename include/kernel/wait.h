@@ -14,7 +14,11 @@ struct wait_queue {
     struct list_head waiters;
 };
 
-#define WAIT_EXCLUSIVE 1 /* wake_up(wq, n) counts these; non-exclusive waiters are always all woken */
+/*
+ * wake_up_key counts these; other waiters are always all woken. A waiter that leaves for a signal or a timeout after it
+ * was woken (its link is empty) passes the wake-up on.
+ */
+#define WAIT_EXCLUSIVE 1
 
 struct wait_entry {
     struct list_head link;
@@ -54,8 +58,13 @@ static inline void wake_up_all(struct wait_queue *wq)
         wake_up_key(wq, 0, 0);
 }
 
-/* One step of a wait loop; returns 0, -EINTR (interruptible and a signal is pending), or -ETIME at @deadline_ns (0 = none). */
+/*
+ * One step of a wait loop, after the state was set to @state: sleeps. Returns 0, -EINTR (a signal that @state heeds is
+ * pending) or -ETIME at @deadline_ns (0 = none); the last two without sleeping, and the state is left as it is.
+ */
 int wait_step(unsigned int state, u64 deadline_ns);
+/* Sleeps in the state that is set until woken or until @deadline_ns has passed. */
+void sleep_until(u64 deadline_ns);
 
 #define wait_event_common(wq, cond, state, deadline)                                              \
     ({                                                                                            \
