@@ -24,9 +24,6 @@ u64 buddy_keep(gfp_t gfp);
 u64 pcp_nr_free(void);
 int pcp_check(void);
 
-/* vmalloc.c: gives cached stacks and lazily freed areas back; may sleep. */
-void vmalloc_shrink(void);
-
 /* page_poison.c: a free frame is filled with a pattern, which must still be there when it is allocated. */
 #define PG_POISONED (1u << 31)
 #ifdef CONFIG_DEBUG

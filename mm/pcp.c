@@ -17,6 +17,7 @@
 #include <kernel/smp.h>
 #include <kernel/string.h>
 #include <mm/slab.h>
+#include <mm/vmalloc.h>
 #include <asm/quire_page.h>
 #include "internal.h"
 
@@ -42,6 +43,13 @@ static void assert_unused(const struct page *p, unsigned int order)
     }
 }
 
+void page_shrink_caches(void)
+{
+    vmalloc_shrink();
+    slab_shrink();
+    buddy_drain_pcp();
+}
+
 /*
  * Makes memory free, in rising order of cost; true when it is worth another try. @attempt counts the tries so far.
  * Caches are given back before anybody is killed.
@@ -55,9 +63,7 @@ static bool reclaim(unsigned int order, gfp_t gfp, unsigned int attempt)
         return true;
     }
     if (attempt == 1) {
-        vmalloc_shrink();
-        slab_shrink();
-        buddy_drain_pcp();
+        page_shrink_caches();
         return true;
     }
     if ((gfp & GFP_NOOOM) || order > MAX_OOM_ORDER)

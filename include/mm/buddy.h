@@ -43,6 +43,9 @@ u64 buddy_nr_free(void);   /* frames, including per-CPU lists */
 u64 buddy_nr_total(void);  /* frames ever given to the allocator */
 u64 buddy_nr_free_order(unsigned int order);
 void buddy_drain_pcp(void); /* all CPUs' lists back to the free lists; may sleep */
+/* Everything that only keeps free memory at hand (stacks, empty slabs, per-CPU lists) goes back; may sleep. After it, and
+ * after rcu_barrier, buddy_nr_free is exact: leak checks compare it. */
+void page_shrink_caches(void);
 int buddy_check(void);      /* invariant walker: prints and counts violations */
 /* Called when an allocation that may sleep finds no memory: true when it is worth another try (mm/oom.c). */
 bool oom_out_of_memory(unsigned int order, gfp_t gfp);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_walk.c: the one walker over page tables. The level is a number, so one piece of code serves 4 KiB, 2 MiB and 1 GiB leaves
+ * and trees of any depth.
+ *
+ * It does not know what a leaf means: that is the business of the row (pt_ops.h) that calls it. It never frees tables.
+ *
+ * Locks: PT of the table whose entries are handed out. The way down is walked without a lock: tables of the range are kept from
+ * being freed by the caller (pt_cursor_begin says how), links appear but do not change, and the entry at which the walk stops
+ * is read again under its table's lock.
+ * Invariants: I1 the runs of a cursor tile its range, in order, without gap or overlap (holes skipped apart); I2 at most one
+ * table is locked by a cursor; I3 path[l] for l >= level is the table of level l around path_va.
+ * Checked by tests/host/mm/pt_walk_test.c against a walker that takes one page at a time.
+ * Read next: pt_default.c.
+ */
+#include <kernel/printk.h>
+#include <mm/mm.h>
+#include <mm/pt_walk.h>
+
+void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end, bool skip_holes)
+{
+    unsigned int top = pt_top_level();
+
+    ASSERT(start <= end && end <= user_top());
+    c->mm = mm;
+    c->va = c->path_va = start;
+    c->end = end;
+    c->table = NULL;
+    c->level = top;
+    c->skip_holes = skip_holes;
+    c->path[top] = mm->root;
+    c->link[top] = PT_RWXU;
+}
+
+void pt_cursor_unlock(struct pt_cursor *c)
+{
+    if (c->table != NULL) {
+        pt_unlock(c->table);
+        c->table = NULL;
+    }
+}
+
+void pt_cursor_seek(struct pt_cursor *c, vaddr_t va)
+{
+    pt_cursor_unlock(c);
+    c->va = va;
+}
+
+void pt_cursor_end(struct pt_cursor *c)
+{
+    pt_cursor_unlock(c);
+    c->va = c->end;
+}
+
+/* From the deepest table known to cover c->va down to the entry that is no link. */
+static pte_t *cursor_descend(struct pt_cursor *c)
+{
+    unsigned int level = c->level;
+
+    while (level < pt_top_level() && (c->va ^ c->path_va) >> pt_shift(level + 1) != 0)
+        level++;
+    c->path_va = c->va;
+    for (;;) {
+        pte_t *slot = c->path[level] + pt_index(c->va, level);
+        pte_t e = pte_load(slot);
+
+        if (!pte_is_table(e, level)) {
+            c->level = level;
+            return slot;
+        }
+        c->link[level - 1] = c->link[level] & pte_prot(e, level);
+        c->path[level - 1] = pt_link_table(e, level);
+        level--;
+    }
+}
+
+/* Locks the table that has the entry for c->va, passing over what skip_holes allows. NULL at the end of the range. */
+static pte_t *cursor_lock(struct pt_cursor *c)
+{
+    while (c->va < c->end) {
+        pte_t *slot = cursor_descend(c);
+        unsigned int level = c->level;
+        struct page *table = pt_table_page(c->path[level]);
+
+        if (c->skip_holes) {
+            /* Nothing there: an entry that appears now might as well have appeared after the walk. */
+            if (level == 0 && READ_ONCE(table->pt_used) == 0) {
+                c->va = pt_next(c->va, c->end, 1);
+                continue;
+            }
+            if (level > 0 && pte_is_none(pte_load(slot))) {
+                c->va = pt_next(c->va, c->end, level);
+                continue;
+            }
+        }
+        pt_lock(table);
+        if (likely(level == 0 || !pte_is_table(pte_load(slot), level))) {
+            c->table = table;
+            c->table_end = level == pt_top_level() ? c->end : pt_next(c->va, c->end, level + 1);
+            return slot;
+        }
+        pt_unlock(table);
+    }
+    return NULL;
+}
+
+/* The entry for c->va in a locked table: the one locked already, while it reaches that far. NULL at the end. */
+static pte_t *cursor_step(struct pt_cursor *c)
+{
+    if (c->table != NULL) {
+        if (c->va < c->table_end) {
+            pte_t *slot = c->path[c->level] + pt_index(c->va, c->level);
+
+            if (c->level == 0 || !pte_is_table(pte_load(slot), c->level))
+                return slot;
+        }
+        pt_cursor_unlock(c);
+    }
+    return cursor_lock(c);
+}
+
+static enum pt_kind kind_of(pte_t e, unsigned int level)
+{
+    if (pte_is_none(e))
+        return PT_KIND_HOLE;
+    return pte_is_leaf(e, level) ? PT_KIND_LEAF : PT_KIND_MARKER;
+}
+
+/* Fills @r from the first entry; nr and end are still to be found. */
+static void run_begin(const struct pt_cursor *c, struct pt_run *r, pte_t *slot)
+{
+    r->va = c->va;
+    r->level = c->level;
+    r->slot = slot;
+    r->link = c->link[c->level];
+    r->table = c->table;
+    r->kind = kind_of(pte_load(slot), c->level);
+}
+
+/* Entries of @r's table between r->va and the end of table or range. */
+static unsigned int entries_left(const struct pt_cursor *c)
+{
+    unsigned int shift = pt_shift(c->level);
+
+    return (unsigned int)(((c->table_end - 1) >> shift) - (c->va >> shift)) + 1;
+}
+
+static void run_finish(struct pt_cursor *c, struct pt_run *r, unsigned int nr)
+{
+    vaddr_t last = ALIGN_DOWN(r->va, pt_size(r->level)) + (nr - 1) * pt_size(r->level);
+
+    r->nr = nr;
+    r->end = pt_next(last, c->end, r->level);
+    c->va = r->end;
+}
+
+bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r)
+{
+    pte_t *slot;
+
+    while ((slot = cursor_step(c)) != NULL) {
+        unsigned int left = entries_left(c), nr = 1;
+
+        run_begin(c, r, slot);
+        while (nr < left) {
+            pte_t e = pte_load(slot + nr);
+
+            if (pte_is_table(e, r->level) || kind_of(e, r->level) != r->kind)
+                break;
+            nr++;
+        }
+        run_finish(c, r, nr);
+        if (r->kind != PT_KIND_HOLE || !c->skip_holes)
+            return true;
+    }
+    return false;
+}
+
+bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r)
+{
+    pte_t *slot = cursor_step(c);
+    unsigned int left, nr;
+
+    if (slot == NULL)
+        return false;
+    run_begin(c, r, slot);
+    left = nr = entries_left(c);
+    if (r->level > 0)
+        for (nr = 1; nr < left && !pte_is_table(pte_load(slot + nr), r->level);)
+            nr++;
+    run_finish(c, r, nr);
+    return true;
+}
+
+/* Puts a table below the empty @slot of @parent, ours or that of somebody faster; false when out of memory. */
+static bool fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
+{
+    struct page *table = pt_table_alloc(mm, parent->level - 1u, GFP_KERNEL);
+
+    if (table == NULL)
+        return false;
+    if (!pt_table_link(parent, slot, table))
+        pt_table_free(table);
+    return true;
+}
+
+pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+{
+    unsigned int l = pt_top_level();
+    pte_t *base = mm->root;
+    pte_t *slot = base + pt_index(va, l);
+
+    while (l > level) {
+        pte_t e = pte_load(slot);
+
+        if (likely(pte_is_table(e, l))) {
+            base = pt_link_table(e, l);
+            l--;
+            slot = base + pt_index(va, l);
+        } else if (!pte_is_none(e)) {
+            break;
+        } else if (!fill_slot(mm, pt_table_page(base), slot)) {
+            return NULL;
+        }
+    }
+    *table = pt_table_page(base);
+    *level_found = l;
+    return slot;
+}
+
+pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+{
+    for (;;) {
+        pte_t *slot = pt_get_slot(mm, va, level, table, level_found), e;
+
+        if (slot == NULL)
+            return NULL;
+        pt_lock(*table);
+        e = pte_load(slot);
+        if (*level_found == level || !(pte_is_none(e) || pte_is_table(e, *level_found)))
+            return slot;
+        pt_unlock(*table);
+    }
+}
+
+pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
+{
+    for (;;) {
+        unsigned int l = pt_top_level();
+        pte_t *base = mm->root, *slot;
+        pte_t e;
+
+        while (slot = base + pt_index(va, l), e = pte_load(slot), pte_is_table(e, l)) {
+            base = pt_link_table(e, l);
+            l--;
+        }
+        if (l > 0 && pte_is_none(e))
+            return NULL;
+        *table = pt_table_page(base);
+        *level_found = l;
+        pt_lock(*table);
+        if (l == 0 || pte_is_leaf(pte_load(slot), l) || pte_is_marker(pte_load(slot)))
+            return slot;
+        pt_unlock(*table);
+    }
+}
+
+void pt_lock_two(struct page *a, struct page *b)
+{
+    if (a > b) {
+        pt_lock(b);
+        spin_lock_nested(&a->ptl);
+    } else {
+        pt_lock(a);
+        if (a != b)
+            spin_lock_nested(&b->ptl);
+    }
+}
+
+void pt_unlock_two(struct page *a, struct page *b)
+{
+    pt_unlock(a);
+    if (a != b)
+        pt_unlock(b);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tlb.c: which CPUs may hold translations of an address space, and the gather that frees pages behind one flush.
+ *
+ * It does not know how a TLB is flushed; that is the seam's (mmu_flush_range). It decides who takes part: mm->cpus.
+ *
+ * A CPU sets its bit in mm->cpus, then loads mm's tables; whoever changes entries changes them, then reads mm->cpus. With a full
+ * barrier between the two steps on both sides, either the flusher sees the bit and asks the CPU, or the CPU's walks see the new entries.
+ *
+ * A kernel thread keeps running on the tables of the task before it (lazy): no walk is wanted there, but the hardware may make
+ * one. The first flush that reaches such a CPU makes it switch to the kernel's own tables and forget the address space, so an
+ * idle CPU is disturbed once. Nobody holds a reference for a lazy CPU: the exit of an address space asks all CPUs to leave.
+ *
+ * Locks: none; a CPU's active_mm and lazy flag change with interrupts off, on that CPU only.
+ * Invariants: I1 tables are loaded on a CPU => its bit is set in mm->cpus and active_mm == mm; I2 a page or table is freed only after
+ * a flush that began after its entry was cleared; I3 after mm_leave_cpus mm->cpus is empty.
+ * Checked by tests/kernel/mm/tlb_ktest.c. Read next: arch/x86_64/mm/tlb.c.
+ */
+#include <kernel/printk.h>
+#include <kernel/smp.h>
+#include <kernel/string.h>
+#include <mm/buddy.h>
+#include <mm/mm.h>
+#include <mm/pt_walk.h>
+
+static DEFINE_PER_CPU(bool, mm_lazy);
+
+void mm_switch(struct mm *prev, struct mm *next)
+{
+    struct cpu *c = this_cpu();
+    struct mm *loaded = c->active_mm;
+
+    (void)prev; /* active_mm says more: prev may have been a kernel thread on somebody's tables */
+    if (next == NULL) {
+        this_cpu_var(mm_lazy) = true;
+        return;
+    }
+    this_cpu_var(mm_lazy) = false;
+    if (loaded == next)
+        return; /* the bit stayed set, so every flush has reached this CPU */
+    cpumask_set(&next->cpus, c->id);
+    smp_mb(); /* I1: the bit before the first walk; pairs with the flusher's barrier before it reads mm->cpus */
+    mmu_switch(next);
+    c->active_mm = next;
+    if (loaded != NULL)
+        cpumask_clear(&loaded->cpus, c->id);
+}
+
+/* Interrupts off. */
+static void leave(struct mm *mm)
+{
+    struct cpu *c = this_cpu();
+
+    if (c->active_mm != mm)
+        return;
+    mmu_switch(NULL);
+    c->active_mm = NULL;
+    cpumask_clear(&mm->cpus, c->id);
+}
+
+bool mm_cpu_must_flush(struct mm *mm)
+{
+    if (this_cpu()->active_mm != mm)
+        return false; /* left while the call was on its way: loading other tables flushed */
+    if (!this_cpu_var(mm_lazy))
+        return true;
+    leave(mm);
+    return false;
+}
+
+static void leave_call(void *mm)
+{
+    leave(mm);
+}
+
+void mm_leave_cpus(struct mm *mm)
+{
+    cpumask_t cpus;
+    unsigned long flags = irq_save();
+
+    leave(mm);
+    irq_restore(flags);
+    smp_mb();
+    cpus = mm->cpus;
+    if (cpus.bits != 0)
+        smp_call_on(cpus, leave_call, mm);
+    ASSERT(mm->cpus.bits == 0);
+}
+
+void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
+{
+    t->mm = mm;
+    t->start = ~0UL;
+    t->end = 0;
+    t->level_min = PT_MAX_LEVELS;
+    t->full_mm = full_mm;
+    t->need_flush = false;
+    t->tables = NULL;
+    t->nr_pages = 0;
+    t->max_pages = ARRAY_SIZE(t->local_pages);
+    t->pages = t->local_pages;
+    t->rss[MM_ANON] = t->rss[MM_FILE] = t->rss[MM_SHMEM] = 0;
+    if (full_mm)
+        mm_leave_cpus(mm);
+}
+
+bool tlb_gather_full(struct tlb_gather *t)
+{
+    struct page *p;
+
+    if (t->pages != t->local_pages)
+        return true;
+    p = alloc_pages(0, GFP_ATOMIC | GFP_NOOOM);
+    if (p == NULL)
+        return true;
+    t->pages = page_to_virt(p);
+    memcpy(t->pages, t->local_pages, sizeof(t->local_pages));
+    t->max_pages = TLB_GATHER_PAGES;
+    return false;
+}
+
+void tlb_gather_table(struct tlb_gather *t, struct page *table)
+{
+    table->spare = (u64)(unsigned long)t->tables;
+    t->tables = table;
+    t->need_flush = true;
+}
+
+/* Drops the queued references; frames that nobody else holds go back in one batch. */
+static void put_pages(struct tlb_gather *t)
+{
+    struct page **pages = t->pages;
+    unsigned int nr_free = 0;
+
+    for (unsigned int i = 0; i < t->nr_pages; i++) {
+        struct page *p = pages[i];
+        u64 left = __atomic_sub_fetch(&p->word, PAGE_REF, __ATOMIC_RELEASE);
+
+        if (left != 0)
+            continue;
+        if (likely(p->order == 0)) {
+            pages[nr_free++] = p;
+        } else {
+            __atomic_thread_fence(__ATOMIC_ACQUIRE);
+            page_free_last(p);
+        }
+    }
+    t->nr_pages = 0;
+    if (nr_free == 0)
+        return;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* others' last accesses, before the frames get new contents */
+    free_pages_bulk(pages, nr_free);
+}
+
+void tlb_gather_flush(struct tlb_gather *t)
+{
+    struct page *table = t->tables;
+
+    if (t->need_flush && !t->full_mm) {
+        mmu_quiesce_walkers(t->mm);
+        if (t->start < t->end)
+            mmu_flush_range(t->mm, t->start, t->end, t->level_min);
+    }
+    t->start = ~0UL;
+    t->end = 0;
+    t->level_min = PT_MAX_LEVELS;
+    t->need_flush = false;
+    if (t->nr_pages != 0)
+        put_pages(t);
+    while (table != NULL) {
+        struct page *next = (struct page *)(unsigned long)table->spare;
+
+        pt_table_free(table);
+        table = next;
+    }
+    t->tables = NULL;
+}
+
+void tlb_gather_end(struct tlb_gather *t)
+{
+    struct mm *mm = t->mm;
+
+    tlb_gather_flush(t);
+    if (t->pages != t->local_pages)
+        page_free_virt(t->pages);
+    if (t->rss[MM_ANON] + t->rss[MM_FILE] + t->rss[MM_SHMEM] < 0 && mm_rss(mm) > mm->hiwater_rss)
+        mm->hiwater_rss = mm_rss(mm);
+    for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+        if (t->rss[i] != 0)
+            atomic_long_add(&mm->rss[i], t->rss[i]);
+}
