@@ -4,23 +4,21 @@
 #
 #   make -f user/user.mk B=/tmp/u ARCH=x86_64 USER_CC='musl-gcc -static' all-user
 #
-# In:  B (build directory), ARCH, USER_CC (a compiler that makes static programs).
+# In:  B (build directory), ARCH; USER_CC (a compiler that makes static programs) and USER_STRIP may be given.
 # Out: $(B)/user/bin/*  $(B)/user/tests/*  $(B)/initrd.cpio
 #      targets all-user, initrd, user-test (runs the user tests on the build machine's own Linux)
 
-ifndef USER_CC
-$(error USER_CC is not set: user/user.mk needs a compiler for static programs, e.g. USER_CC='musl-gcc -static')
-endif
 ifndef B
 $(error B is not set: user/user.mk needs a build directory, e.g. B=build/x86_64)
 endif
+USER_CC ?= $(if $(filter ppc64,$(ARCH)),powerpc64-linux-gnu-gcc,musl-gcc) -static
+USER_STRIP ?= $(CROSS)strip
+USER_Q := $(if $(V),,@)
 
 USER_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror \
                -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter -Wno-format-truncation \
                -fno-strict-aliasing -ffunction-sections -fdata-sections -MMD -MP
 USER_LDFLAGS := -static -Wl,--gc-sections
-USER_STRIP ?= strip
-USER_Q := $(if $(V),,@)
 
 USER_LIB_SRC := $(sort $(wildcard user/lib/*.c))
 USER_SH_SRC := $(sort $(wildcard user/sh/*.c))
@@ -41,47 +39,47 @@ initrd: $(B)/initrd.cpio
 
 $(B)/user/obj/%.o: user/%.c
 	@mkdir -p $(@D)
-	@echo '  CC   ' $@
+	@echo '  CC     ' $@
 	$(USER_Q)$(USER_CC) $(USER_CFLAGS) -Iuser/lib -c -o $@ $<
 
 $(B)/user/obj/libuser.a: $(USER_LIB_OBJ)
 	@rm -f $@
-	@echo '  AR   ' $@
+	@echo '  AR     ' $@
 	$(USER_Q)ar rcsD $@ $^
 
 $(B)/user/bin/init: $(B)/user/obj/init.o $(B)/user/obj/libuser.a
 	@mkdir -p $(@D)
-	@echo '  LD   ' $@
+	@echo '  LD     ' $@
 	$(USER_Q)$(USER_CC) $(USER_LDFLAGS) -o $@ $^
 
 $(B)/user/bin/sh: $(USER_SH_OBJ) $(B)/user/obj/libuser.a
 	@mkdir -p $(@D)
-	@echo '  LD   ' $@
+	@echo '  LD     ' $@
 	$(USER_Q)$(USER_CC) $(USER_LDFLAGS) -o $@ $^
 
 $(B)/user/bin/%: $(B)/user/obj/tools/%.o $(B)/user/obj/libuser.a
 	@mkdir -p $(@D)
-	@echo '  LD   ' $@
+	@echo '  LD     ' $@
 	$(USER_Q)$(USER_CC) $(USER_LDFLAGS) -pthread -o $@ $^
 
 $(B)/user/bin/%: $(B)/user/obj/demos/%.o $(B)/user/obj/libuser.a
 	@mkdir -p $(@D)
-	@echo '  LD   ' $@
+	@echo '  LD     ' $@
 	$(USER_Q)$(USER_CC) $(USER_LDFLAGS) -pthread -o $@ $^
 
 # A test is one file and the headers beside it; pthread for all, so that one rule serves.
 $(B)/user/tests/%: tests/user/%.c
 	@mkdir -p $(@D)
-	@echo '  CC   ' $@
+	@echo '  CC     ' $@
 	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
 
 $(B)/user/tests/run-tests: tests/user/run-tests
 	@mkdir -p $(@D)
-	install -m 755 $< $@
+	$(USER_Q)install -m 755 $< $@
 
 $(B)/initrd.cpio: tools/mkinitrd.sh $(USER_BINS) $(USER_TESTS) $(USER_ETC) \
                   $(USER_SCRIPTS:tests/user/%=$(B)/user/tests/%)
-	@echo '  CPIO ' $@
+	@echo '  CPIO   ' $@
 	$(USER_Q)STRIP="$(USER_STRIP)" tools/mkinitrd.sh $(B)/user user/etc $@
 
 user-test: all-user
@@ -92,4 +90,4 @@ user-clean:
 
 -include $(USER_LIB_OBJ:.o=.d) $(USER_SH_OBJ:.o=.d) $(wildcard $(B)/user/obj/*.d) \
          $(wildcard $(B)/user/obj/*/*.d)
-.SECONDARY:
+.SECONDARY: $(USER_LIB_OBJ) $(USER_SH_OBJ) $(USER_TOOL_SRC:user/%.c=$(B)/user/obj/%.o) $(B)/user/obj/init.o
