@@ -24,6 +24,10 @@ struct fault_ctx {
     bool vma_locked;    /* only the VMA lock is held: mmap_lock is not */
     unsigned int level; /* level of the leaf that was installed, for statistics */
     const char *kind;   /* what the fault was, for the trace: "anon", "cow", … */
+    /* Where the entry is; set by the row's fault. */
+    pte_t *slot;
+    struct page *table;
+    pte_t entry;        /* as it was when the fault was decided; looked at again under the table's lock */
 };
 #define FAULT_REMOTE   0x100u /* on behalf of another process (ptrace, process_vm) */
 #define FAULT_UNSHARE  0x200u

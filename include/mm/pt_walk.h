@@ -7,9 +7,10 @@
  */
 #pragma once
 #include <arch/mmu.h>
-#include <mm/page.h>
+#include <mm/buddy.h>
 
 struct vma;
+struct tlb_gather;
 
 enum pt_kind {
     PT_KIND_HOLE,         /* no entry; may stand at any level, nr entries of that level */
@@ -19,43 +20,96 @@ enum pt_kind {
 };
 
 struct pt_run {
-    vaddr_t va;
+    vaddr_t va, end;      /* the part inside the cursor's range; a huge leaf may reach over both */
     unsigned int level;
-    unsigned int nr;      /* entries; each maps 1 << pt_shift(level) bytes */
+    unsigned int nr;      /* entries; each maps pt_size(level) bytes */
     enum pt_kind kind;
     pte_t *slot;          /* the first of them */
     pt_prot_t link;       /* AND of the permissions of all links above */
+    struct page *table;   /* the table they are in, locked */
 };
 
 struct pt_cursor {
     struct mm *mm;
-    vaddr_t va, end;
+    vaddr_t va, end;      /* what is still to be visited */
     struct page *table;   /* locked table of the run that is out, or NULL */
-    unsigned int level;
+    unsigned int level;   /* deepest level whose path is known */
     bool skip_holes;
-    pte_t *path[6];       /* table base by level */
-    pt_prot_t link[6];
-    vaddr_t table_end;
+    vaddr_t path_va;      /* path[] is the way to this address */
+    vaddr_t table_end;    /* end of the locked table, or of the range */
+    pte_t *path[PT_MAX_LEVELS]; /* table by level */
+    pt_prot_t link[PT_MAX_LEVELS];
 };
 
-/* Starts over [start, end). skip_holes: HOLE runs are passed over without being returned. */
+static inline vaddr_t pt_size(unsigned int level)
+{
+    return 1UL << pt_shift(level);
+}
+/* First address behind the entry that maps @va at @level, not beyond @end. No overflow at the top of the address space. */
+static inline vaddr_t pt_next(vaddr_t va, vaddr_t end, unsigned int level)
+{
+    vaddr_t last = va | (pt_size(level) - 1);
+
+    return last < end - 1 ? last + 1 : end;
+}
+static inline struct page *pt_table_page(const pte_t *base)
+{
+    return virt_to_page(base);
+}
+static inline pte_t *pt_link_table(pte_t link, unsigned int level)
+{
+    return phys_to_virt(pte_paddr(link, level));
+}
+
+/*
+ * Starts over [start, end) of the user half. skip_holes: HOLE runs are passed over without being returned. The caller keeps
+ * the tables of the range from being freed: mmap_lock or the VMA's lock, either way; or the mapping's vmas_lock (free_tables
+ * runs after the VMA has left that list).
+ */
 void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end, bool skip_holes);
 /* Next run, or false at the end. Drops the previous run's lock, takes the new one's when the table differs. */
 bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r);
+/* Like pt_cursor_next, but a run is all that the range covers of one table up to the next link, of any kind mixed (kind is the
+ * first entry's): for loops that look at each entry anyway. skip_holes skips only tables that are empty. */
+bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r);
+/* Drops the lock, so that the caller may sleep; the next run starts where the last one ended. */
+void pt_cursor_unlock(struct pt_cursor *c);
+/* Goes back (or on) to @va, which lies in the cursor's original range; drops the lock. */
+void pt_cursor_seek(struct pt_cursor *c, vaddr_t va);
 /* Ends early: drops the lock. Harmless after false. */
 void pt_cursor_end(struct pt_cursor *c);
 
 /*
- * The entry for @va at @level, tables above made as needed; returned locked (*table has the lock), or NULL when out of memory.
- * A leaf or shared table met above @level is returned with *level_found > level (caller decides).
+ * The entry for @va at @level, tables above made as needed (may sleep); NULL when out of memory. Not locked: the caller locks
+ * *table and looks at the entry again. A leaf or marker met above @level is returned with *level_found > level.
  */
+pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
+/* Same, returned with *table locked: then an entry above @level is no link, and holes above @level were filled with tables. */
 pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
-/* Same without making tables: NULL when a table on the way is missing. */
+/* The entry that decides about @va, without making tables: NULL when a table on the way is missing. Locked. */
 pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found);
+static inline void pt_lock(struct page *table)
+{
+    spin_lock(&table->ptl);
+}
 static inline void pt_unlock(struct page *table)
 {
     spin_unlock(&table->ptl);
 }
+/* Two tables that may be one: locks them in address order. */
+void pt_lock_two(struct page *a, struct page *b);
+void pt_unlock_two(struct page *a, struct page *b);
+
+/* pt_table.c: tables themselves. A table is private to its maker until it is linked. */
+struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp); /* empty; NULL */
+void pt_table_free(struct page *table); /* never linked, or unlinked and flushed */
+/* Links the empty slot of @parent (level @level) to @table; false when somebody was faster. Takes @parent's lock. */
+bool __must_check pt_table_link(struct page *parent, pte_t *slot, struct page *table);
+/* The free_tables slot of rows without wishes of their own. */
+void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor, vaddr_t ceiling);
+/* Makes @va the border of a leaf: a larger leaf around it becomes leaves of lower levels. 0, or -ENOMEM with nothing changed.
+ * Takes and drops table locks, may sleep. mmap_lock held for writing. */
+int __must_check pt_split_leaf_at(struct mm *mm, vaddr_t va);
 
 /* Batched freeing: entries cleared first, one flush round, then pages and tables go back. */
 #define TLB_GATHER_PAGES 506
@@ -64,6 +118,7 @@ struct tlb_gather {
     vaddr_t start, end;      /* range that needs a flush; start >= end: none */
     unsigned int level_min;  /* smallest leaf level changed */
     bool full_mm;            /* exit: no CPU uses the address space any more */
+    bool keep_private;       /* hole punching: zap passes over private copies (anonymous pages). Set after begin */
     bool need_flush;
     struct page *tables;     /* chain of table pages to free, through page->spare */
     unsigned int nr_pages, max_pages;
@@ -71,8 +126,9 @@ struct tlb_gather {
     struct page *local_pages[16];
     long rss[3];             /* changes of mm->rss, applied at the end */
 };
+/* @full_mm: the address space dies; no task uses it. All CPUs leave it first, and no flush is needed any more. */
 void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm);
-/* Entry at va, @level, was changed so that old translations must go. */
+/* Entries of [va, end), leaves at @level, were changed so that old translations must go. */
 static inline void tlb_gather_range(struct tlb_gather *t, vaddr_t va, vaddr_t end, unsigned int level)
 {
     if (va < t->start)
@@ -83,15 +139,32 @@ static inline void tlb_gather_range(struct tlb_gather *t, vaddr_t va, vaddr_t en
         t->level_min = level;
     t->need_flush = true;
 }
-/* Queues one reference of @p to be put after the flush. True when the batch is full: the caller must call tlb_gather_flush
- * (no PT lock may be needed for longer: flush may be called with a PT lock held, it does not sleep). */
-bool tlb_gather_page(struct tlb_gather *t, struct page *p);
+/* The batch is full: a larger one (false), or the caller must call tlb_gather_flush (true). */
+bool tlb_gather_full(struct tlb_gather *t);
+/* Queues one reference of @p to be put after the flush. True when the caller must call tlb_gather_flush before the next; that may
+ * be called with a PT lock held, it does not sleep. */
+static inline bool tlb_gather_page(struct tlb_gather *t, struct page *p)
+{
+    t->pages[t->nr_pages++] = p;
+    return unlikely(t->nr_pages == t->max_pages) && tlb_gather_full(t);
+}
 void tlb_gather_table(struct tlb_gather *t, struct page *table);
 void tlb_gather_flush(struct tlb_gather *t);
 void tlb_gather_end(struct tlb_gather *t);
 
-/* Invariant walkers. */
-int pt_check(struct mm *mm);   /* counts, kinds, permissions within the VMA's, mapcounts reachable */
+/*
+ * tlb.c, for the MMU's flush: asked on each CPU of a round, interrupts off. True: this CPU must drop @mm's translations. False: it
+ * does not use them; a CPU that only kept @mm's tables under a kernel thread has just switched to the kernel's own.
+ */
+bool mm_cpu_must_flush(struct mm *mm);
+/* No CPU uses @mm's tables after this. @mm has no task. */
+void mm_leave_cpus(struct mm *mm);
+
+/*
+ * pt_check.c, the invariant walker: prints and counts violations. Every leaf lies in a VMA, allows no more than it, maps a frame of
+ * the right kind; pt_used, rss and pt_pages are what the tables hold. mmap_lock held for writing, no task of @mm runs.
+ */
+int pt_check(struct mm *mm);
 int pt_check_all(void);
 /* Page table as text for /proc/pid/pagetable and the debugger: calls emit for every table link and leaf run. */
 struct pt_dump_entry {
