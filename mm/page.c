@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page.c: what happens at the two ends of a frame's reference count: a speculative first look, and the last put.
+ * page.c: the end of a frame's reference count: the last put.
  *
  * Does not know what a page holds. Whoever puts the last reference has already taken the page out of every place
  * where it could be found; a speculative page_try_get that comes later sees the word 0 and fails.
@@ -10,20 +10,6 @@
  */
 #include <kernel/printk.h>
 #include <mm/buddy.h>
-
-/*
- * Acquire: what the caller reads from the page after success is at least as new as what made the word non-zero.
- * A TAIL word is refused: its references belong to the head of a huge page.
- */
-bool page_try_get(struct page *p)
-{
-    u64 w = __atomic_load_n(&p->word, __ATOMIC_RELAXED);
-
-    while (likely(w != 0 && !(w & PAGE_TAIL)))
-        if (__atomic_compare_exchange_n(&p->word, &w, w + PAGE_REF, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            return true;
-    return false;
-}
 
 void page_free_last(struct page *p)
 {

@@ -17,6 +17,7 @@ struct radix_node {
     u8 shift;    /* a slot covers 2^shift indexes */
     u8 offset;   /* own slot number in the parent */
     u16 nr_used; /* slots that are not NULL */
+    u64 last;    /* largest index that a tree with this node as root holds */
     struct radix_node *parent;
     union {
         struct rcu_head rcu;          /* after it was taken out */
@@ -34,21 +35,50 @@ struct radix_tree {
 /* Nodes allocated before the caller's spin lock is taken, so that the insert below it cannot fail. */
 struct radix_spare {
     struct radix_node *nodes;
+    unsigned int nr;
 };
 
-void radix_init(void); /* once, after slab_init */
-/* Makes @s hold all nodes that an insert at @index into @t can need now. 0 or -ENOMEM (then @s holds what it held).
- * May sleep as @gfp says; caller does not hold the tree's lock, and checks again by radix_insert's -EAGAIN. */
-int __must_check radix_prepare(struct radix_tree *t, u64 index, struct radix_spare *s, unsigned int gfp);
-/* 0, -EEXIST, or -EAGAIN when @s is too small since the tree changed: prepare again. On error nothing changed. */
+void radix_init(void); /* once, after slab_init; page_cache_init calls it */
+/* Makes @s hold all nodes that an insert at @index into @t needs now. 0 or -ENOMEM (@s keeps what it holds). Called without the
+ * tree's lock; may sleep as @gfp says. The tree may change before the insert, which says so. */
+int __must_check radix_prepare(const struct radix_tree *t, u64 index, struct radix_spare *s, unsigned int gfp);
+/* 0, -EEXIST, or -EAGAIN when @s holds too few nodes: drop the lock, prepare, try again. Most inserts need no node, so try
+ * first with an empty @s. On error nothing changed. */
 int __must_check radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_spare *s);
 void radix_spare_free(struct radix_spare *s);
 /* The item that was there, or NULL. Frees nodes that become empty and lowers the tree. */
 void *radix_remove(struct radix_tree *t, u64 index);
 /* Replaces the item that is there by @item; returns the old one. */
 void *radix_replace(struct radix_tree *t, u64 index, void *item);
-/* RCU or lock. */
-void *radix_lookup(const struct radix_tree *t, u64 index);
+/* An entry is an item, or a node with bit 0 set. */
+#define RADIX_NODE_TAG 1UL
+static inline bool radix_is_node(const void *entry)
+{
+    return ((unsigned long)entry & RADIX_NODE_TAG) != 0;
+}
+static inline struct radix_node *radix_to_node(const void *entry)
+{
+    return (struct radix_node *)((unsigned long)entry & ~RADIX_NODE_TAG);
+}
+
+/* The item at @index, or NULL. RCU or lock. */
+static inline void *radix_lookup(const struct radix_tree *t, u64 index)
+{
+    void *entry = rcu_dereference(t->root);
+    const struct radix_node *n = radix_to_node(entry);
+    unsigned int shift;
+
+    if (!radix_is_node(entry))
+        return index == 0 ? entry : NULL;
+    if (index > n->last)
+        return NULL;
+    for (shift = n->shift;; shift -= RADIX_SHIFT) {
+        entry = rcu_dereference(n->slots[(index >> shift) & (RADIX_SLOTS - 1)]);
+        if (shift == 0 || entry == NULL)
+            return entry;
+        n = radix_to_node(entry);
+    }
+}
 /* Up to @n items with index in [*index, end), ascending, each with its index in idx[]; sets *index behind the last one
  * found, or to @end when there are no more. RCU or lock. */
 unsigned int radix_lookup_batch(const struct radix_tree *t, u64 *index, u64 end, void **items, u64 *idx, unsigned int n);

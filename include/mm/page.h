@@ -119,8 +119,17 @@ static inline void page_get_n(struct page *p, u32 n)
 {
     (void)__atomic_fetch_add(&p->word, n * PAGE_REF, __ATOMIC_RELAXED);
 }
-/* Speculative: false when the word is 0. */
-bool page_try_get(struct page *p);
+/* Speculative: false when the word is 0, or TAIL (its references belong to the head). Acquire: what the caller reads from
+ * the page after success is at least as new as what made the word non-zero. */
+static inline bool page_try_get(struct page *p)
+{
+    u64 w = __atomic_load_n(&p->word, __ATOMIC_RELAXED);
+
+    while (likely(w != 0 && !(w & PAGE_TAIL)))
+        if (__atomic_compare_exchange_n(&p->word, &w, w + PAGE_REF, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
 /* Called when the last reference went: returns the frame by its kind. */
 void page_free_last(struct page *p);
 /* Gives @units (PAGE_REF, or PAGE_REF | PAGE_PIN) back. Earlier accesses to the page are ordered before (release),

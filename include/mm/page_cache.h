@@ -47,7 +47,7 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops, struct inode
 /* Drops all pages; nobody uses the mapping any more (no VMA, no lookup). */
 void mapping_destroy(struct mapping *m);
 
-/* The page at @index with a reference, or NULL. Any context; the page may be unfilled (PG_UPTODATE clear) or leave at once. */
+/* The page at @index with a reference, or NULL. Never sleeps; the page may be unfilled (PG_UPTODATE clear) or leave at once. */
 struct page *mapping_find_get(struct mapping *m, u64 index);
 /* Up to @n pages of [*index, end), ascending, with a reference each; *index is set behind the last, or to @end. */
 unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct page **pages, unsigned int n);
@@ -69,7 +69,8 @@ static inline u64 mapping_nr_pages(const struct mapping *m)
     return READ_ONCE(m->nr_pages);
 }
 
-/* PG_LOCKED as a sleeping lock (class PAGE). The holder has a reference. */
+/* PG_LOCKED as a sleeping lock (class PAGE, mm/page_lock.c). The holder has a reference. */
+void page_lock_init(void); /* page_cache_init calls it */
 void page_lock_slow(struct page *p);
 void page_unlock_slow(struct page *p);
 static inline bool page_trylock(struct page *p)
