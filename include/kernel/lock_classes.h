@@ -11,12 +11,12 @@
 #endif
 
 /* Sleeping locks, outermost first. */
+LOCK_CLASS(FILE_POS,      8, MUTEX,    "a file's position during read, write, lseek, getdents")
 LOCK_CLASS(EXEC,         10, MUTEX,    "one execve or credential change of a process at a time")
 LOCK_CLASS(TTY,          12, MUTEX,    "a terminal's line discipline and settings")
 LOCK_CLASS(RENAME,       14, MUTEX,    "shape of the directory tree: cross-directory rename, mount, umount")
 LOCK_CLASS(INODE,        20, RWSEM,    "an inode's directory entries, size, read against write against truncate")
 LOCK_CLASS(PIPE,         22, MUTEX,    "a pipe's ring of buffers and its reader and writer counts")
-LOCK_CLASS(FILE_POS,     24, MUTEX,    "a file's position during read, write, lseek, getdents")
 LOCK_CLASS(MMAP,         30, RWSEM,    "struct mm: the set of VMAs and their fields (write); reading them (read)")
 LOCK_CLASS(MAPPING,      34, RWSEM,    "struct mapping: the list of VMAs that map the object (file rmap)")
 LOCK_CLASS(PAGE,         36, MUTEX,    "contents of one cached page while it is filled or truncated")
