@@ -73,12 +73,13 @@ INCLUDES := -nostdinc -Iinclude -Iarch/$(ARCH)/include -I. \
             -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -isystem $(B)/uapi
 CFLAGS   := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing -fno-omit-frame-pointer -fno-common \
             -fno-delete-null-pointer-checks -ffile-prefix-map=$(CURDIR)/= $(ARCH_CFLAGS) $(WARNINGS) $(INCLUDES)
-ASFLAGS  := -g -D__ASSEMBLY__ $(ARCH_ASFLAGS) $(INCLUDES)
+ASFLAGS  := -g -D__ASSEMBLY__ $(ARCH_ASFLAGS) $(INCLUDES) -I$(B)/gen
 LDFLAGS  := -nostdlib -static --build-id=none -z noexecstack $(ARCH_LDFLAGS)
 # Without runtime or before it is up: no instrumentation.
 NO_UBSAN := kernel/ubsan.c $(ARCH_NO_UBSAN)
 ifeq ($(DEBUG),1)
 CFLAGS += -DCONFIG_DEBUG=1
+ASFLAGS += -DCONFIG_DEBUG=1
 UBSAN  := -fsanitize=undefined
 else
 CFLAGS += -momit-leaf-frame-pointer
@@ -118,6 +119,13 @@ $(shell mkdir -p $(B); echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' | cmp -s - $(F
 # gcc would turn the loop inside strlen into a call of strlen.
 $(B)/obj/lib/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
 
+# Offsets of C structures for assembly code.
+OFFSETS := $(B)/gen/asm_offsets.h
+$(OFFSETS): arch/$(ARCH)/asm_offsets.c $(FLAGS_FILE) | $(UAPI)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -MMD -MF $@.d -MT $@ -S -o $(@:.h=.s) $<
+	@sed -n 's/^#DEFINE /#define /p' $(@:.h=.s) > $@
+
 cflags_of = $(CFLAGS) $(if $(filter $(NO_UBSAN),$(1)),,$(UBSAN))
 
 $(B)/obj/%.o: %.c $(FLAGS_FILE) | $(UAPI)
@@ -125,7 +133,7 @@ $(B)/obj/%.o: %.c $(FLAGS_FILE) | $(UAPI)
 	@echo "  CC      $<"
 	@$(CC) $(call cflags_of,$<) -MMD -MP -c -o $@ $<
 
-$(B)/obj/%.o: %.S $(FLAGS_FILE) | $(UAPI)
+$(B)/obj/%.o: %.S $(FLAGS_FILE) $(OFFSETS) | $(UAPI)
 	@mkdir -p $(@D)
 	@echo "  AS      $<"
 	@$(CC) $(ASFLAGS) -MMD -MP -c -o $@ $<
@@ -151,7 +159,7 @@ $(B)/quire.elf: $(B)/pass1.elf
 	@$(NM) -n $@.tmp | $(PYTHON) tools/gen-kallsyms.py | cmp - $(B)/kallsyms.S
 	@mv $@.tmp $@
 
--include $(OBJS:.o=.d) $(B)/linker.ld.d
+-include $(OBJS:.o=.d) $(B)/linker.ld.d $(OFFSETS).d
 
 # One entry per source, for editors and analysers.
 compile_commands.json: Makefile $(FLAGS_FILE) $(SRCS)

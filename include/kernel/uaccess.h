@@ -21,9 +21,11 @@ ssize_t __must_check strncpy_from_user(char *dst, const char __user *src, size_t
 
 /* Single words; 0 or -EFAULT. */
 int __must_check get_user_u8(u8 *dst, const void __user *src);
+int __must_check get_user_u16(u16 *dst, const void __user *src);
 int __must_check get_user_u32(u32 *dst, const void __user *src);
 int __must_check get_user_u64(u64 *dst, const void __user *src);
 int __must_check put_user_u8(u8 v, void __user *dst);
+int __must_check put_user_u16(u16 v, void __user *dst);
 int __must_check put_user_u32(u32 v, void __user *dst);
 int __must_check put_user_u64(u64 v, void __user *dst);
 /* Atomic on a user word: *found gets the old value. 0 or -EFAULT. With page faults disabled they do not sleep. */

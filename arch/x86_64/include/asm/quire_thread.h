@@ -7,9 +7,12 @@
 #include <kernel/types.h>
 
 struct arch_thread {
-    unsigned long ksp;     /* kernel stack pointer while switched out */
-    unsigned long fs_base; /* user TLS pointer */
-    unsigned long gs_base; /* user's GS base; the kernel's own is in MSR_GS_BASE while in the kernel */
-    void *fpu;             /* XSAVE area, 64-byte aligned, NULL for kernel threads */
-    void *fpu_alloc;       /* what to free */
+    unsigned long ksp;         /* kernel stack pointer while switched out */
+    unsigned long fs_base;     /* user's, while switched out */
+    unsigned long gs_base;     /* user's, while switched out */
+    void *fpu;                 /* XSAVE area, 64-byte aligned; NULL for kernel threads */
+    /* The last fault, for the signal frame (sigcontext.trapno, err, cr2). */
+    unsigned long trapno;
+    unsigned long error_code;
+    unsigned long fault_addr;
 };

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * debug.c: what a panic shows of the machine: registers, callers, the last fault.
+ *
+ * Everything is read with care: the state may be the reason for the panic. No locks, any context.
+ * Source: System V ABI, AMD64 supplement 3.2.2 (frame pointer convention). Read next: kernel/panic.c.
+ */
+#include "internal.h"
+#include <arch/debug.h>
+#include <arch/mmu.h>
+#include <asm/quire_asm.h>
+#include <kernel/kallsyms.h>
+#include <kernel/printk.h>
+#include <kernel/task.h>
+
+bool arch_peek(const void *addr, unsigned long *value)
+{
+    unsigned long v = 0;
+    bool ok;
+
+    __asm__ volatile("1: movq (%2), %1\n"
+                     "   movb $1, %0\n"
+                     "   jmp 3f\n"
+                     "2: movb $0, %0\n"
+                     "3:\n" EXCEPTION_ENTRY("1b", "2b")
+                     : "=&q"(ok), "+&r"(v)
+                     : "r"(addr)
+                     : "memory");
+    *value = v;
+    return ok;
+}
+
+void arch_show_regs(const struct pt_regs *r)
+{
+    pr_err("RIP %016lx %pS\n", r->rip, (void *)r->rip);
+    pr_err("RSP %016lx CS %02lx SS %02lx RFLAGS %08lx\n", r->rsp, r->cs, r->ss, r->rflags);
+    pr_err("RAX %016lx RBX %016lx RCX %016lx RDX %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
+    pr_err("RSI %016lx RDI %016lx RBP %016lx R8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
+    pr_err("R9  %016lx R10 %016lx R11 %016lx R12 %016lx\n", r->r9, r->r10, r->r11, r->r12);
+    pr_err("R13 %016lx R14 %016lx R15 %016lx ORIG_RAX %ld\n", r->r13, r->r14, r->r15, r->orig_rax);
+    pr_err("CR0 %08lx CR2 %016lx CR3 %016lx CR4 %08lx\n", read_cr0(), read_cr2(), read_cr3(),
+           read_cr4());
+}
+
+void arch_show_last_fault(void)
+{
+    const struct task *t = current;
+    vaddr_t addr = read_cr2();
+    unsigned int level = 0;
+
+    if (t && t->arch.trapno == X86_PF)
+        pr_err("Last fault of the task: address %#lx, error code %#lx\n", t->arch.fault_addr,
+               t->arch.error_code);
+    if (addr == 0)
+        return;
+    if (addr < user_top()) {
+        pr_err("Last fault of the CPU: %#lx, a user address\n", addr);
+        return;
+    }
+    pte_t entry = kernel_lookup(addr, &level);
+
+    pr_err("Last fault of the CPU: %#lx, entry %016llx at level %u\n", addr,
+           (unsigned long long)entry.v, level);
+}
+
+/* The saved frame pointer and return address at @fp, when they make sense. */
+static bool step(unsigned long *fp, unsigned long *pc)
+{
+    unsigned long next;
+
+    if (*fp < user_top() || !IS_ALIGNED(*fp, sizeof(long)))
+        return false;
+    if (!arch_peek((void *)*fp, &next) || !arch_peek((void *)(*fp + sizeof(long)), pc))
+        return false;
+    if (!kernel_text_address(*pc))
+        return false;
+    /* Frames lie ever higher on one stack; anything else is a loop or garbage. */
+    *fp = next > *fp ? next : 0;
+    return true;
+}
+
+unsigned int arch_backtrace(const struct pt_regs *regs, unsigned long *pc, unsigned int max)
+{
+    unsigned long fp, at;
+    unsigned int n = 0;
+
+    if (regs) {
+        if (user_mode(regs))
+            return 0;
+        fp = regs->rbp;
+        if (n < max)
+            pc[n++] = regs->rip;
+    } else {
+        fp = (unsigned long)__builtin_frame_address(0);
+    }
+    while (n < max && step(&fp, &at))
+        pc[n++] = at;
+    return n;
+}
