@@ -217,13 +217,14 @@ static int eval_guarded(struct node *n, int flags, int (*run)(struct node *, int
 {
     struct arena *volatile a = arena_create();
     jmp_buf here, *volatile outer = sh.abort;
-    volatile int status = 1, loops = sh.loop_depth;
+    volatile int status = 1, loops = sh.loop_depth, tested = sh.tested;
 
     sh.abort = &here;
     if (setjmp(here) == 0)
         status = run(n, flags, a);
     sh.abort = outer;
     sh.loop_depth = loops;
+    sh.tested = tested;
     arena_put(a);
     return status;
 }
@@ -301,6 +302,17 @@ static int eval_subshell(struct node *n, int flags)
     return job_wait(job);
 }
 
+/* A condition: set -e does not look at what fails in it, however deep. */
+static int eval_tested(struct node *n)
+{
+    int status;
+
+    sh.tested++;
+    status = eval_node(n, 0);
+    sh.tested--;
+    return status;
+}
+
 /* After a round of a loop: true when the loop must end. Consumes break and continue. */
 static bool loop_ends(void)
 {
@@ -325,7 +337,7 @@ static int eval_while(struct node *n)
 
     sh.loop_depth++;
     for (;;) {
-        int condition = eval_node(n->left, EVAL_TESTED);
+        int condition = eval_tested(n->left);
 
         if (sh.unwind != UNWIND_NONE) {
             if (loop_ends())
@@ -376,7 +388,7 @@ static int run_case(struct node *n, int flags, struct arena *a)
 
 static int eval_if(struct node *n, int flags)
 {
-    int condition = eval_node(n->left, EVAL_TESTED);
+    int condition = eval_tested(n->left);
 
     if (sh.unwind != UNWIND_NONE)
         return condition;
@@ -387,7 +399,7 @@ static int eval_if(struct node *n, int flags)
 
 static int eval_and_or(struct node *n, int flags)
 {
-    int status = eval_node(n->left, EVAL_TESTED);
+    int status = eval_tested(n->left);
 
     if (sh.unwind != UNWIND_NONE || (status == 0) != (n->kind == NODE_AND))
         return status;
@@ -423,7 +435,7 @@ static int run_redirected(struct node *n, int flags, struct arena *a)
 
 static int eval_seq(struct node *n, int flags)
 {
-    int status = eval_node(n->left, flags & EVAL_TESTED);
+    int status = eval_node(n->left, 0);
 
     if (sh.unwind != UNWIND_NONE)
         return status;
@@ -456,7 +468,7 @@ int eval_node(struct node *n, int flags)
         return sh.status;
     switch (n->kind) {
     case NODE_PIPE: status = eval_pipe(n); break;
-    case NODE_NOT: status = !eval_node(n->left, EVAL_TESTED); break;
+    case NODE_NOT: status = !eval_tested(n->left); break;
     case NODE_AND:
     case NODE_OR: status = eval_and_or(n, flags); break;
     case NODE_SEQ: status = eval_seq(n, flags); break;
@@ -471,7 +483,7 @@ int eval_node(struct node *n, int flags)
     if (sh.unwind == UNWIND_RETURN || sh.unwind == UNWIND_ABORT)
         return sh.status;
     sh.status = status;
-    if (status && sh.opt_errexit && !(flags & EVAL_TESTED) && errexit_applies(n))
+    if (status && sh.opt_errexit && !sh.tested && errexit_applies(n))
         eval_exit(status);
     return status;
 }
@@ -514,8 +526,7 @@ int eval_source(struct source *src)
             empty_status = sh.status;
         }
         arena_put(a);
-        if (trap_is_pending())
-            traps_run();
+        check_signals();
         if (sh.unwind != UNWIND_NONE)
             break;
     }

@@ -22,8 +22,10 @@ static int peek(struct parser *p)
     struct source *src = p->src;
 
     while (src->pos >= src->buf.len) {
-        if (!src->refill || !src->refill(src, src->continued))
+        if (src->drained || !src->refill || !src->refill(src, src->continued)) {
+            src->drained = true;
             return -1;
+        }
     }
     return (unsigned char)src->buf.text[src->pos];
 }
@@ -55,6 +57,8 @@ void parse_error(struct parser *p, const char *format, ...)
         return;
     p->failed = true;
     p->tok = TOK_EOF;
+    if (p->src->interrupted)
+        return;
     fprintf(stderr, "%s: line %d: syntax error: ", p->src->name ? p->src->name : sh.name,
             p->src->line);
     va_start(ap, format);

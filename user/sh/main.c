@@ -69,6 +69,11 @@ static bool refill_terminal(struct source *src, bool continued)
     free(prompt);
     if (!line)
         return false;
+    if (sh.interrupted) {
+        src->interrupted = true;
+        free(line);
+        return false;
+    }
     if (*line)
         history_add(line);
     strbuf_puts(&src->buf, line);
@@ -103,7 +108,7 @@ static bool refill_stdin(struct source *src, bool continued)
 static int run_stdin(void)
 {
     struct source src = {.refill = refill_stdin, .fd = STDIN_FILENO, .line = 1};
-    int status = 0;
+    int status;
 
     if (!sh.interactive) {
         status = eval_source(&src);
@@ -112,11 +117,13 @@ static int run_stdin(void)
     }
     src.refill = refill_terminal;
     while (!src.eof) {
-        status = eval_source(&src);
-        if (sh.unwind == UNWIND_ABORT && sh.interrupted)
+        eval_source(&src);
+        if (sh.interrupted)
             sh.status = 128 + SIGINT;
         sh.unwind = UNWIND_NONE;
         sh.interrupted = 0;
+        if (src.interrupted)
+            src.drained = src.interrupted = false;
     }
     fputs("exit\n", stderr);
     return sh.status;

@@ -459,7 +459,7 @@ struct node *parse_command_line(struct source *src, struct arena *arena, bool *e
 
     src->continued = false;
     lex_next(&p);
-    *eof = p.tok == TOK_EOF && !p.failed;
+    *eof = p.tok == TOK_EOF && !p.failed && !src->interrupted;
     while (p.tok != TOK_NEWLINE && p.tok != TOK_EOF) {
         list = append(&p, list, parse_async(&p, parse_and_or(&p)));
         if (p.tok != TOK_SEMI && p.tok != TOK_AMP)

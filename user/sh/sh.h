@@ -99,6 +99,8 @@ struct source {
     size_t pos;
     bool (*refill)(struct source *src, bool continued);
     bool continued, eof;
+    bool drained;     /* refill has returned false */
+    bool interrupted; /* because of Ctrl-C while a line was read */
     int fd;
     int line;
     const char *name;
@@ -174,8 +176,7 @@ long arith_eval(const char *text);
 
 /* ---- exec.c, redir.c ---- */
 
-#define EVAL_EXIT   1 /* this process ends afterwards: no need to fork for a program */
-#define EVAL_TESTED 2 /* a condition: set -e does not apply */
+#define EVAL_EXIT 1 /* this process ends afterwards: no need to fork for a program */
 
 int eval_node(struct node *n, int flags);
 int eval_source(struct source *src);      /* to the end of src */
@@ -310,6 +311,7 @@ struct shell {
     enum unwind unwind;      /* what is being left */
     int unwind_levels;       /* of loops */
     int loop_depth, func_depth, source_depth;
+    int tested;              /* conditions around the current command, for set -e */
     int tty;                 /* the terminal, or -1 */
     pid_t pgid;
     volatile sig_atomic_t interrupted;
