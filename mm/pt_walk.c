@@ -204,27 +204,47 @@ static bool fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
     return true;
 }
 
+/* Down to @level, or to where no link leads on; *level gets where that was. */
+static inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int *level, pte_t **base)
+{
+    unsigned int l = pt_top_level(), until = *level;
+    pte_t *table = mm->root;
+    pte_t *slot = table + pt_index(va, l), e;
+
+    while (l > until && (e = pte_load(slot), pte_is_table(e, l))) {
+        table = pt_link_table(e, l);
+        l--;
+        slot = table + pt_index(va, l);
+    }
+    *base = table;
+    *level = l;
+    return slot;
+}
+
 pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
 {
-    unsigned int l = pt_top_level();
-    pte_t *base = mm->root;
-    pte_t *slot = base + pt_index(va, l);
+    for (;;) {
+        pte_t *base, *slot;
 
-    while (l > level) {
-        pte_t e = pte_load(slot);
-
-        if (likely(pte_is_table(e, l))) {
-            base = pt_link_table(e, l);
-            l--;
-            slot = base + pt_index(va, l);
-        } else if (!pte_is_none(e)) {
-            break;
-        } else if (!fill_slot(mm, pt_table_page(base), slot)) {
+        *level_found = level;
+        slot = descend(mm, va, level_found, &base);
+        *table = pt_table_page(base);
+        if (likely(*level_found == level) || !pte_is_none(pte_load(slot)))
+            return slot;
+        if (!fill_slot(mm, *table, slot))
             return NULL;
-        }
     }
+}
+
+pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+{
+    pte_t *base, *slot;
+
+    *level_found = level;
+    slot = descend(mm, va, level_found, &base);
+    if (*level_found != level && pte_is_none(pte_load(slot)))
+        return NULL;
     *table = pt_table_page(base);
-    *level_found = l;
     return slot;
 }
 
@@ -246,20 +266,12 @@ pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page 
 pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
 {
     for (;;) {
-        unsigned int l = pt_top_level();
-        pte_t *base = mm->root, *slot;
-        pte_t e;
+        pte_t *slot = pt_find_slot(mm, va, 0, table, level_found);
 
-        while (slot = base + pt_index(va, l), e = pte_load(slot), pte_is_table(e, l)) {
-            base = pt_link_table(e, l);
-            l--;
-        }
-        if (l > 0 && pte_is_none(e))
+        if (slot == NULL)
             return NULL;
-        *table = pt_table_page(base);
-        *level_found = l;
         pt_lock(*table);
-        if (l == 0 || pte_is_leaf(pte_load(slot), l) || pte_is_marker(pte_load(slot)))
+        if (*level_found == 0 || pte_is_leaf(pte_load(slot), *level_found) || pte_is_marker(pte_load(slot)))
             return slot;
         pt_unlock(*table);
     }

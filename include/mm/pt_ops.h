@@ -78,5 +78,25 @@ bool mm_fault(const struct fault_info *fi);
 /* One fault on behalf of somebody: mmap_lock held for reading; *unlocked tells when the lock was dropped. */
 enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags);
 
-/* Permission bits that entries of this VMA get. */
-pt_prot_t vma_prot(const struct vma *v);
+/* What entries of this VMA may allow at most. The low VM_ flags are the PT_ ones. */
+static inline pt_prot_t vma_prot(const struct vma *v)
+{
+    _Static_assert(VM_READ == PT_R && VM_WRITE == PT_W && VM_EXEC == PT_X, "vma_prot copies them");
+    pt_prot_t access = (pt_prot_t)(v->flags & VM_ACCESS_FLAGS);
+
+    return access ? access | PT_R | PT_U : 0;
+}
+
+/* The shared page of zeroes: kind PAGE_ZERO, mapped read-only, counted nowhere. */
+extern struct page *zero_page;
+/* Boot, after buddy_init: the zero page, and the table is looked over. */
+void pt_init(void);
+
+/* pt_pfnmap.c: what a VMA of row PT_PFNMAP maps. The page at v->pgoff p is at base + p * PAGE_SIZE; beyond len there is SIGBUS. */
+struct pfnmap {
+    paddr_t base;
+    u64 len;        /* bytes */
+    pt_prot_t type; /* 0 or PT_NC */
+};
+/* For a driver's mmap: makes @v such a mapping of @m, which lives as long as the VMA (static, or the file's). 0 or -EINVAL. */
+int __must_check pfnmap_setup(struct vma *v, const struct pfnmap *m);

@@ -84,7 +84,9 @@ void pt_cursor_end(struct pt_cursor *c);
  * *table and looks at the entry again. A leaf or marker met above @level is returned with *level_found > level.
  */
 pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
-/* Same, returned with *table locked: then an entry above @level is no link, and holes above @level were filled with tables. */
+/* Same without making tables: NULL when one on the way is missing. */
+pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
+/* pt_get_slot, returned with *table locked: then an entry above @level is no link, and holes above @level were filled with tables. */
 pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
 /* The entry that decides about @va, without making tables: NULL when a table on the way is missing. Locked. */
 pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_default.c: row PT_DEFAULT, ordinary memory: the fault's first decision, demand-zero memory, pins.
+ *
+ * An anonymous page is born by a write into a hole, alone with its process (PG_EXCLUSIVE), and may be written in place as long as that
+ * holds. A read of a hole maps the shared zero page. What else can happen is in the neighbouring files: pt_default_cow.c
+ * (writes to what is present), pt_default_file.c (objects), pt_default_range.c (zap, protect), pt_default_fork.c, pt_default_move.c.
+ *
+ * Locks: the VMA's or mmap_lock keeps VMA and tables; memory is allocated without a table's lock, then the entry is looked at
+ * again under it: whoever comes second gives his page back.
+ * Invariants: I1 a writable leaf of a private VMA maps a PG_EXCLUSIVE page; I2 PG_EXCLUSIVE => mapcount <= 1; I3 each leaf holds one
+ * reference and one mapcount, the zero page's none; I4 v->has_anon before the VMA's first anonymous page. Checked by pt_check.
+ * Read next: pt_default_cow.c.
+ */
+#include "pt_internal.h"
+
+int pt_default_may_map(struct vma *v)
+{
+    (void)v;
+    return 0;
+}
+
+/* A huge leaf across the cut becomes smaller ones. */
+int pt_default_may_split(struct vma *v, vaddr_t addr)
+{
+    return pt_split_leaf_at(v->mm, addr);
+}
+
+bool pt_default_may_share(const struct vma *v)
+{
+    return v->mapping != NULL && ((v->flags & VM_SHARED) || (!(v->flags & VM_WRITE) && !v->has_anon));
+}
+
+/* A read of memory that was never written. */
+static enum fault_result map_zero(struct fault_ctx *f)
+{
+    pte_t e = pte_make_leaf(page_to_phys(zero_page), 0, vma_prot_ro(f->vma));
+
+    f->kind = "anon-zero";
+    pt_lock(f->table);
+    if (likely(pte_is_none(pte_load(f->slot)))) {
+        pte_store(f->slot, pte_with_state(e, PT_YOUNG));
+        f->table->pt_used++;
+    }
+    pt_unlock(f->table);
+    return FAULT_OK;
+}
+
+static enum fault_result fault_anon(struct fault_ctx *f)
+{
+    struct vma *v = f->vma;
+    struct page *p;
+    pte_t e;
+
+    if (!(f->flags & FAULT_WRITE))
+        return map_zero(f);
+    f->kind = "anon";
+    p = pt_anon_page(v, f->addr);
+    if (unlikely(p == NULL))
+        return FAULT_OOM;
+    clear_page(page_to_virt(p));
+    e = pte_with_state(pte_make_leaf(page_to_phys(p), 0, vma_prot(v)), PT_YOUNG | PT_DIRTY);
+    pt_lock(f->table);
+    if (unlikely(!pte_is_none(pte_load(f->slot)))) {
+        pt_unlock(f->table);
+        p->mapcount = 0;
+        page_put(p);
+        return FAULT_OK;
+    }
+    v->has_anon = true;
+    f->table->pt_used++;
+    pte_store(f->slot, e);
+    pt_unlock(f->table);
+    atomic_long_inc(&v->mm->rss[MM_ANON]);
+    vmstat_inc(VMSTAT_pgzero);
+    return FAULT_OK;
+}
+
+enum fault_result pt_default_fault(struct fault_ctx *f)
+{
+    f->slot = pt_get_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
+    if (unlikely(f->slot == NULL))
+        return FAULT_OOM;
+    f->entry = pte_load(f->slot);
+    if (pte_is_none(f->entry))
+        return f->vma->mapping != NULL ? pt_default_file(f) : fault_anon(f);
+    if (likely(pte_is_leaf(f->entry, f->level)))
+        return pt_default_present(f);
+    return FAULT_SIGBUS; /* a marker: the page is lost */
+}
+
+/*
+ * The reference and the pin are one atomic step, under the table's lock: fork either finds the pin and copies the page for the
+ * child, or has write-protected the entry before, and then a pin for writing asks for a fault first.
+ * A pin for reading may be of a page that is shared copy-on-write: it shows the contents of the time of the pin.
+ */
+struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
+{
+    struct page *table, *p = NULL;
+    unsigned int level;
+    pte_t *slot = pt_find_locked(v->mm, va, &table, &level), e;
+    pt_prot_t need = write ? PT_W : PT_R;
+
+    if (slot == NULL)
+        return NULL;
+    e = pte_load(slot);
+    if (pte_is_leaf(e, level) && (pte_prot(e, level) & need)) {
+        p = pte_page(e, level) + ((va & (pt_size(level) - 1)) >> PAGE_SHIFT);
+        page_pin(p);
+        if (write) {
+            while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))
+                ;
+            page_set(p, PG_DIRTY);
+        }
+    }
+    pt_unlock(table);
+    return p;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_default_cow.c: row PT_DEFAULT: a fault on a leaf that is there. Copy-on-write, reuse of a page that nobody else has, first
+ * write through a shared mapping, and faults that were answered in the meantime.
+ *
+ * A page that is not PG_EXCLUSIVE becomes so when this leaf's reference is the only one: every other user (another process'
+ * leaf, a pin, a transfer in progress) would hold one too, and new ones come only through this entry, which is locked.
+ *
+ * Locks: PT of the entry; dropped while a page is allocated and copied, then the entry must still be the same.
+ * Invariants: those of pt_default.c; I5 between an old page's last use through a TLB and a new page's first lies a flush: the
+ * entry is empty meanwhile. Checked by pt_check, tests/kernel/mm/cow_ktest.c.
+ * Read next: pt_default_file.c.
+ */
+#include "pt_internal.h"
+
+struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
+{
+    struct page *p = page_alloc(PAGE_ANON, GFP_USER);
+
+    if (unlikely(p == NULL))
+        return NULL;
+    p->flags = PG_EXCLUSIVE | PG_UPTODATE;
+    p->mapcount = 1;
+    p->mapping = NULL;
+    p->index = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+    return p;
+}
+
+/* The entry allows what the fault wanted and remembers that it happened. Table locked. */
+static void make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
+{
+    pte_t e = f->entry, new;
+
+    do
+        new = pte_with_state(pte_with_prot(e, f->level, prot), pte_state(e) | state);
+    while (!pte_cmpxchg(f->slot, &e, new));
+    mmu_update_hint(f->vma->mm, f->addr, new, f->level);
+}
+
+/* Leaf that already allows the access: another CPU was faster, or this MMU leaves it to software to set young and dirty. */
+static enum fault_result answered(struct fault_ctx *f)
+{
+    bool write = (f->flags & FAULT_WRITE) != 0;
+    pt_prot_t prot = vma_prot_ro(f->vma) | (pte_prot(f->entry, f->level) & PT_W);
+
+    f->kind = "spurious";
+    make_usable(f, prot, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
+    pt_unlock(f->table);
+    return FAULT_OK;
+}
+
+/* May this process write @p in place? The table is locked. */
+static bool is_own(struct page *p)
+{
+    if (page_test(p, PG_EXCLUSIVE))
+        return true;
+    if (page_refs(p) != 1)
+        return false;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* others' last accesses, before their references went */
+    page_set(p, PG_EXCLUSIVE);
+    return true;
+}
+
+static void copy_contents(struct page *to, struct page *from)
+{
+    if (from == zero_page)
+        clear_page(page_to_virt(to));
+    else
+        copy_page(page_to_virt(to), page_to_virt(from));
+}
+
+/* @new takes the place of @old. Table locked, the entry is f->entry. */
+static void replace(struct fault_ctx *f, struct page *old, struct page *new, pte_t e)
+{
+    struct vma *v = f->vma;
+    struct mm *mm = v->mm;
+
+    (void)pte_xchg(f->slot, pte_none());
+    mmu_quiesce_walkers(mm);
+    mmu_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
+    v->has_anon = true;
+    pte_store(f->slot, e);
+    if (old == zero_page) {
+        atomic_long_inc(&mm->rss[MM_ANON]);
+    } else {
+        page_map_dec(old);
+        if (old->kind != PAGE_ANON) {
+            atomic_long_inc(&mm->rss[MM_ANON]);
+            atomic_long_dec(&mm->rss[vma_file_counter(v)]);
+        }
+    }
+    vmstat_inc(VMSTAT_pgcow);
+}
+
+/* Table locked on entry, not on return. */
+static enum fault_result copy_page_of(struct fault_ctx *f, struct page *old)
+{
+    pt_prot_t prot = f->flags & FAULT_WRITE ? vma_prot(f->vma) : vma_prot_ro(f->vma);
+    bool counted = old != zero_page;
+    struct page *new;
+    pte_t e;
+
+    f->kind = "cow";
+    if (counted)
+        page_get(old);
+    pt_unlock(f->table);
+    new = pt_anon_page(f->vma, f->addr);
+    if (unlikely(new == NULL)) {
+        if (counted)
+            page_put(old);
+        return FAULT_OOM;
+    }
+    copy_contents(new, old);
+    e = pte_with_state(pte_make_leaf(page_to_phys(new), 0, prot), PT_YOUNG | PT_DIRTY);
+    pt_lock(f->table);
+    if (likely(pte_load(f->slot).v == f->entry.v)) {
+        replace(f, old, new, e);
+        pt_unlock(f->table);
+        if (counted)
+            page_put_units(old, 2 * PAGE_REF);
+        return FAULT_OK;
+    }
+    /* Changed meanwhile: the access is tried again and shows what it needs. */
+    pt_unlock(f->table);
+    new->mapcount = 0;
+    page_put(new);
+    if (counted)
+        page_put(old);
+    return FAULT_OK;
+}
+
+/* Write to, or unsharing of, a private leaf without write permission. Table locked on entry, not on return. */
+static enum fault_result private_write(struct fault_ctx *f)
+{
+    struct page *p = pte_page(f->entry, f->level);
+
+    if (p->kind == PAGE_ANON && is_own(p)) {
+        if (!(f->flags & FAULT_WRITE))
+            return answered(f);
+        f->kind = "reuse";
+        make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+        pt_unlock(f->table);
+        vmstat_inc(VMSTAT_pgreuse);
+        return FAULT_OK;
+    }
+    ASSERT(f->level == 0); /* the row makes no larger leaves */
+    return copy_page_of(f, p);
+}
+
+static enum fault_result shared_write(struct fault_ctx *f)
+{
+    f->kind = "shared";
+    page_set(pte_page(f->entry, f->level), PG_DIRTY);
+    make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+    pt_unlock(f->table);
+    return FAULT_OK;
+}
+
+enum fault_result pt_default_present(struct fault_ctx *f)
+{
+    bool shared = (f->vma->flags & VM_SHARED) != 0;
+
+    pt_lock(f->table);
+    if (unlikely(pte_load(f->slot).v != f->entry.v)) {
+        pt_unlock(f->table);
+        f->kind = "spurious";
+        return FAULT_OK;
+    }
+    if ((f->flags & FAULT_WRITE) && !(pte_prot(f->entry, f->level) & PT_W))
+        return shared ? shared_write(f) : private_write(f);
+    if ((f->flags & FAULT_UNSHARE) && !shared)
+        return private_write(f);
+    return answered(f);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_default_fork.c: row PT_DEFAULT: the entries that a child process gets.
+ *
+ * Pages of private memory are shared until one side writes: both entries lose PT_W and the page PG_EXCLUSIVE. A page that
+ * is pinned stays the parent's own, and the child gets a copy at once: whoever pinned it must keep seeing what the parent sees.
+ * Memory that can be had again by a fault (objects without private copies, zeroes) is not copied at all.
+ *
+ * It does not flush the parent's TLB: mm_fork does, once, when all VMAs are copied, before it gives mmap_lock back.
+ *
+ * Locks: the parent's mmap_lock for writing and its VMAs' locks; PT of the two tables, in address order.
+ * Invariants: those of pt_default.c hold for both sides when the locks are dropped.
+ * Checked by pt_check, tests/kernel/mm/cow_ktest.c. Read next: pt_default_move.c.
+ */
+#include "pt_internal.h"
+
+struct copy {
+    struct mm *dst;
+    struct vma *dst_vma;
+    pt_prot_t ro;
+    struct page *spare;       /* for a pinned page's copy */
+    unsigned long anon, file; /* base pages that the child got */
+};
+
+/* The child's own copy of the pinned page behind @e at @va, or false when there is no page for it yet. */
+static bool copy_pinned(struct copy *c, pte_t e, unsigned int level, pte_t *dst)
+{
+    struct page *new = c->spare;
+
+    if (new == NULL)
+        return false;
+    c->spare = NULL;
+    copy_page(page_to_virt(new), page_to_virt(pte_page(e, level)));
+    pte_store(dst, pte_with_state(pte_make_leaf(page_to_phys(new), level, c->ro), PT_DIRTY));
+    c->anon++;
+    return true;
+}
+
+/* One leaf. False: it maps a pinned page, and a spare page is needed first. */
+static inline bool copy_leaf(struct copy *c, pte_t *src, pte_t e, unsigned int level, pte_t *dst)
+{
+    struct page *p = pte_page(e, level);
+
+    if (unlikely(p == zero_page)) {
+        pte_store(dst, e);
+        return true;
+    }
+    if (likely(p->kind == PAGE_ANON)) {
+        if (page_test(p, PG_EXCLUSIVE)) {
+            if (unlikely(page_pins(p) != 0) && level == 0)
+                return copy_pinned(c, e, level, dst);
+            page_clear(p, PG_EXCLUSIVE);
+        }
+        c->anon += pt_leaf_pages(level);
+    } else {
+        c->file += pt_leaf_pages(level);
+    }
+    page_get(p);
+    page_map_inc(p);
+    if (pte_prot(e, level) & PT_W) {
+        pte_t ro;
+
+        do
+            ro = pte_with_prot(e, level, c->ro);
+        while (!pte_cmpxchg(src, &e, ro));
+        e = ro;
+    }
+    pte_store(dst, e);
+    return true;
+}
+
+/* Entries from *@done on. False: stopped at a pinned page. */
+static bool copy_run(struct copy *c, const struct pt_run *r, struct page *dst_table, pte_t *dst, unsigned int *done)
+{
+    unsigned int copied = 0;
+    bool ok = true;
+
+    for (; *done < r->nr; ++*done) {
+        pte_t e = pte_load(r->slot + *done);
+
+        if (!pte_is_leaf(e, r->level))
+            continue;
+        ok = copy_leaf(c, r->slot + *done, e, r->level, dst + *done);
+        if (unlikely(!ok))
+            break;
+        copied++;
+    }
+    dst_table->pt_used += copied;
+    return ok;
+}
+
+/* The run's table is not locked; nothing but truncation changes it. */
+static int copy_table(struct copy *c, const struct pt_run *r)
+{
+    struct page *dst_table;
+    unsigned int level, done = 0;
+    pte_t *dst = pt_get_slot(c->dst, r->va, r->level, &dst_table, &level);
+    bool ok = false;
+
+    if (dst == NULL)
+        return -ENOMEM;
+    while (!ok) {
+        pt_lock_two(r->table, dst_table);
+        ok = copy_run(c, r, dst_table, dst, &done);
+        pt_unlock_two(r->table, dst_table);
+        if (likely(ok))
+            break;
+        c->spare = pt_anon_page(c->dst_vma, r->va + done * PAGE_SIZE);
+        if (c->spare == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
+{
+    struct copy c = { .dst = dst, .dst_vma = dst_vma, .ro = vma_prot_ro(src) };
+    struct pt_cursor cursor;
+    struct pt_run r;
+    int err = 0;
+
+    if (!src->has_anon)
+        return 0;
+    dst_vma->has_anon = true;
+    pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
+    while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
+        pt_cursor_unlock(&cursor);
+        err = copy_table(&c, &r);
+    }
+    pt_cursor_end(&cursor);
+    if (c.spare != NULL) { /* truncation took the pinned page's entry away */
+        c.spare->mapcount = 0;
+        page_put(c.spare);
+    }
+    atomic_long_add(&dst->rss[MM_ANON], (long)c.anon);
+    atomic_long_add(&dst->rss[vma_file_counter(src)], (long)c.file);
+    return err;
+}

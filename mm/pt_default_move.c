@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_default_move.c: moving translations to another place of the same address space, for mremap.
+ *
+ * Where both addresses lie on the border of a table's span, the whole table is hung below another entry: one link per table
+ * instead of 512 entries. All else moves entry by entry. Pages are not touched.
+ *
+ * Locks: mmap_lock and both VMAs' locks for writing; the object's vmas_lock, so that truncation meets each page either at the
+ * old or at the new place; PT of two tables in address order.
+ * Invariants: I1 an entry is in one place at a time; I2 on return no TLB translates the old range.
+ * Checked by pt_check, tests/kernel/mm/fault_ktest.c. Read next: pt_pfnmap.c.
+ */
+#include "pt_internal.h"
+
+struct move {
+    struct mm *mm;
+    vaddr_t from, to, end; /* [from, end) is left */
+};
+
+/* Largest level whose whole entry can be moved: both ends on its border and enough left. */
+static unsigned int move_level(const struct move *m)
+{
+    unsigned int level = pt_top_level();
+
+    while (level > 0 && (!IS_ALIGNED(m->from | m->to, pt_size(level)) || m->end - m->from < pt_size(level)))
+        level--;
+    return level;
+}
+
+/* Moves the entry at @level, a link or a leaf, with all that hangs below. 1, 0 when the places do not allow it, or -ENOMEM. */
+static int move_entry(const struct move *m, unsigned int level)
+{
+    struct page *src_table, *dst_table;
+    unsigned int src_level, dst_level;
+    pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst;
+    int moved = 0;
+
+    if (src == NULL || src_level != level || pte_is_none(pte_load(src)))
+        return 0;
+    dst = pt_get_slot(m->mm, m->to, level, &dst_table, &dst_level);
+    if (dst == NULL)
+        return -ENOMEM;
+    if (dst_level != level)
+        return 0;
+    pt_lock_two(src_table, dst_table);
+    if (pte_is_none(pte_load(dst))) {
+        pte_store(dst, pte_xchg(src, pte_none()));
+        src_table->pt_used--;
+        dst_table->pt_used++;
+        moved = 1;
+    }
+    pt_unlock_two(src_table, dst_table);
+    return moved;
+}
+
+/* @nr entries from @src on; both tables locked. */
+static unsigned int move_run(pte_t *src, pte_t *dst, unsigned int nr)
+{
+    unsigned int moved = 0;
+
+    for (unsigned int i = 0; i < nr; i++) {
+        if (pte_is_none(pte_load(src + i)))
+            continue;
+        pte_store(dst + i, pte_xchg(src + i, pte_none()));
+        moved++;
+    }
+    return moved;
+}
+
+/* Entries of the level-0 tables around both places; returns how many bytes were dealt with, 0 when out of memory. */
+static vaddr_t move_small(const struct move *m)
+{
+    vaddr_t left = m->end - m->from;
+    vaddr_t len = min(pt_next(m->from, m->end, 1) - m->from, pt_next(m->to, m->to + left, 1) - m->to);
+    struct page *src_table, *dst_table;
+    unsigned int level, moved;
+    pte_t *src, *dst;
+
+    while ((src = pt_find_slot(m->mm, m->from, 0, &src_table, &level)) != NULL && level != 0)
+        if (pt_split_leaf_at(m->mm, m->from + PAGE_SIZE) != 0)
+            return 0;
+    if (src == NULL)
+        return len; /* a hole */
+    dst = pt_get_slot(m->mm, m->to, 0, &dst_table, &level);
+    if (dst == NULL || level != 0)
+        return 0;
+    pt_lock_two(src_table, dst_table);
+    moved = move_run(src, dst, (unsigned int)(len >> PAGE_SHIFT));
+    src_table->pt_used -= moved;
+    dst_table->pt_used += moved;
+    pt_unlock_two(src_table, dst_table);
+    return len;
+}
+
+/* A step; returns bytes dealt with, 0 when out of memory. */
+static vaddr_t move_step(const struct move *m)
+{
+    for (unsigned int level = move_level(m); level > 0; level--) {
+        int moved = move_entry(m, level);
+
+        if (moved != 0)
+            return moved > 0 ? pt_size(level) : 0;
+    }
+    return move_small(m);
+}
+
+int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved)
+{
+    struct move m = { .mm = v->mm, .from = old_start, .to = new_start, .end = old_start + len };
+    int err = 0;
+
+    ASSERT(IS_ALIGNED(old_start | new_start | len, PAGE_SIZE));
+    if (v->has_anon)
+        new_vma->has_anon = true;
+    if (v->mapping != NULL)
+        rwsem_write_lock(&v->mapping->vmas_lock);
+    while (m.from < m.end) {
+        vaddr_t step = move_step(&m);
+
+        if (step == 0) {
+            err = -ENOMEM;
+            break;
+        }
+        m.from += step;
+        m.to += step;
+    }
+    *moved = m.from - old_start;
+    if (m.from != old_start) {
+        mmu_quiesce_walkers(m.mm);
+        mmu_flush_range(m.mm, old_start, m.from, 0);
+    }
+    if (v->mapping != NULL)
+        rwsem_write_unlock(&v->mapping->vmas_lock);
+    return err;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_default_range.c: row PT_DEFAULT: removing and re-protecting the translations of a range.
+ *
+ * The two loops are the hottest of mm/: they take a table's lock once, touch each entry once, and count in registers. They do not
+ * flush: the gather does, once, before any page that was mapped is reused.
+ *
+ * Locks: PT, one table at a time. The caller holds what keeps the VMA (mmap_lock, or the mapping's vmas_lock for truncation).
+ * Invariants: I1 a present entry leaves the table by an exchange, so that the hardware's last dirty bit is not lost; I2 a page is
+ * queued only after its entry is gone; I3 an entry whose permissions shrink is in the gather's range.
+ * Checked by tests/kernel/mm/tlb_ktest.c, fault_ktest.c. Read next: pt_default_fork.c.
+ */
+#include "pt_internal.h"
+
+struct zap {
+    struct tlb_gather *tlb;
+    vaddr_t first;         /* address of entry 0 of the run */
+    unsigned int from, to; /* leaves among entries [from, to) are gone, and not in the gather's range yet */
+    unsigned long anon, file; /* base pages */
+};
+
+static void zap_note_range(struct zap *z, unsigned int level)
+{
+    if (z->from < z->to)
+        tlb_gather_range(z->tlb, z->first + z->from * pt_size(level), z->first + z->to * pt_size(level), level);
+    z->from = ~0u;
+    z->to = 0;
+}
+
+/* The page behind the leaf @e, which is no longer in its table. True when the batch is full. */
+static inline bool zap_page(struct zap *z, pte_t e, unsigned int level, pfn_t zero)
+{
+    pfn_t pfn = pte_paddr(e, level) >> PAGE_SHIFT;
+    struct page *p = pfn_to_page(pfn);
+
+    if (pfn == zero)
+        return false;
+    if (likely(p->kind == PAGE_ANON)) {
+        z->anon += pt_leaf_pages(level);
+    } else {
+        z->file += pt_leaf_pages(level);
+        if ((pte_state(e) & PT_DIRTY) && !page_test(p, PG_DIRTY))
+            page_set(p, PG_DIRTY);
+    }
+    page_map_dec(p);
+    return tlb_gather_page(z->tlb, p);
+}
+
+/* A private copy of an object's page, which hole punching leaves alone. */
+static bool is_private_copy(pte_t e, unsigned int level)
+{
+    return pte_is_leaf(e, level) && pte_page(e, level)->kind == PAGE_ANON;
+}
+
+static void zap_run(struct zap *z, const struct pt_run *r)
+{
+    const bool full_mm = z->tlb->full_mm, keep_private = z->tlb->keep_private;
+    const unsigned int level = r->level;
+    pfn_t zero = page_to_pfn(zero_page);
+    unsigned int removed = 0, used = r->table->pt_used;
+
+    z->first = ALIGN_DOWN(r->va, pt_size(level));
+    z->from = ~0u;
+    z->to = 0;
+    for (unsigned int i = 0; i < r->nr && removed < used; i++) {
+        pte_t *slot = r->slot + i;
+        pte_t e = pte_load(slot);
+
+        if (pte_is_none(e) || (unlikely(keep_private) && is_private_copy(e, level)))
+            continue;
+        ASSERT(level == 0 || (z->first + i * pt_size(level) >= r->va && z->first + (i + 1) * pt_size(level) <= r->end));
+        if (full_mm)
+            pte_store(slot, pte_none());
+        else
+            e = pte_xchg(slot, pte_none());
+        removed++;
+        if (!pte_is_leaf(e, level))
+            continue;
+        z->from = min(z->from, i);
+        z->to = i + 1;
+        if (unlikely(zap_page(z, e, level, zero))) {
+            zap_note_range(z, level);
+            tlb_gather_flush(z->tlb);
+        }
+    }
+    zap_note_range(z, level);
+    r->table->pt_used = used - removed;
+}
+
+void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
+{
+    struct zap z = { .tlb = tlb };
+    struct pt_cursor c;
+    struct pt_run r;
+
+    pt_cursor_begin(&c, v->mm, start, end, true);
+    while (pt_cursor_next_table(&c, &r))
+        zap_run(&z, &r);
+    tlb->rss[MM_ANON] -= (long)z.anon;
+    tlb->rss[vma_file_counter(v)] -= (long)z.file;
+}
+
+/* May the leaf be written without a fault that looks at it first? */
+static inline bool may_write_at_once(pte_t e, unsigned int level, bool shared)
+{
+    const struct page *p;
+
+    if (shared)
+        return (pte_state(e) & PT_DIRTY) != 0;
+    p = pte_page(e, level);
+    return p->kind == PAGE_ANON && page_test(p, PG_EXCLUSIVE);
+}
+
+struct protect {
+    struct tlb_gather *tlb;
+    pt_prot_t prot;    /* without PT_W */
+    bool write, shared;
+};
+
+static void protect_run(const struct protect *c, const struct pt_run *r)
+{
+    const unsigned int level = r->level;
+    vaddr_t first = ALIGN_DOWN(r->va, pt_size(level));
+    unsigned int from = r->nr, to = 0, seen = 0, used = r->table->pt_used;
+
+    for (unsigned int i = 0; i < r->nr && seen < used; i++) {
+        pte_t *slot = r->slot + i;
+        pte_t e = pte_load(slot), new;
+        pt_prot_t prot = c->prot;
+
+        if (pte_is_none(e))
+            continue;
+        seen++;
+        if (!pte_is_leaf(e, level))
+            continue;
+        if (c->write && may_write_at_once(e, level, c->shared))
+            prot |= PT_W;
+        do
+            new = pte_with_prot(e, level, prot);
+        while (!pte_cmpxchg(slot, &e, new));
+        if (pte_prot(e, level) & ~prot) {
+            from = min(from, i);
+            to = i + 1;
+        }
+    }
+    if (from < to)
+        tlb_gather_range(c->tlb, first + from * pt_size(level), first + to * pt_size(level), level);
+}
+
+void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
+{
+    struct protect p = { .tlb = tlb,
+                         .prot = vma_prot_ro(v),
+                         .write = (v->flags & VM_WRITE) != 0,
+                         .shared = (v->flags & VM_SHARED) != 0 };
+    struct pt_cursor c;
+    struct pt_run r;
+
+    pt_cursor_begin(&c, v->mm, start, end, true);
+    while (pt_cursor_next_table(&c, &r))
+        protect_run(&p, &r);
+}

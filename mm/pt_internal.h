@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* pt_internal.h: what the files of the pagetable-operations rows say to each other only. */
+#pragma once
+#include <kernel/printk.h>
+#include <mm/page_cache.h>
+#include <mm/pt_ops.h>
+#include <asm/errno.h>
+#include <asm/quire_page.h>
+
+static inline void page_map_inc(struct page *p)
+{
+    (void)__atomic_fetch_add(&p->mapcount, 1, __ATOMIC_RELAXED);
+}
+static inline void page_map_dec(struct page *p)
+{
+    (void)__atomic_fetch_sub(&p->mapcount, 1, __ATOMIC_RELAXED);
+}
+static inline struct page *pte_page(pte_t e, unsigned int level)
+{
+    return pfn_to_page(pte_paddr(e, level) >> PAGE_SHIFT);
+}
+/* Base pages that a leaf of @level maps. */
+static inline unsigned long pt_leaf_pages(unsigned int level)
+{
+    return pt_size(level) >> PAGE_SHIFT;
+}
+/* Which counter the pages of the VMA's object belong to. */
+static inline enum mm_counter vma_file_counter(const struct vma *v)
+{
+    return v->mapping != NULL && (v->mapping->flags & MAPPING_SHMEM) ? MM_SHMEM : MM_FILE;
+}
+/* Entries of a VMA without the right to write: what a page gets that is not (or not yet) this process' own. */
+static inline pt_prot_t vma_prot_ro(const struct vma *v)
+{
+    return vma_prot(v) & ~PT_W;
+}
+
+/* pt_default_cow.c */
+/* A new page of anonymous memory, contents undefined, ready to be mapped once at @addr of @v; NULL. */
+struct page *pt_anon_page(const struct vma *v, vaddr_t addr);
+/* Access that the present leaf f->entry does not allow, or allows by now. */
+enum fault_result pt_default_present(struct fault_ctx *f);
+
+/* pt_default_file.c: nothing is mapped and the VMA maps an object. */
+enum fault_result pt_default_file(struct fault_ctx *f);
+
+/* pt_default_range.c */
+void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
+void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
+/* pt_default_fork.c */
+int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
+/* pt_default_move.c */
+int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved);
+/* pt_default.c */
+enum fault_result pt_default_fault(struct fault_ctx *f);
+struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write);
+int pt_default_may_map(struct vma *v);
+int pt_default_may_split(struct vma *v, vaddr_t addr);
+bool pt_default_may_share(const struct vma *v);
+
+/* pt_pfnmap.c */
+int pt_pfnmap_may_map(struct vma *v);
+enum fault_result pt_pfnmap_fault(struct fault_ctx *f);
+int pt_pfnmap_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
+void pt_pfnmap_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
+void pt_pfnmap_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
+struct page *pt_pfnmap_pin(struct vma *v, vaddr_t va, bool write);
+int pt_pfnmap_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved);
+bool pt_pfnmap_may_share(const struct vma *v);
