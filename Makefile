@@ -87,7 +87,7 @@ endif
 
 # ---- sources -------------------------------------------------------------------------------------------------------
 
-SRCS := $(wildcard kernel/*.c kernel/*/*.c mm/*.c fs/*.c fs/*/*.c drivers/*.c lib/*.c boot/*.c boot/$(ARCH)/*.[cS] \
+SRCS := $(wildcard kernel/*.c kernel/*/*.c mm/*.c mm/*/*.c fs/*.c fs/*/*.c drivers/*.c drivers/*/*.c lib/*.c boot/*.c boot/$(ARCH)/*.[cS] \
                    arch/$(ARCH)/kernel/*.[cS] arch/$(ARCH)/mm/*.[cS])
 ifeq ($(DEBUG),1)
 SRCS += $(wildcard tests/kernel/*/*.c)

@@ -279,10 +279,10 @@ FUNCTION switch_stack
     ret
 END_FUNCTION switch_stack
 
-/* void call_on_stack(unsigned long top, void (*fn)(void)): never returns; for the boot CPU's first real stack. */
-FUNCTION call_on_stack
+/* void arch_continue_on_stack(unsigned long top, void (*fn)(void)) */
+FUNCTION arch_continue_on_stack
     mov %rdi, %rsp
     xor %ebp, %ebp
     call *%rsi
     ud2
-END_FUNCTION call_on_stack
+END_FUNCTION arch_continue_on_stack

@@ -109,12 +109,8 @@ void handle_interrupt(struct pt_regs *regs, unsigned long vector)
     interrupted[c->id] = outer;
 
     /* The way back to user mode looks at need_resched itself. */
-    if (user_mode(regs) || arch_preempt_count() != 0 || !c->need_resched || c->irq_depth != 0 ||
-        !(regs->rflags & X86_EFLAGS_IF))
-        return;
-    irq_enable();
-    preempt_schedule();
-    irq_disable();
+    if (!user_mode(regs) && c->irq_depth == 0 && (regs->rflags & X86_EFLAGS_IF))
+        sched_irq_exit();
 }
 
 void arch_send_resched_ipi(unsigned int cpu)

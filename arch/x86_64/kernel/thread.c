@@ -69,7 +69,7 @@ struct task *arch_switch_to(struct task *prev, struct task *next)
         fpu_restore(next->arch.fpu);
         load_bases(&next->arch);
     }
-    cpu_set_current(c, next);
+    set_current_task(next);
     c->kstack_top = top;
     tss_set_kernel_stack(c->id, top);
     return switch_stack(&prev->arch.ksp, next->arch.ksp, prev);

@@ -136,3 +136,55 @@ void arch_timer_program(u64 expires_ns)
     /* Too far away for the counter: the interrupt comes early and programs the rest. */
     apic_timer_start(ticks > ~0u ? ~0u : ticks == 0 ? 1 : (u32)ticks);
 }
+
+/* ---- real-time clock: MC146818A data sheet; read at boot only ---- */
+
+#define CMOS_INDEX 0x70
+#define CMOS_DATA  0x71
+
+static u8 cmos_read(u8 reg)
+{
+    outb(CMOS_INDEX, reg);
+    return inb(CMOS_DATA);
+}
+
+static unsigned int from_bcd(u8 v, bool binary)
+{
+    return binary ? v : (v >> 4) * 10u + (v & 15u);
+}
+
+/* Days from 1970-01-01 to the date in the proleptic Gregorian calendar; the year starts in March, so leap days come last. */
+static u64 days_since_1970(unsigned int year, unsigned int month, unsigned int day)
+{
+    unsigned int y = month <= 2 ? year - 1 : year, m = month <= 2 ? month + 9 : month - 3;
+
+    return 365ULL * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+u64 arch_rtc_seconds(void)
+{
+    u8 t[6], again[6];
+    static const u8 reg[6] = { 0, 2, 4, 7, 8, 9 }; /* second minute hour day month year */
+    bool binary, same;
+
+    /* Twice the same while no update is under way: the registers belong together. */
+    for (unsigned int tries = 0; tries < 100; tries++) {
+        while (cmos_read(10) & 0x80)
+            cpu_relax();
+        same = true;
+        for (unsigned int i = 0; i < 6; i++)
+            t[i] = cmos_read(reg[i]);
+        for (unsigned int i = 0; i < 6; i++) {
+            again[i] = cmos_read(reg[i]);
+            same = same && again[i] == t[i];
+        }
+        if (same)
+            break;
+    }
+    binary = cmos_read(11) & 4;
+    u64 days = days_since_1970(2000 + from_bcd(t[5], binary), from_bcd(t[4], binary),
+                               from_bcd(t[3], binary));
+
+    return ((days * 24 + from_bcd(t[2], binary)) * 60 + from_bcd(t[1], binary)) * 60 +
+           from_bcd(t[0], binary);
+}

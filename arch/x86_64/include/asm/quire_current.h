@@ -35,6 +35,12 @@ static inline struct task *current_task(void)
     return t;
 }
 
+/* Interrupts are off. */
+static inline void set_current_task(struct task *t)
+{
+    __asm__ volatile("movq %0, %%gs:8" : : "r"(t) : "memory");
+}
+
 static inline unsigned int smp_processor_id(void)
 {
     unsigned int id;
