@@ -4,7 +4,7 @@
  *
  * The linker collects the entries in link order, which is not the order of addresses, and there are a few dozen of them,
  * looked at only when a user passed a bad pointer: a linear search will do. Read-only, no locks.
- * Read next: uaccess.S, traps.c.
+ * Read next: user_copy.S, traps.c.
  */
 #include "internal.h"
 
