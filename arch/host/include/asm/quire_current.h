@@ -17,27 +17,35 @@ static inline struct task *current_task(void)
     return host_this_cpu->current;
 }
 
+static inline void set_current_task(struct task *t)
+{
+    host_this_cpu->current = t;
+}
+
 static inline unsigned int smp_processor_id(void)
 {
     return host_this_cpu->id;
 }
 
+/* The count belongs to the thread, not to the CPU that it plays while it runs another CPU's interrupt handler. It is also
+ * what the fake RCU looks at: 0 is a quiescent state. */
+extern _Thread_local struct cpu *host_own_cpu;
+
 static inline int arch_preempt_count(void)
 {
-    return host_this_cpu->preempt_count;
+    return host_own_cpu->preempt_count;
 }
 
-/* The count is also what the fake RCU looks at: 0 is a quiescent state. */
 static inline void arch_preempt_count_inc(void)
 {
-    __atomic_store_n(&host_this_cpu->preempt_count, host_this_cpu->preempt_count + 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&host_own_cpu->preempt_count, host_own_cpu->preempt_count + 1, __ATOMIC_SEQ_CST);
 }
 
 static inline void arch_preempt_count_dec(void)
 {
-    if (host_this_cpu->preempt_count == 1)
-        host_this_cpu->arch[0]++; /* a read-side section ended */
-    __atomic_store_n(&host_this_cpu->preempt_count, host_this_cpu->preempt_count - 1, __ATOMIC_SEQ_CST);
+    if (host_own_cpu->preempt_count == 1)
+        host_own_cpu->arch[0]++; /* a read-side section ended */
+    __atomic_store_n(&host_own_cpu->preempt_count, host_own_cpu->preempt_count - 1, __ATOMIC_SEQ_CST);
 }
 
 static inline bool arch_preempt_count_dec_and_resched(void)
