@@ -18,7 +18,7 @@ USER_Q := $(if $(V),,@)
 USER_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror \
                -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter -Wno-format-truncation \
                -fno-strict-aliasing -ffunction-sections -fdata-sections -MMD -MP
-USER_LDFLAGS := -static -Wl,--gc-sections
+USER_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,noseparate-code
 
 USER_LIB_SRC := $(sort $(wildcard user/lib/*.c))
 USER_SH_SRC := $(sort $(wildcard user/sh/*.c))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The line editor: raw terminal modes, one line that scrolls sideways when it is longer than the
- * screen, history, search and completion. The whole line is redrawn after every key, which needs no
- * more of the terminal than carriage return, "erase to end of line" and "cursor right".
+ * screen, history, search and completion. A character typed at the end is just written; any other key
+ * redraws the whole line, which needs no more of the terminal than carriage return, "erase to end of
+ * line" and "cursor right".
  *
  * Keys are bytes: a character of several bytes is kept whole in the line but moves byte by byte.
  *
@@ -33,6 +34,8 @@ struct editor {
     char *draft;       /* the new line while a history entry is shown */
     char *killed;      /* for Ctrl-Y */
     bool tabbed;       /* the last key was a tab that could not decide */
+    bool drawn; /* the prompt is on the screen */
+    bool shown; /* the screen shows the line as it is */
     bool done, eof;
 };
 
@@ -123,12 +126,14 @@ static void redraw(struct editor *e, const char *prompt)
     if (e->pos > room)
         from = e->pos - room;
     shown = e->line.len - from < room ? e->line.len - from : room;
-    strbuf_puts(&out, "\r");
+    /* The first time there may be output without a newline before the prompt: leave it. */
+    strbuf_puts(&out, e->drawn ? "\r" : "");
     strbuf_puts(&out, prompt);
     strbuf_add(&out, e->line.text + from, shown);
-    strbuf_puts(&out, "\033[K\r");
-    if (strlen(prompt) + e->pos - from > 0) {
-        snprintf(move, sizeof(move), "\033[%zuC", strlen(prompt) + e->pos - from);
+    strbuf_puts(&out, e->drawn ? "\033[K" : "");
+    e->drawn = true;
+    if (e->pos < e->line.len) {
+        snprintf(move, sizeof(move), "\r\033[%zuC", strlen(prompt) + e->pos - from);
         strbuf_puts(&out, move);
     }
     write_all(STDERR_FILENO, out.text, out.len);
@@ -161,6 +166,15 @@ static void erase(struct editor *e, size_t from, size_t to, bool keep)
     memmove(e->line.text + from, e->line.text + to, e->line.len - to + 1);
     e->line.len -= to - from;
     e->pos = from;
+}
+
+static void type_char(struct editor *e, char c)
+{
+    insert(e, &c, 1);
+    if (e->pos < e->line.len || strlen(e->prompt) + e->line.len >= screen_width())
+        return;
+    write_all(STDERR_FILENO, &c, 1);
+    e->shown = true;
 }
 
 static size_t word_left(const struct editor *e)
@@ -262,7 +276,7 @@ static void list_candidates(const struct fields *found)
     for (size_t i = 0; i < found->nr; i++) {
         bool last = per_row < 2 || (i + 1) % per_row == 0 || i + 1 == found->nr;
 
-        fprintf(stderr, "%-*s%s", last ? 0 : (int)width + 2, found->items[i], last ? "\r\n" : "");
+        fprintf(stderr, "%-*s%s", last ? 0 : (int)width + 2, found->items[i], last ? "\n" : "");
     }
 }
 
@@ -299,7 +313,7 @@ static void complete(struct editor *e)
 
 static void interrupt(struct editor *e)
 {
-    fputs("^C\r\n", stderr);
+    fputs("^C\n", stderr);
     set_line(e, "");
     sh.interrupted = 1;
     e->done = true;
@@ -331,11 +345,12 @@ static bool handle_motion(struct editor *e, int key)
 /* Keys that change the line or end it. */
 static void handle_edit(struct editor *e, int key)
 {
-    char c = (char)key;
-
     switch (key) {
     case '\r':
-    case '\n': e->done = true; return;
+    case '\n':
+        e->done = true;
+        e->shown = e->pos == e->line.len;
+        return;
     case CTRL('c'): interrupt(e); return;
     case KEY_EOF: e->eof = true; return;
     case CTRL('d'):
@@ -362,7 +377,7 @@ static void handle_edit(struct editor *e, int key)
         return;
     default:
         if (key >= 32 && key < 256)
-            insert(e, &c, 1);
+            type_char(e, (char)key);
         return;
     }
 }
@@ -401,10 +416,12 @@ char *edit_line(const char *prompt)
     tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
     strbuf_add(&e.line, "", 0);
     while (!e.done && !e.eof) {
-        redraw(&e, prompt);
+        if (!e.shown)
+            redraw(&e, prompt);
+        e.shown = false;
         handle_key(&e, read_key());
     }
-    if (!sh.interrupted)
+    if (!sh.interrupted && !e.shown)
         redraw(&e, prompt);
     tcsetattr(STDIN_FILENO, TCSADRAIN, &cooked);
     if (!sh.interrupted)

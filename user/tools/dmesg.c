@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* dmesg: the kernel's messages, from syslog(2). */
+/* dmesg: the kernel's messages, from syslog(2), without the "<level>" at the start of each line. */
 #include "lib.h"
 
 #include <err.h>
+#include <string.h>
 #include <sys/klog.h>
-#include <unistd.h>
 
 #define SYSLOG_READ_ALL    3
 #define SYSLOG_SIZE_BUFFER 10
@@ -21,5 +21,14 @@ int main(void)
     len = klogctl(SYSLOG_READ_ALL, buf, size);
     if (len < 0)
         err(1, "syslog");
-    return write_all(STDOUT_FILENO, buf, (size_t)len) < 0;
+    for (char *line = buf, *end = buf + len; line < end;) {
+        char *newline = memchr(line, '\n', (size_t)(end - line));
+        char *next = newline ? newline + 1 : end;
+
+        if (*line == '<' && memchr(line, '>', (size_t)(next - line)))
+            line = (char *)memchr(line, '>', (size_t)(next - line)) + 1;
+        fwrite(line, 1, (size_t)(next - line), stdout);
+        line = next;
+    }
+    return fflush(stdout) != 0;
 }
