@@ -15,6 +15,8 @@ struct mutex {
     struct wait_queue wq; /* its lock guards the list of waiters (struct mutex_waiter) */
 };
 
+/* For static ones. */
+#define MUTEX_INIT(name, c) { .class = (c), .wq = WAIT_QUEUE_INIT((name).wq) }
 void mutex_init(struct mutex *m, enum lock_class c);
 void mutex_lock_slow(struct mutex *m);
 void mutex_unlock_slow(struct mutex *m);

@@ -6,6 +6,7 @@
 #pragma once
 
 struct process;
+struct task;
 
 /* A new process: no timer armed. */
 void process_timers_init(struct process *p);
@@ -13,3 +14,5 @@ void process_timers_init(struct process *p);
 void process_timers_exec(struct process *p);
 /* The process dies (its last thread, no lock held): all end, memory is given back. May sleep. */
 void process_timers_exit(struct process *p);
+/* sched_tick, for the running thread: timers that count CPU time. */
+void process_timers_tick(struct task *t);

@@ -30,6 +30,11 @@ void synchronize_rcu(void);
 void rcu_barrier(void);
 /* Scheduler hook: this CPU is in a quiescent state. */
 void rcu_note_quiescent(void);
-/* kfree after a grace period. */
+/* Timer tick, in its interrupt: the context that it interrupted may be a quiescent state. */
+void rcu_tick(bool from_user);
+/* Starts the thread that runs the callbacks; those queued before wait for it. */
+void rcu_start(void);
+/* kfree after a grace period. @member lies within the first RCU_KFREE_SPAN bytes of the object. */
+#define RCU_KFREE_SPAN 4096
 #define kfree_rcu(ptr, member) call_rcu_kfree(&(ptr)->member, ptr)
 void call_rcu_kfree(struct rcu_head *head, void *ptr);

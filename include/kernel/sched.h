@@ -56,6 +56,8 @@ int sched_set_policy(struct task *t, unsigned int policy, unsigned int priority)
 /* CPU time of @t until now, ns. The sum is exact, the split into user and system time is sampled by ticks. */
 u64 sched_task_ns(struct task *t);
 void sched_task_times(struct task *t, u64 *user_ns, u64 *sys_ns);
+/* RCU: is the CPU's current task its idle task? Acquire. */
+bool sched_cpu_runs_idle(unsigned int cpu);
 /* Invariant walker: run queues, counts, ownership of tasks. */
 int sched_check(void);
 /* Statistics for /proc. */
@@ -69,5 +71,3 @@ struct task *arch_switch_to(struct task *prev, struct task *next);
 /* First thing that runs in a new task's context, called by arch's ret_from_fork with the previous task. */
 void sched_finish_switch(struct task *prev);
 void arch_send_resched_ipi(unsigned int cpu);
-/* Timer interrupt: did it interrupt user mode? */
-bool arch_irq_from_user(void);

@@ -51,7 +51,7 @@ struct task {
     u8 policy;             /* [R] SCHED_OTHER ... */
     u8 rt_priority;        /* [R] 1 .. 99 for SCHED_FIFO and SCHED_RR, else 0 */
     bool reset_on_fork;    /* [R] SCHED_RESET_ON_FORK */
-    u32 user_ticks, sys_ticks; /* [O] where ticks found it: splits run_ns into user and system time */
+    bool ticked_user;      /* [R] the last tick found it in user mode: splits run_ns into user and system time */
     struct rb_node rq_node;/* [R] in the run queue's tree while runnable and not running */
 
     struct arch_thread arch; /* [O] saved registers, FPU, TLS */
@@ -108,6 +108,8 @@ struct task {
     long fail_nth;         /* [O] 0 off; counts down allocations, see kernel/fail.h */
     unsigned int pagefault_disabled; /* [O] uaccess that must not sleep */
     void *journal;         /* [O] arch or test private */
+    int (*kthread_fn)(void *); /* [S] kernel threads: what it runs */
+    void *kthread_arg;
     struct held_lock held[MAX_HELD_LOCKS]; /* [O] lock checker; last, so that a new task need not clear it */
 };
 
@@ -130,6 +132,7 @@ struct process {
     atomic_t nr_live;      /* [A] threads that have not begun to exit */
     int nr_running;        /* [T] threads that have not passed exit_notify; 0 makes a zombie */
     struct process *parent;   /* [T] */
+    pid_t ppid;            /* [T] the parent's tgid: getppid reads it without a lock */
     struct list_head children; /* [T] process.sibling */
     struct list_head sibling;  /* [T] */
     struct list_head pgrp_link;    /* [T] hash of process groups, by pgid */
@@ -144,6 +147,7 @@ struct process {
     int stop_code;         /* [H] */
     bool group_stop;       /* [H] all threads stop, or have stopped, for stop_code */
     int nr_stopped;        /* [H] threads that have */
+    bool stop_dequeued;    /* [H] a thread is about to start a group stop; SIGCONT takes it back */
     bool notify_continued; /* [H] the next thread to return to user mode tells the parent */
     bool unkillable;       /* [S] init: signals without a handler do nothing */
     bool group_exit;       /* [H] */
@@ -153,7 +157,8 @@ struct process {
     struct sighand *sighand;   /* the same in all threads; lock it with sighand_lock() */
     struct sigpending pending; /* [H] shared by all threads */
     struct rlimit rlim[RLIM_NLIMITS]; /* [H] for write */
-    u64 cuser_ns, csys_ns, cmin_flt, cmaj_flt, dead_user_ns, dead_sys_ns; /* [T] of reaped children, dead threads */
+    u64 cuser_ns, csys_ns, cmin_flt, cmaj_flt, cnvcsw, cnivcsw; /* [T] of reaped children */
+    u64 dead_user_ns, dead_sys_ns, dead_min_flt, dead_maj_flt, dead_nvcsw, dead_nivcsw; /* [T] of dead threads */
     u64 max_rss_pages, cmax_rss_pages;
     struct timer itimer_real; /* [H] */
     u64 itimer_interval_ns;   /* [H] */

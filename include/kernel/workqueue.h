@@ -25,3 +25,5 @@ bool work_queue(struct work *w);
 bool work_cancel(struct work *w);
 /* Sleeps until all work queued before has been done. Not from a work function. */
 void work_flush(void);
+/* Starts the thread; work queued before waits for it. */
+void workqueue_start(void);
