@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+#
+# Tests of mm/ and lib/ as ordinary programs of the build machine, under AddressSanitizer and UBSan.
+#
+#   make -f tests/host/host.mk test           everything, KTAP on stdout; FUZZ_RUNS=n for longer fuzzing
+#   make -f tests/host/host.mk fuzz T=buddy   fuzzes one target without end (corpus in build/host/corpus/)
+#
+# Each tests/host/DIR/NAME_test.c is a program that is linked with the kernel's own objects and with fake/, which
+# plays CPUs, locks, memory and panic. Each tests/host/fuzz/NAME_fuzz.c is a libFuzzer target; without clang it is skipped.
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+HB := build/host
+T  ?=
+FUZZ_RUNS ?= 20000
+HOST_CLANG := $(shell command -v clang 2>/dev/null)
+HOST_CC    := $(if $(HOST_CLANG),clang,gcc)
+
+# What of the kernel is linked; only what a program needs is taken out of the archive.
+HOST_SRCS := $(addprefix mm/,memblock.c buddy.c pcp.c page.c page_poison.c slab.c slab_debug.c kmalloc.c vmalloc.c \
+               page_cache.c page_lock.c) lib/rbtree.c lib/radix_tree.c $(HOST_MORE_SRCS)
+FAKE_SRCS := $(wildcard tests/host/fake/*.c)
+TEST_SRCS := $(filter $(if $(T),%/$(T)_test.c,%),$(wildcard tests/host/lib/*_test.c tests/host/mm/*_test.c))
+FUZZ_SRCS := $(filter $(if $(T),%/$(T)_fuzz.c,%),$(wildcard tests/host/fuzz/*_fuzz.c))
+
+HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fsanitize=address,undefined \
+               -fno-sanitize-recover=all -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+               -Wno-missing-field-initializers -DCONFIG_DEBUG=1 -DQUIRE_HOST=1 -Iarch/host/include -Iinclude -I. \
+               -Itests/host/fake -pthread
+ifneq ($(HOST_CLANG),)
+HOST_CFLAGS += -Wno-gnu -Wno-address-of-packed-member
+FUZZ_FLAG := -fsanitize=fuzzer-no-link
+endif
+
+objs_in = $(patsubst %.c,$(HB)/$(1)/%.o,$(2))
+TESTS := $(patsubst tests/host/%.c,$(HB)/bin/%,$(TEST_SRCS))
+FUZZERS := $(if $(HOST_CLANG),$(patsubst tests/host/fuzz/%.c,$(HB)/bin/fuzz/%,$(FUZZ_SRCS)))
+
+.PHONY: all test fuzz clean
+all: $(TESTS) $(FUZZERS)
+
+HOST_FLAGS_FILE := $(HB)/flags
+$(shell mkdir -p $(HB); echo '$(HOST_CC) $(HOST_CFLAGS)' | cmp -s - $(HOST_FLAGS_FILE) || \
+        echo '$(HOST_CC) $(HOST_CFLAGS)' > $(HOST_FLAGS_FILE))
+
+$(HB)/obj/%.o: %.c $(HOST_FLAGS_FILE)
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	@$(HOST_CC) $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The same with the fuzzer's coverage counters.
+$(HB)/fobj/%.o: %.c $(HOST_FLAGS_FILE)
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $< (fuzz)"
+	@$(HOST_CC) $(HOST_CFLAGS) $(FUZZ_FLAG) -MMD -MP -c -o $@ $<
+
+$(HB)/libquire.a: $(call objs_in,obj,$(HOST_SRCS) $(FAKE_SRCS))
+	@rm -f $@
+	@ar rcs $@ $^
+$(HB)/libquire-fuzz.a: $(call objs_in,fobj,$(HOST_SRCS)) $(call objs_in,obj,$(FAKE_SRCS))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(HB)/bin/%: $(HB)/obj/tests/host/%.o $(HB)/libquire.a
+	@mkdir -p $(@D)
+	@$(HOST_CC) $(HOST_CFLAGS) -o $@ $^
+$(HB)/bin/fuzz/%: $(HB)/fobj/tests/host/fuzz/%.o $(HB)/libquire-fuzz.a
+	@mkdir -p $(@D)
+	@$(HOST_CC) $(HOST_CFLAGS) -fsanitize=fuzzer -o $@ $^
+
+.SECONDARY:
+
+test: $(TESTS) $(FUZZERS)
+	@sh tests/host/run.sh $(FUZZ_RUNS) $(if $(HOST_CLANG),,--no-fuzz) $(TESTS) $(FUZZERS)
+
+fuzz: $(FUZZERS)
+	@test -n "$(FUZZERS)" || { echo "fuzzing needs clang; T=name chooses one of: $(notdir $(FUZZ_SRCS:_fuzz.c=))" >&2; exit 1; }
+	@mkdir -p $(HB)/corpus/$(T)
+	@$(firstword $(FUZZERS)) -max_len=1024 $(HB)/corpus/$(T)
+
+clean:
+	@rm -rf $(HB)
+
+-include $(shell find $(HB) -name '*.d' 2>/dev/null)
