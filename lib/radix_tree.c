@@ -295,6 +295,7 @@ unsigned int radix_lookup_batch(const struct radix_tree *t, u64 *index, u64 end,
 {
     void *root = rcu_dereference(t->root);
     unsigned int found = 0;
+    u64 from = *index;
 
     if (!radix_is_node(root)) {
         if (root != NULL && *index == 0 && end > 0 && n > 0) {
@@ -303,7 +304,7 @@ unsigned int radix_lookup_batch(const struct radix_tree *t, u64 *index, u64 end,
             *index = 1;
             return 1;
         }
-        *index = max(*index, end);
+        *index = max(from, end);
         return 0;
     }
     while (found < n && *index < end) {
@@ -323,7 +324,7 @@ unsigned int radix_lookup_batch(const struct radix_tree *t, u64 *index, u64 end,
         }
     }
     if (found < n)
-        *index = end;
+        *index = max(from, end);
     return found;
 }
 
