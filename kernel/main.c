@@ -12,6 +12,7 @@
 #include <arch/mmu.h>
 #include <arch/setup.h>
 #include <boot/bootinfo.h>
+#include <kernel/crash.h>
 #include <kernel/ktest.h>
 #include <kernel/param.h>
 #include <kernel/printk.h>
@@ -177,6 +178,7 @@ static const struct boot_step thread_steps[] = {
     { "console input", arch_setup_console_input },
     { "initramfs", unpack_initramfs },
     { "read-only data", mmu_protect_ro_after_init },
+    { "crash, when asked for", crash_if_asked },
     { "init", run_tests_or_init },
     { NULL, NULL },
 };

@@ -19,6 +19,7 @@
 
 #define LOG_SIZE 65536u
 #define LINE_MAX 512
+#define LEVEL_CHARS 3 /* "<6>" */
 
 static char printk_ring[LOG_SIZE];
 static u64 printk_head; /* bytes ever written */
@@ -106,14 +107,33 @@ void console_write(const char *s, size_t n)
     log_unlock(flags);
 }
 
+/* The log so far, without the level in front of each line. */
+static void replay(struct console *c)
+{
+    bool line_start = true;
+
+    for (u64 i = log_begin(); i < printk_head; i++) {
+        char ch = printk_ring[i % LOG_SIZE];
+
+        if (line_start && ch == '<') {
+            i += LEVEL_CHARS - 1;
+            line_start = false;
+            continue;
+        }
+        line_start = ch == '\n';
+        if (line_start)
+            c->write(c, "\r", 1);
+        c->write(c, &ch, 1);
+    }
+}
+
 void console_register(struct console *c)
 {
     unsigned long flags = log_lock();
 
     c->next = consoles;
     WRITE_ONCE(consoles, c);
-    for (u64 i = log_begin(); i < printk_head; i++)
-        c->write(c, &printk_ring[i % LOG_SIZE], 1);
+    replay(c);
     log_unlock(flags);
 }
 
@@ -136,7 +156,7 @@ void printk(enum log_level level, const char *fmt, ...)
 
         ring_append(stamp, (size_t)n);
         if ((int)level <= console_level)
-            consoles_write(stamp + 3, (size_t)n - 3);
+            consoles_write(stamp + LEVEL_CHARS, (size_t)n - LEVEL_CHARS);
     }
     ring_append(text, (size_t)len);
     if ((int)level <= console_level)

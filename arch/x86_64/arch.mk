@@ -23,3 +23,7 @@ ARCH_NO_UBSAN := boot/x86_64/multiboot2.c boot/x86_64/pvh.c
 
 # The compiler of the programs in user/: small static ones.
 USER_CC      := musl-gcc -static
+
+# As Linux's figures were taken: see bench/linux-baseline.md.
+ARCH_BENCH_CFLAGS := -mgeneral-regs-only -mno-red-zone
+BENCH_CPU    := max,-erms,-la57

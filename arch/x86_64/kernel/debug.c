@@ -90,6 +90,10 @@ unsigned int arch_backtrace(const struct pt_regs *regs, unsigned long *pc, unsig
         fp = regs->rbp;
         if (n < max)
             pc[n++] = regs->rip;
+        /* A call through a bad pointer has left nothing but its return address. */
+        if (n < max && !kernel_text_address(regs->rip) && arch_peek((void *)regs->rsp, &at) &&
+            kernel_text_address(at))
+            pc[n++] = at;
     } else {
         fp = (unsigned long)__builtin_frame_address(0);
     }

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs every test on every configuration and ends with one line `N passed, N failed`.
+
+A configuration is one command whose output is KTAP: a boot of the debug kernel with its own tests (`ktest`), a boot that
+runs the user programs' tests (`test`), a boot that must reach a program and power off, or the tests of the build machine.
+A configuration fails as a whole, and counts one failure more, when it panics, says nothing for too long, ends with the
+wrong status or breaks off before its plan is fulfilled. Logs: build/test-logs/.
+"""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+RESULT = re.compile(r"^(\s*)(not ok|ok) (\d+)\s*-?\s*(.*)$")
+PLAN = re.compile(r"^(\s*)1\.\.(\d+)")
+PANIC = re.compile(r"KERNEL PANIC: (.*)")
+LOGS = "build/test-logs"
+SILENCE_S = 240  # host seconds without a line
+
+
+class Config:
+    def __init__(self, name, command, env=None, statuses=(0,), expect=None, limit_s=1500, ktap=True):
+        self.name = name
+        self.command = command
+        self.env = env or {}
+        self.statuses = statuses
+        self.expect = expect    # text that must appear
+        self.limit_s = limit_s
+        self.ktap = ktap
+
+
+class Outcome:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+        self.problem = None
+
+
+def parse_ktap(lines, out):
+    """Counts leaves: a result that closes a group of deeper results only repeats them."""
+    deeper = {}  # indent -> results were seen below it
+    plans = []   # (indent, planned, seen)
+    for line in lines:
+        plan = PLAN.match(line)
+        if plan:
+            plans.append([len(plan.group(1)), int(plan.group(2)), 0])
+            continue
+        result = RESULT.match(line)
+        if not result:
+            continue
+        indent, verdict, text = len(result.group(1)), result.group(2), result.group(4)
+        closes = any(level > indent for level in deeper)
+        for level in [level for level in deeper if level > indent]:
+            del deeper[level]
+        deeper[indent] = True
+        for plan in reversed(plans):
+            if plan[0] == indent:
+                plan[2] += 1
+                break
+        if closes:
+            continue
+        if "# SKIP" in text:
+            out.skipped += 1
+        elif verdict == "ok":
+            out.passed += 1
+        else:
+            out.failed += 1
+            out.failures.append(text)
+    short = [p for p in plans if p[2] < p[1]]
+    if not plans:
+        out.problem = out.problem or "no test plan in the output"
+    elif short:
+        out.problem = out.problem or f"broke off after {short[0][2]} of {short[0][1]} tests"
+
+
+def kill_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def run(config):
+    out, lines = Outcome(), []
+    env = dict(os.environ, **config.env)
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        env.pop(name, None)
+    process = subprocess.Popen(config.command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    last = [time.monotonic()]
+    end = last[0] + config.limit_s
+
+    def watch():
+        while process.poll() is None:
+            now = time.monotonic()
+            if now > end or now - last[0] > SILENCE_S:
+                out.problem = "hangs: " + ("over the time limit" if now > end else f"silent for {SILENCE_S} s")
+                kill_group(process)
+                return
+            time.sleep(0.2)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    path = os.path.join(LOGS, re.sub(r"[^a-z0-9.=-]+", "_", config.name) + ".log")
+    with open(path, "w") as log:
+        for raw in process.stdout:
+            last[0] = time.monotonic()
+            line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
+            lines.append(line)
+            log.write(line + "\n")
+    status = process.wait()
+    watcher.join()
+    for line in lines:
+        panic = PANIC.search(line)
+        if panic and not (config.expect and config.expect.search(line)):
+            out.problem = "panic: " + panic.group(1)
+            break
+    if config.ktap:
+        parse_ktap(lines, out)
+    elif not out.problem and config.expect and not any(config.expect.search(line) for line in lines):
+        out.problem = f"did not print {config.expect.pattern!r}"
+    if not out.problem and status not in config.statuses and not (config.ktap and out.failed):
+        out.problem = f"ended with status {status} instead of {config.statuses[0]}"
+    if not config.ktap and not out.problem:
+        out.passed += 1
+    if out.problem:
+        out.failed += 1
+        out.failures.append(out.problem)
+        out.failures += ["    " + line for line in lines[-25:]]
+    return out
+
+
+def qemu(kernel, append, smp, initrd=None, **more):
+    env = {"KERNEL": kernel, "APPEND": append, "SMP": str(smp), "INITRD": initrd or "", "MEM": "256M",
+           "FIRMWARE": "direct"}
+    env.update(more)
+    return env
+
+
+def panic_configs(kernel):
+    """tests/panic/list: `crash= kind | what the report must say`."""
+    for line in open("tests/panic/list"):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            kind, text = (part.strip() for part in line.split("|", 1))
+            yield Config(f"panic {kind}", ["tools/run-qemu.sh", "test"], qemu(kernel, f"crash={kind}", 2),
+                         statuses=(37,), expect=re.compile(text), limit_s=60, ktap=False)
+
+
+def x86_64(match, smps):
+    release, debug = "build/x86_64", "build/x86_64-debug"
+    command = ["tools/run-qemu.sh", "test"]
+    kernel, initrd = f"{debug}/quire.elf", f"{debug}/initrd.cpio"
+    ktest, test = (f"ktest={match}", f"test={match}") if match else ("ktest", "test")
+    for smp in smps:
+        yield Config(f"kernel smp={smp}", command, qemu(kernel, ktest, smp, initrd), statuses=(33,))
+    yield Config("kernel smp=2 dmap=4k la57=off", command, qemu(kernel, ktest + " dmap=4k la57=off", 2, initrd),
+                 statuses=(33,))
+    for smp in smps:
+        yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
+    if match:
+        return
+    reached = re.compile(r"^Linux|^Quire")
+    for name, more in {
+            "bios": {"FIRMWARE": "bios"}, "uefi": {"FIRMWARE": "uefi", "MEM": "512M"}, "direct": {},
+            "cpu=qemu64": {"CPU": "qemu64"}, "cpu=EPYC": {"CPU": "EPYC"}, "mem=6G": {"MEM": "6G"}}.items():
+        env = qemu(f"{release}/quire.elf", "run=/bin/uname,-a", 2, f"{release}/initrd.cpio",
+                   ISO=f"{release}/boot-test.iso", **more)
+        yield Config(f"boot {name}", command, env, expect=reached, limit_s=120, ktap=False)
+    yield from panic_configs(kernel)
+
+
+def host(match):
+    yield Config("host", ["make", "--no-print-directory", "-s", "-f", "tests/host/host.mk", "test", f"T={match}"])
+
+
+def make_boot_iso():
+    subprocess.run(["tools/make-iso.sh", "build/x86_64/boot-test.iso", "build/x86_64/quire.elf",
+                    "build/x86_64/initrd.cpio", "iso/grub.cfg", "run=/bin/uname,-a"], check=True)
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__)
+    ap.add_argument("--arch", default="x86_64")
+    ap.add_argument("--match", default="", help="only tests whose name contains this")
+    ap.add_argument("--smp", default="", help="only this number of CPUs")
+    ap.add_argument("--only", default="", help="only configurations whose name contains this")
+    args = ap.parse_args()
+    os.makedirs(LOGS, exist_ok=True)
+    smps = [int(args.smp)] if args.smp else [1, 2, 4]
+    configs = list(host(args.match)) + list(x86_64(args.match, smps))
+    configs = [c for c in configs if args.only in c.name]
+    if any(c.name.startswith("boot") for c in configs):
+        make_boot_iso()
+    passed = failed = 0
+    for config in configs:
+        start = time.monotonic()
+        out = run(config)
+        passed += out.passed
+        failed += out.failed
+        print(f"{'FAIL' if out.failed else 'ok  '} {config.name}: {out.passed} passed, {out.failed} failed, "
+              f"{out.skipped} skipped ({time.monotonic() - start:.0f} s)", flush=True)
+        for failure in out.failures:
+            print(f"       {failure}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()
