@@ -100,12 +100,13 @@ void handle_interrupt(struct pt_regs *regs, unsigned long vector)
     const struct pt_regs *outer = interrupted[c->id];
 
     interrupted[c->id] = regs;
-    c->irq_depth++;
+    /* A full barrier: RCU may take an idle CPU with depth 0 for one without readers (kernel/rcu.c). */
+    (void)__atomic_fetch_add(&c->irq_depth, 1, __ATOMIC_SEQ_CST);
     c->irq_count++;
     preempt_disable();
     irq_dispatch(regs, (unsigned int)vector);
     preempt_enable_no_resched();
-    c->irq_depth--;
+    smp_store_release(&c->irq_depth, c->irq_depth - 1);
     interrupted[c->id] = outer;
 
     /* The way back to user mode looks at need_resched itself. */
