@@ -18,9 +18,9 @@ struct ktest {
     };                                                                                            \
     static void ktest_##s##_##n(void)
 
-/* Record a failure and go on; the _OR_RETURN form leaves the test function. */
+/* Record a failure and go on, from any CPU and thread; the _OR_RETURN form leaves the test function. */
 void ktest_fail(const char *file, int line, const char *expr, long a, long b);
-void ktest_skip(const char *reason);
+void ktest_skip(const char *reason); /* the test then returns; @reason is a literal */
 #define EXPECT(c)                                                                                 \
     do {                                                                                          \
         if (!(c))                                                                                 \
@@ -50,6 +50,10 @@ struct kcheck {
 extern const struct ktest __ktests_start[], __ktests_end[];
 extern const struct kcheck __kchecks_start[], __kchecks_end[];
 
-/* Runs the tests that match `ktest=pattern`; returns the number of failed ones. */
+/*
+ * Runs the tests that match `ktest=pattern`; returns the number of failed ones (no match counts as one). @pattern is a list,
+ * separated by commas, of suite or suite.name, each with * for any text; an empty one means all.
+ */
 int ktest_main(const char *pattern);
+bool ktest_match(const char *pattern, const char *suite, const char *name);
 /* Expects a panic or fault inside fn? Not offered: such tests run as separate boots, see tests/panic/. */
