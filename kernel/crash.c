@@ -10,6 +10,7 @@
 #include <kernel/printk.h>
 #include <kernel/sections.h>
 #include <kernel/string.h>
+#include <kernel/task.h>
 #include <arch/mmu_const.h>
 
 static const char *wanted;
@@ -49,17 +50,17 @@ static void crash_rodata(void)
     *(volatile char *)hidden((unsigned long)__rodata_start) = 1;
 }
 
-static unsigned long overflow(unsigned long depth)
+static __noinline unsigned long overflow(unsigned long depth)
 {
     volatile char frame[256];
 
     frame[0] = (char)depth;
-    return overflow(depth + 1) + (unsigned long)frame[0];
+    return depth == 0 ? 0 : overflow(depth - 1) + (unsigned long)frame[0];
 }
 
 static void crash_stack(void)
 {
-    (void)overflow(0);
+    (void)overflow((unsigned long)hidden(KSTACK_SIZE));
 }
 
 static void crash_bug(void)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* uaccess_ktest.c: user access from a thread without an address space: every user address is refused, none is fatal. */
+#include <arch/debug.h>
+#include <arch/mmu_const.h>
+#include <asm/errno.h>
+#include <kernel/ktest.h>
+#include <kernel/uaccess.h>
+
+KTEST(uaccess, ranges)
+{
+    void *top = (void *)user_top();
+
+    EXPECT(access_ok(NULL, 0) && access_ok(top, 0));
+    EXPECT(access_ok((char *)top - 8, 8));
+    EXPECT(!access_ok((char *)top - 8, 9));
+    EXPECT(!access_ok(top, 1));
+    EXPECT(!access_ok((void *)16, ~0UL));
+    EXPECT(!access_ok((void *)~0UL, 1));
+}
+
+KTEST(uaccess, bad_addresses)
+{
+    static const unsigned long bad[] = { 0, 0x1000, 0x7fff00000000, ~0UL, 0xffff888000000000 };
+    u64 v64 = 1;
+    u32 v32 = 1, found;
+    u8 v8 = 1;
+    char text[8];
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+        void *p = (void *)bad[i];
+
+        EXPECT_EQ(copy_from_user(&v64, p, sizeof(v64)), -EFAULT);
+        EXPECT_EQ(copy_to_user(p, &v64, sizeof(v64)), -EFAULT);
+        EXPECT_EQ(copy_from_user_partial(text, p, 7), 7);
+        EXPECT_EQ(copy_to_user_partial(p, text, 5), 5);
+        EXPECT_EQ(clear_user(p, 100), -EFAULT);
+        EXPECT_EQ(clear_user_partial(p, 13), 13);
+        EXPECT_EQ(strncpy_from_user(text, p, sizeof(text)), -EFAULT);
+        EXPECT_EQ(get_user_u8(&v8, p), -EFAULT);
+        EXPECT_EQ(get_user_u32(&v32, p), -EFAULT);
+        EXPECT_EQ(get_user_u64(&v64, p), -EFAULT);
+        EXPECT_EQ(put_user_u8(v8, p), -EFAULT);
+        EXPECT_EQ(put_user_u32(v32, p), -EFAULT);
+        EXPECT_EQ(put_user_u64(v64, p), -EFAULT);
+        EXPECT_EQ(user_cmpxchg_u32(p, 0, 1, &found), -EFAULT);
+        for (int op = 0; op <= 4; op++)
+            EXPECT_EQ(user_atomic_op_u32(p, op, 1, &found), -EFAULT);
+    }
+    EXPECT_EQ(user_atomic_op_u32((void *)4096, 9, 1, &found), -ENOSYS);
+}
+
+KTEST(uaccess, peek)
+{
+    unsigned long v, word = 0x1234;
+
+    EXPECT(arch_peek(&word, &v) && v == word);
+    EXPECT(!arch_peek((void *)8, &v));
+}
