@@ -178,24 +178,27 @@ static inline bool joins_above(const struct vma *v, vaddr_t end, u64 pgoff_end, 
     return v && v->start == end && same_kind(v, a) && v->pgoff == pgoff_end;
 }
 
-/* @v has become part of a neighbour that has its place by now. */
-static void swallow(struct vma *v, struct vma *into)
+/* Stretches @into over its neighbour @v, whose pages it takes over, and frees @v. */
+static void absorb(struct vma *into, struct vma *v)
 {
+    struct mapping *m = v->mapping;
+
+    vma_write_lock(v);
+    vma_write_lock(into);
     if (v->has_anon)
         into->has_anon = true;
-    vma_mapping_unlink(v);
+    range_lock(m);
+    vma_tree_absorb(into, v);
+    if (m)
+        list_del(&v->mapping_link);
+    range_unlock(m);
+    if (m && v->flags & VM_SHARED)
+        mapping_unmap_writable(m);
     if (v->file)
         file_put(v->file); /* never the last: @into holds one */
     v->file = NULL;
     v->next = NULL;
     vma_free_chain(v);
-}
-
-/* Takes @v out of the tree so that a neighbour can be stretched over its place. */
-static void detach(struct vma *v)
-{
-    vma_write_lock(v);
-    vma_tree_remove(v->mm, v);
 }
 
 struct vma *vma_merge_new(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t end, const struct vma_attr *a)
@@ -206,13 +209,9 @@ struct vma *vma_merge_new(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_
 
     if (joins_below(prev, start, a)) {
         v = prev;
-        if (above) {
-            detach(next);
-            resize(v, v->start, next->end, v->pgoff);
-            swallow(next, v);
-        } else {
-            resize(v, v->start, end, v->pgoff);
-        }
+        resize(v, v->start, end, v->pgoff);
+        if (above)
+            absorb(v, next);
     } else if (above) {
         v = next;
         resize(v, start, v->end, a->pgoff);
@@ -241,8 +240,7 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
     upper->has_anon = v->has_anon;
     vma_write_lock(v);
     range_lock(v->mapping);
-    vma_tree_set_range(v, v->start, addr, v->pgoff);
-    vma_tree_insert(mm, upper, v, v->next);
+    vma_tree_split(v, upper);
     if (v->mapping) {
         list_add(&upper->mapping_link, &v->mapping_link);
         range_unlock(v->mapping);
@@ -271,26 +269,15 @@ static void shift_border(struct vma *low, vaddr_t border)
 /* Whole area: joined with those neighbours that fit, or NULL when none does. */
 static struct vma *merge_whole(struct vma *v, const struct vma_attr *a)
 {
-    struct vma *prev = v->prev, *next = v->next, *into;
+    struct vma *prev = v->prev, *next = v->next;
     bool below = joins_below(prev, v->start, a);
     bool above = joins_above(next, v->end, a->pgoff + vma_pages(v), a);
 
-    if (!below && !above)
-        return NULL;
-    detach(v);
-    if (below) {
-        into = prev;
-        if (above)
-            detach(next);
-        resize(into, into->start, above ? next->end : v->end, into->pgoff);
-        if (above)
-            swallow(next, into);
-    } else {
-        into = next;
-        resize(into, v->start, into->end, v->pgoff);
-    }
-    swallow(v, into);
-    return into;
+    if (below)
+        absorb(prev, v);
+    if (above)
+        absorb(below ? prev : next, below ? next : v);
+    return below ? prev : above ? next : NULL;
 }
 
 struct vma *vma_modify_flags(struct vma *v, vaddr_t start, vaddr_t end, unsigned long flags)

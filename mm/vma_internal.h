@@ -5,6 +5,7 @@
  * Every function here expects mmap_lock held for writing unless it says otherwise.
  */
 #pragma once
+#include <kernel/printk.h>
 #include <kernel/task.h>
 #include <mm/pt_ops.h>
 
@@ -52,6 +53,10 @@ void vma_tree_insert(struct mm *mm, struct vma *v, struct vma *prev, struct vma 
 void vma_tree_remove(struct mm *mm, struct vma *v);
 /* Moves the borders of areas that are in the tree. @v keeps its place in the order. */
 void vma_tree_set_range(struct vma *v, vaddr_t start, vaddr_t end, u64 pgoff);
+/* @upper takes the part of @v from upper->start on. */
+void vma_tree_split(struct vma *v, struct vma *upper);
+/* @into, a neighbour that touches @v, takes its range; @v leaves the tree. */
+void vma_tree_absorb(struct vma *into, struct vma *v);
 /* Moves the border between @low and its neighbour @low->next, which touch. */
 void vma_tree_shift_border(struct vma *low, vaddr_t border);
 /* fork: list from mm->first_vma on is complete and nr_vmas right; builds the balanced tree over it. */
@@ -109,6 +114,11 @@ long mm_choose_address(struct mm *mm, const struct mmap_request *r, struct vma *
 /* brk, exec: private anonymous memory at a free fixed place. Checks limits and commits. 0 or -ENOMEM. */
 int mm_add_anon(struct mm *mm, vaddr_t start, vaddr_t end, unsigned long flags, struct vma *next);
 
+/* Is that the log2 of a size that a leaf can have? 0 asks for the default. For MAP_HUGETLB and SHM_HUGETLB. */
+bool vm_huge_size_exists(unsigned int log);
+
+void shm_init(void);
+
 /* munmap.c */
 /* Unmaps [start, end), page aligned. Removed areas are chained to *dead. 0, -ENOMEM, or a row's -EINVAL; nothing was unmapped then. */
 int mm_unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **dead);
@@ -116,6 +126,12 @@ int mm_unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **dead
 int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end);
 /* Last user gone: everything. No lock. */
 void mm_unmap_all(struct mm *mm);
+
+/* overcommit.c: charges without asking. */
+void vm_commit_unchecked(unsigned long pages);
+
+/* process_vm.c: the address space of a process, through any of its threads, with a users reference; NULL: none. */
+struct mm *process_mm_get(struct process *p);
 
 /* mlock.c */
 /* Faults in every page of [start, end) as the areas' own protection allows; holes and special areas are passed over. */

@@ -165,6 +165,26 @@ void vma_tree_set_range(struct vma *v, vaddr_t start, vaddr_t end, u64 pgoff)
     change_end(v->mm);
 }
 
+/* The border is drawn before the insertion, so that no hole opens and closes again above it. */
+void vma_tree_split(struct vma *v, struct vma *upper)
+{
+    WRITE_ONCE(v->end, upper->start);
+    vma_tree_insert(v->mm, upper, v, v->next);
+}
+
+void vma_tree_absorb(struct vma *into, struct vma *v)
+{
+    if (into == v->prev) {
+        ASSERT(into->end == v->start);
+        WRITE_ONCE(into->end, v->end);
+    } else {
+        ASSERT(into == v->next && into->start == v->end);
+        into->pgoff = v->pgoff;
+        WRITE_ONCE(into->start, v->start);
+    }
+    vma_tree_remove(v->mm, v);
+}
+
 void vma_tree_shift_border(struct vma *low, vaddr_t border)
 {
     struct vma *high = low->next;

@@ -67,5 +67,18 @@ struct rb_node *rb_last(const struct rb_root *root);
 struct rb_node *rb_next(const struct rb_node *node);
 struct rb_node *rb_prev(const struct rb_node *node);
 
+/* Building a whole tree from a sorted list: @node above two finished subtrees. All full levels are black, the nodes below
+ * the last full level red; then root->node = the top. The caller computes augmented values on the way up. */
+static inline void rb_build_node(struct rb_node *node, struct rb_node *left, struct rb_node *right, bool black)
+{
+    node->parent_color = black;
+    node->left = left;
+    node->right = right;
+    if (left)
+        left->parent_color |= (unsigned long)node;
+    if (right)
+        right->parent_color |= (unsigned long)node;
+}
+
 /* Checks colours, black heights and parent links; returns the number of violations. For walkers and tests. */
 int rb_check(const struct rb_root *root);

@@ -101,6 +101,7 @@ struct mm {
     void *arch_private;
 };
 
+void mm_init(void); /* caches of this module; after slab_init */
 /* Life. mm_alloc gives users = refs = 1 and an empty tree. */
 struct mm *mm_alloc(void) __must_check;
 void mm_get(struct mm *mm);   /* users */
@@ -114,6 +115,9 @@ void mm_switch(struct mm *prev, struct mm *next);
 /* The current task moves into @mm (exec; takes over the caller's users reference) or, with NULL, gives its address space up
  * (exit): sets task->mm under task->lock, switches the MMU, then mm_put of the old one. May sleep. */
 void mm_set_current(struct mm *mm);
+/* All address spaces, for walkers: for (mm = mm_next(NULL); mm; mm = mm_next(mm)). Takes a users reference on the result and
+ * puts the one on @prev; who stops early calls mm_put. May sleep. */
+struct mm *mm_next(struct mm *prev);
 /* True when nobody but the caller's task uses @mm: single-threaded, no vfork child. */
 static inline bool mm_is_single_user(const struct mm *mm)
 {

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * madvise.c: hints and orders about ranges of memory.
+ *
+ * Three kinds. Orders about pages (DONTNEED, FREE, REMOVE, POPULATE_*) hold mmap_lock for reading and go through the row of each
+ * area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are flags of areas, so they split and merge under the lock for
+ * writing. Hints that could only matter with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
+ * MADV_FREE frees at once: the program may read zeroes from then on, and nothing here would ever come back for a page that was kept.
+ * Without KSM, huge pages and memory-failure handling, their advice is unknown (EINVAL), as in a Linux built so.
+ *
+ * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a split is EAGAIN.
+ *
+ * Locks: mmap_lock; dropped around a file's fallocate. Checked by tests/kernel/mm/madvise_ktest.c.
+ * Source: madvise(2), process_madvise(2). Read next: pt_default_range.c (zap), mlock.c (populate).
+ */
+#include <asm/errno.h>
+#include <kernel/syscall.h>
+#include <kernel/uaccess.h>
+#include <kernel/vfs.h>
+#include <linux/falloc.h>
+#include "vma_internal.h"
+
+struct advice {
+    struct mm *mm;
+    vaddr_t start, end;
+    int behavior;
+};
+
+static int zap(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    struct tlb_gather tlb;
+
+    tlb_gather_begin(&tlb, v->mm, false);
+    vma_ops(v)->zap(&tlb, v, start, end);
+    tlb_gather_end(&tlb);
+    return 0;
+}
+
+/* Punches a hole into the object. Drops mmap_lock; the caller looks the next area up again. */
+static int remove_pages(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    struct mm *mm = v->mm;
+    struct file *f = v->file;
+    loff_t off;
+    long err;
+
+    if (v->flags & VM_LOCKED || !f || !v->mapping)
+        return -EINVAL;
+    if ((v->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+        return -EACCES;
+    if (!f->op->fallocate)
+        return -EOPNOTSUPP;
+    off = (loff_t)(v->pgoff << PAGE_SHIFT) + (loff_t)(start - v->start);
+    file_get(f);
+    mmap_read_unlock(mm);
+    err = f->op->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, (loff_t)(end - start));
+    file_put(f);
+    mmap_read_lock(mm);
+    return (int)err;
+}
+
+/* Advice about pages, in one area. mmap_lock held for reading. */
+static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
+{
+    switch (behavior) {
+    case MADV_WILLNEED:
+        return 0;
+    case MADV_COLD:
+    case MADV_PAGEOUT:
+        return v->flags & (VM_LOCKED | VM_PFNMAP) ? -EINVAL : 0;
+    case MADV_DONTNEED:
+        return v->flags & (VM_LOCKED | VM_PFNMAP) ? -EINVAL : zap(v, start, end);
+    case MADV_DONTNEED_LOCKED:
+        return v->flags & VM_PFNMAP ? -EINVAL : zap(v, start, end);
+    case MADV_FREE:
+        if (v->flags & (VM_LOCKED | VM_PFNMAP) || !vma_is_anon(v))
+            return -EINVAL;
+        return zap(v, start, end);
+    default:
+        return remove_pages(v, start, end);
+    }
+}
+
+/* The flags that @behavior gives an area, in *flags. 0 or -EINVAL. */
+static int advised_flags(const struct vma *v, int behavior, unsigned long *flags)
+{
+    switch (behavior) {
+    case MADV_NORMAL:
+        *flags &= ~(VM_SEQ_READ | VM_RAND_READ);
+        return 0;
+    case MADV_SEQUENTIAL:
+        *flags = (*flags & ~VM_RAND_READ) | VM_SEQ_READ;
+        return 0;
+    case MADV_RANDOM:
+        *flags = (*flags & ~VM_SEQ_READ) | VM_RAND_READ;
+        return 0;
+    case MADV_DONTFORK:
+        *flags |= VM_DONTCOPY;
+        return 0;
+    case MADV_DOFORK:
+        *flags &= ~VM_DONTCOPY;
+        return v->flags & VM_IO ? -EINVAL : 0;
+    case MADV_WIPEONFORK:
+        *flags |= VM_WIPEONFORK;
+        return vma_is_anon(v) ? 0 : -EINVAL;
+    case MADV_KEEPONFORK:
+        *flags &= ~VM_WIPEONFORK;
+        return 0;
+    case MADV_DONTDUMP:
+        *flags |= VM_DONTDUMP;
+        return 0;
+    default: /* MADV_DODUMP */
+        *flags &= ~VM_DONTDUMP;
+        return v->flags & VM_SPECIAL ? -EINVAL : 0;
+    }
+}
+
+static int advise_flags(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
+{
+    unsigned long flags = v->flags;
+    int err = advised_flags(v, behavior, &flags);
+
+    if (err || flags == v->flags)
+        return err;
+    v = vma_modify_flags(v, start, end, flags);
+    if (IS_ERR(v))
+        return PTR_ERR(v) == -ENOMEM ? -EAGAIN : (int)PTR_ERR(v);
+    return 0;
+}
+
+/* Area by area; lookups start anew each time, since an area may have been split, merged, or have gone meanwhile. */
+static int walk(const struct advice *a, int (*advise)(struct vma *, vaddr_t, vaddr_t, int))
+{
+    vaddr_t at = a->start;
+    int hole = 0;
+
+    while (at < a->end) {
+        struct vma *v = vma_find(a->mm, at);
+        vaddr_t stop;
+        int err;
+
+        if (!v)
+            return -ENOMEM;
+        if (v->start > at) {
+            hole = -ENOMEM;
+            at = v->start;
+            if (at >= a->end)
+                break;
+        }
+        stop = min(v->end, a->end);
+        err = advise(v, at, stop, a->behavior);
+        if (err)
+            return err;
+        at = stop;
+    }
+    return hole;
+}
+
+static bool is_page_advice(int behavior)
+{
+    return behavior == MADV_WILLNEED || behavior == MADV_COLD || behavior == MADV_PAGEOUT || behavior == MADV_DONTNEED ||
+           behavior == MADV_DONTNEED_LOCKED || behavior == MADV_FREE || behavior == MADV_REMOVE;
+}
+
+static bool is_flag_advice(int behavior)
+{
+    return behavior <= MADV_SEQUENTIAL || behavior == MADV_DONTFORK || behavior == MADV_DOFORK ||
+           behavior == MADV_WIPEONFORK || behavior == MADV_KEEPONFORK || behavior == MADV_DONTDUMP ||
+           behavior == MADV_DODUMP;
+}
+
+static bool is_populate_advice(int behavior)
+{
+    return behavior == MADV_POPULATE_READ || behavior == MADV_POPULATE_WRITE;
+}
+
+static int do_madvise(const struct advice *a)
+{
+    int err;
+
+    if (is_populate_advice(a->behavior))
+        return mm_populate(a->mm, a->start, a->end, a->behavior == MADV_POPULATE_WRITE);
+    if (is_flag_advice(a->behavior)) {
+        err = mmap_write_lock_killable(a->mm);
+        if (err)
+            return err;
+        err = walk(a, advise_flags);
+        mmap_write_unlock(a->mm);
+        return err;
+    }
+    mmap_read_lock(a->mm);
+    err = walk(a, advise_pages);
+    mmap_read_unlock(a->mm);
+    return err;
+}
+
+/* The checks before any area is looked at. 1 when there is nothing to do. */
+static int advice_init(struct advice *a, struct mm *mm, vaddr_t start, size_t len, int behavior)
+{
+    if ((behavior == MADV_HWPOISON || behavior == MADV_SOFT_OFFLINE) && !has_capability())
+        return -EPERM;
+    if (behavior < 0 || !(is_page_advice(behavior) || is_flag_advice(behavior) || is_populate_advice(behavior)))
+        return -EINVAL;
+    if (!IS_ALIGNED(start, PAGE_SIZE) || (len != 0 && PAGE_ALIGN(len) == 0))
+        return -EINVAL;
+    *a = (struct advice){ .mm = mm, .start = start, .end = start + PAGE_ALIGN(len), .behavior = behavior };
+    if (a->end < start)
+        return -EINVAL;
+    return a->end == start;
+}
+
+SYSCALL3(madvise, vaddr_t, start, size_t, len, int, behavior)
+{
+    struct advice a;
+    int err = advice_init(&a, current->mm, start, len, behavior);
+
+    if (err)
+        return err < 0 ? err : 0;
+    return do_madvise(&a);
+}
+
+/* Applies the vector to @mm: bytes advised, or the error of the first range when that failed at once. */
+static long advise_vector(struct mm *mm, const struct iovec __user *vec, size_t n, int behavior)
+{
+    long done = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct advice a;
+        struct iovec iov;
+        int err;
+
+        if (copy_from_user(&iov, vec + i, sizeof(iov)))
+            return done ? done : -EFAULT;
+        err = advice_init(&a, mm, (vaddr_t)iov.iov_base, iov.iov_len, behavior);
+        if (err == 0)
+            err = do_madvise(&a);
+        if (err < 0)
+            return done ? done : err;
+        done += (long)iov.iov_len;
+    }
+    return done;
+}
+
+SYSCALL5(process_madvise, int, pidfd, const struct iovec __user *, vec, size_t, n, int, behavior, unsigned int, flags)
+{
+    int wait_options = 0;
+    struct process *p;
+    struct mm *mm;
+    pid_t tgid;
+    long ret;
+
+    if (flags != 0 || n > UIO_MAXIOV)
+        return -EINVAL;
+    tgid = pidfd < 0 ? -EBADF : pidfd_tgid(pidfd, &wait_options);
+    if (tgid < 0)
+        return tgid;
+    if (behavior != MADV_COLD && behavior != MADV_PAGEOUT && behavior != MADV_WILLNEED)
+        return -EINVAL;
+    p = process_find_get(tgid);
+    if (!p)
+        return -ESRCH;
+    if (!process_may_access(p) || (p != current->proc && !has_capability())) {
+        process_put(p);
+        return -EPERM;
+    }
+    mm = process_mm_get(p);
+    process_put(p);
+    if (!mm)
+        return -ESRCH;
+    ret = advise_vector(mm, vec, n, behavior);
+    mm_put(mm);
+    return ret;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mlock.c: memory that must stay resident, and faulting ranges in ahead of time.
+ *
+ * Nothing is ever swapped out or dropped here, so a locked page is simply one that is present: locking an area sets its flag,
+ * counts it against RLIMIT_MEMLOCK, and faults all of it in; MADV_DONTNEED and the like refuse it. VM_LOCKONFAULT leaves
+ * the faulting to the program. Special areas (device memory) are passed over silently, as on Linux.
+ *
+ * Locks: flags change under mmap_lock for writing; faulting in holds it for reading, a batch of pages at a time.
+ * Invariants: I1 mm->locked_vm counts the pages of areas with VM_LOCKED (vma_check). Checked by tests/kernel/mm/mlock_ktest.c.
+ * Source: mlock(2), mlockall(2), setrlimit(2) RLIMIT_MEMLOCK. Read next: fault.c.
+ */
+#include <asm/errno.h>
+#include <kernel/syscall.h>
+#include "vma_internal.h"
+
+#define POPULATE_BATCH 256 /* pages between two chances for writers of mmap_lock */
+
+/* One page of @v through the normal fault path. 0, or -errno as mm_populate. mmap_lock held for reading. */
+static int fault_in(struct vma *v, vaddr_t va, bool write)
+{
+    for (;;) {
+        if (fatal_signal_pending())
+            return -EINTR;
+        switch (mm_handle_fault(v, va, write ? FAULT_WRITE : 0)) {
+        case FAULT_OK:
+            return 0;
+        case FAULT_RETRY:
+            break;
+        case FAULT_OOM:
+            return -ENOMEM;
+        case FAULT_INTR:
+            return -EINTR;
+        default:
+            return -EFAULT;
+        }
+    }
+}
+
+/* From *at to the end of the batch, of @v, or of the range; *at moves on. */
+static int fault_in_batch(struct vma *v, vaddr_t *at, vaddr_t end, bool write)
+{
+    vaddr_t stop = min(v->end, end);
+    int err = 0;
+
+    if (stop - *at > POPULATE_BATCH << PAGE_SHIFT)
+        stop = *at + (POPULATE_BATCH << PAGE_SHIFT);
+    while (*at < stop && !err) {
+        err = fault_in(v, *at, write);
+        if (!err)
+            *at += PAGE_SIZE;
+    }
+    return err;
+}
+
+int mm_populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write)
+{
+    vaddr_t at = start;
+    int err = 0;
+
+    while (at < end && !err) {
+        struct vma *v;
+
+        mmap_read_lock(mm);
+        v = vma_lookup(mm, at);
+        if (!v)
+            err = -ENOMEM;
+        else if (v->flags & (VM_IO | VM_PFNMAP) || !(v->flags & (write ? VM_WRITE : VM_READ)))
+            err = -EINVAL;
+        else
+            err = fault_in_batch(v, &at, end, write);
+        mmap_read_unlock(mm);
+    }
+    return err;
+}
+
+int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_errors)
+{
+    vaddr_t at = start;
+
+    while (at < end) {
+        struct vma *v;
+        int err = 0;
+
+        mmap_read_lock(mm);
+        v = vma_find_intersection(mm, at, end);
+        if (!v) {
+            mmap_read_unlock(mm);
+            return 0;
+        }
+        at = max(at, v->start);
+        if (v->flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT) || !vma_is_accessible(v))
+            at = v->end;
+        else /* private writable memory gets its own pages now, not the shared zero page */
+            err = fault_in_batch(v, &at, end, (v->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE);
+        if (err)
+            at = v->end;
+        mmap_read_unlock(mm);
+        if (err && (!ignore_errors || err == -EINTR))
+            return err;
+    }
+    return 0;
+}
+
+static bool may_lock(void)
+{
+    return has_capability() || task_rlimit(RLIMIT_MEMLOCK) != 0;
+}
+
+/* Gives the part [start, end) of @v the locked state @lock (of VM_LOCKED_MASK). Returns the area with the part. */
+static struct vma *lock_area(struct vma *v, vaddr_t start, vaddr_t end, unsigned long lock)
+{
+    unsigned long flags = (v->flags & ~VM_LOCKED_MASK) | lock;
+
+    if (flags == v->flags || v->flags & VM_SPECIAL)
+        return v;
+    return vma_modify_flags(v, start, end, flags);
+}
+
+/* mmap_lock held for writing. 0, -ENOMEM (a hole, or no memory), -EINVAL (wraps). */
+static int lock_range(struct mm *mm, vaddr_t start, size_t len, unsigned long lock)
+{
+    vaddr_t end = start + len, at = start;
+    struct vma *v;
+
+    if (end < start)
+        return -EINVAL;
+    if (end == start)
+        return 0;
+    v = vma_lookup(mm, start);
+    while (v && v->start <= at) {
+        vaddr_t next = min(v->end, end);
+
+        v = lock_area(v, at, next, lock);
+        if (IS_ERR(v))
+            return (int)PTR_ERR(v);
+        at = next;
+        if (at >= end)
+            return 0;
+        v = v->end > at ? v : v->next;
+    }
+    return -ENOMEM;
+}
+
+/* Pages of [start, end) that are locked already: they are not counted twice. */
+static unsigned long locked_pages(struct mm *mm, vaddr_t start, size_t len)
+{
+    vaddr_t end = start + len < start ? user_top() : start + len;
+    unsigned long n = 0;
+
+    for (struct vma *v = vma_find(mm, start); v && v->start < end; v = v->next)
+        if (v->flags & VM_LOCKED)
+            n += (min(v->end, end) - max(v->start, start)) >> PAGE_SHIFT;
+    return n;
+}
+
+static long do_mlock(vaddr_t start, size_t len, unsigned long lock)
+{
+    struct mm *mm = current->mm;
+    unsigned long limit, want;
+    int err;
+
+    if (!may_lock())
+        return -EPERM;
+    len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
+    start &= PAGE_MASK;
+    limit = task_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+    err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    want = mm->locked_vm + (len >> PAGE_SHIFT);
+    if (want > limit && !has_capability())
+        want -= locked_pages(mm, start, len);
+    err = want <= limit || has_capability() ? lock_range(mm, start, len, lock) : -ENOMEM;
+    mmap_write_unlock(mm);
+    if (err)
+        return err;
+    err = mm_populate_areas(mm, start, start + len, false);
+    if (err == -EFAULT)
+        return -ENOMEM;
+    return err == -ENOMEM ? -EAGAIN : err;
+}
+
+SYSCALL2(mlock, vaddr_t, start, size_t, len)
+{
+    return do_mlock(start, len, VM_LOCKED);
+}
+
+SYSCALL3(mlock2, vaddr_t, start, size_t, len, int, flags)
+{
+    if (flags & ~MLOCK_ONFAULT)
+        return -EINVAL;
+    return do_mlock(start, len, VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0));
+}
+
+SYSCALL2(munlock, vaddr_t, start, size_t, len)
+{
+    struct mm *mm = current->mm;
+    int err;
+
+    len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
+    start &= PAGE_MASK;
+    err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    err = lock_range(mm, start, len, 0);
+    mmap_write_unlock(mm);
+    return err;
+}
+
+/* All areas there are; one that cannot be cut or merged for want of memory keeps its state. */
+static void lock_all(struct mm *mm, unsigned long lock)
+{
+    for (struct vma *v = mm->first_vma, *changed; v; v = changed->next) {
+        changed = lock_area(v, v->start, v->end, lock);
+        if (IS_ERR(changed))
+            changed = v;
+    }
+}
+
+SYSCALL1(mlockall, int, flags)
+{
+    struct mm *mm = current->mm;
+    unsigned long lock = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
+    int err;
+
+    if (flags == 0 || flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || flags == MCL_ONFAULT)
+        return -EINVAL;
+    if (!may_lock())
+        return -EPERM;
+    err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    if (flags & MCL_CURRENT && mm->total_vm > task_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT && !has_capability()) {
+        mmap_write_unlock(mm);
+        return -ENOMEM;
+    }
+    mm->def_flags = (mm->def_flags & ~VM_LOCKED_MASK) | (flags & MCL_FUTURE ? lock : 0);
+    if (flags & MCL_CURRENT)
+        lock_all(mm, lock);
+    mmap_write_unlock(mm);
+    if (flags & MCL_CURRENT)
+        (void)mm_populate_areas(mm, 0, user_top(), true);
+    return 0;
+}
+
+SYSCALL0(munlockall)
+{
+    struct mm *mm = current->mm;
+    int err = mmap_write_lock_killable(mm);
+
+    if (err)
+        return err;
+    mm->def_flags &= ~VM_LOCKED_MASK;
+    lock_all(mm, 0);
+    mmap_write_unlock(mm);
+    return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rmap_file.c: from an object to the translations of its pages, in every address space that maps it.
+ *
+ * The object's list has one entry per area; the part of an area that a range of pages falls into is arithmetic. Truncation and hole
+ * punching use it, after the object's size or contents were changed, so that later faults see the change.
+ *
+ * Locks: mapping->vmas_lock for reading: it keeps areas on the list, their ranges and their tables (which are freed only after
+ * the area left the list). Not mmap_lock: the caller may hold locks that rank behind it.
+ * Invariants: I1 on return no translation of the pages is left, apart from faults that began later. Checked by
+ * tests/kernel/mm/truncate_ktest.c. Read next: page_cache.c (mapping_truncate), pt_default_range.c (zap).
+ */
+#include <mm/page_cache.h>
+#include "vma_internal.h"
+
+/* The part of @v that maps pages [first, last): false when there is none. */
+static bool overlap(const struct vma *v, u64 first, u64 last, vaddr_t *start, vaddr_t *end)
+{
+    u64 from = v->pgoff, to = v->pgoff + vma_pages(v);
+
+    if (first >= to || last <= from)
+        return false;
+    *start = first <= from ? v->start : v->start + ((first - from) << PAGE_SHIFT);
+    *end = last >= to ? v->end : v->start + ((last - from) << PAGE_SHIFT);
+    return true;
+}
+
+void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
+{
+    struct tlb_gather tlb;
+    vaddr_t start, end;
+    struct vma *v;
+
+    rwsem_read_lock(&m->vmas_lock);
+    list_for_each_entry(v, &m->vmas, mapping_link) {
+        if (!overlap(v, first, last, &start, &end))
+            continue;
+        tlb_gather_begin(&tlb, v->mm, false);
+        tlb.keep_private = !even_cow;
+        vma_ops(v)->zap(&tlb, v, start, end);
+        tlb_gather_end(&tlb);
+    }
+    rwsem_read_unlock(&m->vmas_lock);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vma_check.c: the invariant walker of address spaces: says what is wrong and counts it.
+ *
+ * Computes everything anew from the list of areas: order, overlap, neighbours, tree shape, largest holes, counters, membership in
+ * objects' lists, and which areas should have been merged never matters: merging is a saving, not a promise.
+ *
+ * Locks: mmap_lock for reading; an object's vmas_lock for reading while its list is searched.
+ * Checks I1-I3 of vma_tree.c and I1-I3 of vma.c. Read next: tests/host/mm/vma_test.c.
+ */
+#include <kernel/ktest.h>
+#include <mm/page_cache.h>
+#include "vma_internal.h"
+
+static int complain(const struct vma *v, const char *what)
+{
+    pr_err("vma_check: area 0x%lx-0x%lx flags 0x%lx: %s\n", v->start, v->end, v->flags, what);
+    return 1;
+}
+
+static vaddr_t hole_below(const struct vma *v)
+{
+    vaddr_t low = v->prev ? v->prev->end : 0, high = vma_guarded_start(v);
+
+    return high > low ? high - low : 0;
+}
+
+/* gap_max of the subtree as it should be; complains where it is not. Recursion is as deep as the tree: 2 log2(n). */
+static int check_gaps(struct rb_node *n, vaddr_t *gap)
+{
+    struct vma *v;
+    vaddr_t left = 0, right = 0;
+    int bad = 0;
+
+    *gap = 0;
+    if (!n)
+        return 0;
+    v = rb_entry(n, struct vma, node);
+    bad += check_gaps(n->left, &left);
+    bad += check_gaps(n->right, &right);
+    *gap = max(hole_below(v), max(left, right));
+    if (*gap != v->gap_max)
+        bad += complain(v, "largest hole of the subtree is wrong");
+    return bad;
+}
+
+static int check_place(const struct mm *mm, const struct vma *v, const struct vma *prev)
+{
+    int bad = 0;
+
+    if (v->start >= v->end || v->end > user_top() || !IS_ALIGNED(v->start | v->end, PAGE_SIZE))
+        bad += complain(v, "bad range");
+    if (prev && prev->end > v->start)
+        bad += complain(v, "overlaps the one below");
+    if (v->prev != prev)
+        bad += complain(v, "wrong neighbour below");
+    if (v->mm != mm || v->detached)
+        bad += complain(v, "not a member");
+    return bad;
+}
+
+static bool is_listed(const struct vma *v)
+{
+    struct mapping *m = v->mapping;
+    bool found = false;
+    struct vma *i;
+
+    rwsem_read_lock(&m->vmas_lock);
+    list_for_each_entry(i, &m->vmas, mapping_link)
+        found |= i == v;
+    rwsem_read_unlock(&m->vmas_lock);
+    return found;
+}
+
+static int check_kind(const struct vma *v)
+{
+    int bad = 0;
+
+    if (v->flags & VM_SHARED && (!v->mapping || !(v->flags & VM_MAYSHARE)))
+        bad += complain(v, "shared, but with nobody");
+    if (v->flags & VM_ACCESS_FLAGS & ~(v->flags >> 4))
+        bad += complain(v, "allows more than it may");
+    if (v->flags & VM_ACCOUNT && v->flags & VM_SHARED)
+        bad += complain(v, "charged for what the object is charged for");
+    if (v->mapping && !is_listed(v))
+        bad += complain(v, "not on its object's list");
+    return bad;
+}
+
+#define CHECK_COUNTER(field)                                                                      \
+    do {                                                                                          \
+        if (mm->field != want.field) {                                                            \
+            pr_err("vma_check: " #field " is %lu, areas say %lu\n", mm->field, want.field);       \
+            bad++;                                                                                \
+        }                                                                                         \
+    } while (0)
+
+static int check_counters(const struct mm *mm)
+{
+    static struct mm want; /* only its counters; walkers run one at a time */
+    int bad = 0;
+
+    want.total_vm = want.data_vm = want.exec_vm = want.stack_vm = want.locked_vm = 0;
+    for_each_vma(v, mm)
+        vma_account(&want, v->flags, (long)vma_pages(v));
+    CHECK_COUNTER(total_vm);
+    CHECK_COUNTER(data_vm);
+    CHECK_COUNTER(exec_vm);
+    CHECK_COUNTER(stack_vm);
+    CHECK_COUNTER(locked_vm);
+    return bad;
+}
+
+int vma_check(struct mm *mm)
+{
+    struct vma *prev = NULL;
+    struct rb_node *n = rb_first(&mm->vmas);
+    unsigned int nr = 0;
+    vaddr_t gap;
+    int bad = rb_check(&mm->vmas);
+
+    if (bad)
+        pr_err("vma_check: %d violations of the tree's own rules\n", bad);
+    for_each_vma(v, mm) {
+        bad += check_place(mm, v, prev);
+        bad += check_kind(v);
+        if (!n || rb_entry(n, struct vma, node) != v)
+            bad += complain(v, "list and tree differ");
+        n = n ? rb_next(n) : NULL;
+        prev = v;
+        nr++;
+    }
+    if (n || mm->last_vma != prev || mm->nr_vmas != nr || mm->vma_seq & 1) {
+        pr_err("vma_check: %u areas listed, %u counted\n", nr, mm->nr_vmas);
+        bad++;
+    }
+    bad += check_gaps(mm->vmas.node, &gap);
+    return bad + check_counters(mm);
+}
+
+static int vma_check_all(void)
+{
+    int bad = 0;
+
+    for (struct mm *mm = mm_next(NULL); mm; mm = mm_next(mm)) {
+        mmap_read_lock(mm);
+        bad += vma_check(mm);
+        mmap_read_unlock(mm);
+    }
+    return bad;
+}
+KCHECK("areas", vma_check_all);
