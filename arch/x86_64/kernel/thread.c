@@ -39,6 +39,13 @@ struct pt_regs *current_regs(void)
     return arch_task_regs(current);
 }
 
+void arch_clone_order(unsigned long fourth, unsigned long fifth, vaddr_t *child_tid,
+                      unsigned long *tls)
+{
+    *child_tid = fourth;
+    *tls = fifth;
+}
+
 /* The running thread's bases live in registers that user mode may write by itself. */
 static void save_bases(struct arch_thread *a)
 {
