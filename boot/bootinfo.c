@@ -2,8 +2,8 @@
 /*
  * bootinfo.c: makes one clean memory map out of what a firmware says, and keeps the command line.
  *
- * It does not trust the order, the disjointness or the sizes of the ranges it gets. It does not allocate and does
- * not print: it runs before the console. No locks: boot CPU only.
+ * It does not trust the order, the disjointness or the sizes of the ranges it gets. It does not
+ * allocate and does not print: it runs before the console. No locks: boot CPU only.
  * I1: the finished map is sorted by base, its ranges do not overlap and none is empty.
  * I2: a byte that any range calls other than RAM is not in a RAM range of the finished map.
  * Checked by tests/kernel/boot/. Read next: x86_64/multiboot2.c, x86_64/pvh.c, kernel/main.c.

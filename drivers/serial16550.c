@@ -2,8 +2,9 @@
 /*
  * serial16550.c: the serial port as console: output by polling, input by interrupt.
  *
- * One port. Output waits until the transmitter is empty and then fills its FIFO, so that it costs one status read per 16
- * bytes and works in a panic. Input bytes go to console_input(). It knows no modem lines and no flow control.
+ * One port. Output waits until the transmitter is empty and then fills its FIFO, so that it costs
+ * one status read per 16 bytes and works in a panic. Input bytes go to console_input(). It knows no
+ * modem lines and no flow control.
  * Lock: none of its own; output runs under the log's lock, input in the interrupt handler.
  * Source: National Semiconductor PC16550D data sheet. Read next: kernel/printk.c, drivers/tty/.
  */
@@ -11,7 +12,9 @@
 #include <kernel/irq.h>
 #include <kernel/serial.h>
 
-enum { REG_DATA = 0, REG_IER = 1, REG_FCR = 2, REG_LCR = 3, REG_MCR = 4, REG_LSR = 5, REG_SCRATCH = 7 };
+enum {
+    REG_DATA = 0, REG_IER = 1, REG_FCR = 2, REG_LCR = 3, REG_MCR = 4, REG_LSR = 5, REG_SCRATCH = 7
+};
 
 #define IER_RECEIVE   0x01
 #define FCR_ENABLE    0x01

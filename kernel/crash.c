@@ -2,8 +2,8 @@
 /*
  * crash.c: makes the kernel die on request (`crash=kind`), to see and to test what a panic reports.
  *
- * It runs just before /init would be started, in a kernel thread. The kinds are the rows of the table below; their
- * reports are checked by tests/panic/list. No locks. Read next: panic.c.
+ * It runs just before /init would be started, in a kernel thread. The kinds are the rows of the
+ * table below; their reports are checked by tests/panic/list. No locks. Read next: panic.c.
  */
 #include <kernel/crash.h>
 #include <kernel/param.h>

@@ -2,9 +2,10 @@
 /*
  * kallsyms.c: looks addresses up in the kernel's own symbol table.
  *
- * The table is linked in by the second pass of the link (Makefile, tools/gen-kallsyms.py); in the first pass it is
- * empty. Read-only after the link: no locks, any context.
- * I1: kallsyms_offsets is strictly ascending (gen-kallsyms.py sees to it). Checked by tests/kernel/lib/.
+ * The table is linked in by the second pass of the link (Makefile, tools/gen-kallsyms.py); in the
+ * first pass it is empty. Read-only after the link: no locks, any context.
+ * I1: kallsyms_offsets is strictly ascending (gen-kallsyms.py sees to it). Checked by
+ *     tests/kernel/lib/.
  */
 #include <kernel/kallsyms.h>
 #include <kernel/sections.h>

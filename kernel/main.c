@@ -2,9 +2,10 @@
 /*
  * main.c: the order in which the kernel comes up, as two tables of named steps.
  *
- * The first table runs on the boot CPU with interrupts off, on the loader's stack until there are stacks with guard pages, and
- * may not sleep. It ends by becoming the boot CPU's idle task. The second table runs in a kernel thread and may sleep; its
- * last step starts /init or the in-kernel tests. A step that cannot do its work panics.
+ * The first table runs on the boot CPU with interrupts off, on the loader's stack until there are
+ * stacks with guard pages, and may not sleep. It ends by becoming the boot CPU's idle task. The
+ * second table runs in a kernel thread and may sleep; its last step starts /init or the in-kernel
+ * tests. A step that cannot do its work panics.
  * No locks. Read next: the init functions named here, in this order.
  */
 #include <arch/cpu.h>
@@ -43,7 +44,7 @@ static void set_ktest(const char *value)
 {
     ktest_pattern = value;
 }
-KPARAM("ktest", set_ktest, "runs the in-kernel tests whose suite.name contains the value, then ends the machine");
+KPARAM("ktest", set_ktest, "runs the in-kernel tests whose suite.name contains the value");
 
 static void run_steps(const struct boot_step *step)
 {
@@ -62,7 +63,7 @@ static void early_console(void)
 static void command_line(void)
 {
     if (boot->cmdline_truncated)
-        pr_warn("boot: the command line is longer than %d bytes and was cut\n", BOOT_CMDLINE_LEN - 1);
+        pr_warn("boot: the command line was cut after %d bytes\n", BOOT_CMDLINE_LEN - 1);
     pr_info("Command line: %s\n", boot->cmdline);
     param_parse(boot->cmdline);
 }
@@ -72,7 +73,7 @@ static void memory_map(void)
     paddr_t first = arch_first_usable();
 
     if (boot->nr_dropped != 0)
-        pr_warn("boot: %u ranges of the memory map did not fit and are left out\n", boot->nr_dropped);
+        pr_warn("boot: %u ranges of the memory map did not fit\n", boot->nr_dropped);
     for (unsigned int i = 0; i < boot->nr_ranges; i++) {
         const struct boot_range *r = &boot->map[i];
         paddr_t base = max(r->base, first), end = r->base + r->len;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * panic.c: the end of a kernel that found itself wrong: says what, where and how it got there, then ends the machine with a
- * failing status.
+ * panic.c: the end of a kernel that found itself wrong: says what, where and how it got there, then
+ * ends the machine with a failing status.
  *
- * It takes no locks (it stops the other CPUs first and breaks the log's) and allocates nothing, so it works in any context. A
- * fault inside the report ends the machine at once.
- * I1: one CPU reports; the others stop. Checked by tests/panic/. Read next: arch/ARCH/kernel/traps.c.
+ * It takes no locks (it stops the other CPUs first and breaks the log's) and allocates nothing, so
+ * it works in any context. A fault inside the report ends the machine at once.
+ * I1: one CPU reports; the others stop. Checked by tests/panic/. Read next:
+ *     arch/ARCH/kernel/traps.c.
  */
 #include <kernel/console.h>
 #include <kernel/kallsyms.h>

@@ -2,9 +2,10 @@
 /*
  * param.c: kernel parameters: the words of the boot command line.
  *
- * A word is `name` or `name=value`; double quotes keep blanks inside a word. Words that no KPARAM names belong to init: those
- * without '=' become its arguments, the others its environment, and everything behind a lone `--` becomes arguments
- * (bootparam(7)). No locks: parsed once on the boot CPU, read-only afterwards.
+ * A word is `name` or `name=value`; double quotes keep blanks inside a word. Words that no KPARAM
+ * names belong to init: those without '=' become its arguments, the others its environment, and
+ * everything behind a lone `--` becomes arguments (bootparam(7)). No locks: parsed once on the boot
+ * CPU, read-only afterwards.
  * Checked by tests/kernel/lib/. Read next: main.c.
  */
 #include <kernel/param.h>

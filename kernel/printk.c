@@ -2,10 +2,11 @@
 /*
  * printk.c: the kernel's log: a ring of the last 64 KiB of text, and the consoles it is sent to.
  *
- * Each record is one line, "<level>[seconds.microseconds] text". It works from the first C instruction on (bytes wait
- * in the ring until a console registers) and in any context. It does not interpret text and does not sleep.
- * Lock: log_lock (LOCK_PRINTK), taken by hand rather than with spin_lock: the lock checker itself reports through printk,
- * and a fault inside a console driver must still be able to speak.
+ * Each record is one line, "<level>[seconds.microseconds] text". It works from the first C
+ * instruction on (bytes wait in the ring until a console registers) and in any context. It does not
+ * interpret text and does not sleep.
+ * Lock: log_lock (LOCK_PRINTK), taken by hand rather than with spin_lock: the lock checker itself
+ * reports through printk, and a fault inside a console driver must still be able to speak.
  * I1: printk_head - log_begin() <= LOG_SIZE; byte i of the log is printk_ring[i % LOG_SIZE].
  * I2: the CPU in log_owner, and no other, writes the ring.
  * Read next: panic.c, drivers/serial16550.c.
@@ -182,7 +183,7 @@ static void set_loglevel(const char *value)
 {
     console_level = (int)parse_u64(value, NULL);
 }
-KPARAM("loglevel", set_loglevel, "highest level shown on the console: 3 errors, 4 warnings, 6 all, 7 debugging");
+KPARAM("loglevel", set_loglevel, "highest level on the console: 3 errors, 4 warnings, 6, 7 debug");
 
 static void set_quiet(const char *value)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ubsan.c: what gcc's -fsanitize=undefined calls when it meets undefined behaviour; debug kernels only.
+ * ubsan.c: what gcc's -fsanitize=undefined calls when it meets undefined behaviour; debug kernels
+ * only.
  *
- * Every report is a panic: a kernel whose arithmetic is undefined has no later state worth testing. The layouts of
- * the arguments are the ABI between compiler and runtime; all begin with the place in the source.
+ * Every report is a panic: a kernel whose arithmetic is undefined has no later state worth testing.
+ * The layouts of the arguments are the ABI between compiler and runtime; all begin with the place
+ * in the source.
  * Source: gcc's libsanitizer/ubsan/ubsan_handlers.h. No locks, any context.
  */
 #include <kernel/printk.h>

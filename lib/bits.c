@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bits.c: bit counting that the compiler calls where the CPU has no sure instruction for it (its libgcc is not linked).
- * Source: gcc internals, "The GCC low-level runtime library"; Warren, Hacker's Delight, 5-1. No state.
+ * bits.c: bit counting that the compiler calls where the CPU has no sure instruction for it (its
+ * libgcc is not linked).
+ * Source: gcc internals, "The GCC low-level runtime library"; Warren, Hacker's Delight, 5-1. No
+ * state.
  */
 #include <kernel/types.h>
 

@@ -2,8 +2,9 @@
 /*
  * string.c: the C library's memory and string functions, and two number parsers.
  *
- * It does not know locales or characters beyond bytes. No locks, no state. The machine may bring its own
- * memcpy, memset and memmove (arch/ARCH/kernel/), since those three are where the time goes.
+ * It does not know locales or characters beyond bytes. No locks, no state. The machine may bring
+ * its own memcpy, memset and memmove (arch/ARCH/kernel/), since those three are where the time
+ * goes.
  * Checked by tests/kernel/lib/. Read next: vsnprintf.c.
  */
 #include <kernel/string.h>

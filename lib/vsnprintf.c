@@ -2,10 +2,10 @@
 /*
  * vsnprintf.c: formatted text for the log, /proc and tests.
  *
- * Conversions d i u x X o c s p % with flags - + blank # 0, width, precision and the lengths hh h l ll z j t; %pS
- * prints an address as symbol+offset/size. No floating point. No locks, no allocation: any context.
- * A plain %p shows the address in debug kernels and a scrambled number otherwise, so that a log does not tell a user
- * where things lie.
+ * Conversions d i u x X o c s p % with flags - + blank # 0, width, precision and the lengths hh h l
+ * ll z j t; %pS prints an address as symbol+offset/size. No floating point. No locks, no
+ * allocation: any context. A plain %p shows the address in debug kernels and a scrambled number
+ * otherwise, so that a log does not tell a user where things lie.
  * Source: ISO C 7.21.6.1. Checked by tests/kernel/lib/. Read next: kernel/printk.c.
  */
 #include <kernel/kallsyms.h>

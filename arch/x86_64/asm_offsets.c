@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * asm_offsets.c: numbers that assembly code needs from C structures. Never linked: the Makefile compiles it to assembly
- * and turns the marked lines into gen/asm_offsets.h, so the two cannot disagree.
+ * asm_offsets.c: numbers that assembly code needs from C structures. Never linked: the Makefile
+ * compiles it to assembly and turns the marked lines into gen/asm_offsets.h, so the two cannot
+ * disagree.
  */
 #include <asm/quire_ptrace.h>
 #include <kernel/task.h>

@@ -2,10 +2,12 @@
 /*
  * boot.S: from the loader's 32-bit protected mode to 64-bit C code at the kernel's address.
  *
- * One entry serves three loaders: GRUB (multiboot2) on BIOS and on UEFI, and QEMU's -kernel (the PVH note). All come
- * in 32-bit mode with paging off and an info pointer in EBX. The page tables here are plain: 4 GiB of 2 MiB pages, shown
- * at 0, at BOOT_DIRECT_MAP and at KERNEL_LINK_OFFSET; mmu_boot_map() replaces them, CPUs that start later pass through.
- * Source: Multiboot2 specification 2.0 section 3; Xen "x86/HVM direct boot ABI"; Intel SDM volume 3 section 9.8.5.
+ * One entry serves three loaders: GRUB (multiboot2) on BIOS and on UEFI, and QEMU's -kernel (the
+ * PVH note). All come in 32-bit mode with paging off and an info pointer in EBX. The page tables
+ * here are plain: 4 GiB of 2 MiB pages, shown at 0, at BOOT_DIRECT_MAP and at KERNEL_LINK_OFFSET;
+ * mmu_boot_map() replaces them, CPUs that start later pass through.
+ * Source: Multiboot2 specification 2.0 section 3; Xen "x86/HVM direct boot ABI"; Intel SDM volume 3
+ * section 9.8.5.
  * Read next: start.c.
  */
 #include <boot/x86_64/boot.h>
@@ -136,10 +138,15 @@ enter_64:
     movabs $enter_high, %rax
     jmp *%rax
 
-/* void boot_enable_la57(void): SDM volume 3 section 4.1.2: CR4.LA57 changes only with paging off. */
+/*
+ * void boot_enable_la57(void): SDM volume 3 section 4.1.2: CR4.LA57 changes only with paging off.
+ */
     .globl boot_enable_la57
 boot_enable_la57:
-    /* Outside 64-bit mode the upper halves of registers do not survive: everything the caller keeps goes to memory. */
+    /*
+     * Outside 64-bit mode the upper halves of registers do not survive: everything the caller keeps
+     * goes to memory.
+     */
     push %rbx
     push %rbp
     push %r12

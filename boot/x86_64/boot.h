@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * boot.h: private to boot/x86_64 and the CPU start-up code of arch/x86_64: the two boot protocols and the early tables.
+ * boot.h: private to boot/x86_64 and the CPU start-up code of arch/x86_64: the two boot protocols
+ * and the early tables.
  */
 #pragma once
 
-/* Where the early page tables show the first 4 GiB: at 0, at this address, and 2 GiB of it at the kernel's own. */
+/*
+ * Where the early page tables show the first 4 GiB: at 0, at this address, and 2 GiB of it at the
+ * kernel's own.
+ */
 #define BOOT_DIRECT_MAP 0xffff888000000000
 #define BOOT_MAPPED     0x100000000
 #define KERNEL_LINK_OFFSET 0xffffffff80000000
@@ -15,7 +19,9 @@
 #ifndef __ASSEMBLY__
 #include <boot/bootinfo.h>
 
-/* Early view of physical memory, NULL unless all of [pa, pa+len) is below 4 GiB and does not wrap. */
+/*
+ * Early view of physical memory, NULL unless all of [pa, pa+len) is below 4 GiB and does not wrap.
+ */
 static inline void *boot_ptr(u64 pa, u64 len)
 {
     if (pa == 0 || pa >= BOOT_MAPPED || len > BOOT_MAPPED - pa)
@@ -27,7 +33,10 @@ static inline void *boot_ptr(u64 pa, u64 len)
 bool multiboot2_parse(struct bootinfo *bi, u64 pa);
 bool pvh_parse(struct bootinfo *bi, u64 pa);
 
-/* boot.S. Turns paging off and on again with five levels; runs on the identity map, keeps the stack. */
+/*
+ * boot.S. Turns paging off and on again with five levels; runs on the identity map, keeps the
+ * stack.
+ */
 void boot_enable_la57(void);
 /* First C code; @magic is what the loader left in EAX, @info in EBX. */
 __noreturn void boot_start(u32 magic, u32 info);

@@ -2,8 +2,9 @@
 /*
  * multiboot2.c: reads what GRUB hands over: a list of tags.
  * Source: Multiboot2 Specification version 2.0, section 3.6 (boot information format).
- * A tag that does not fit into the structure's own length ends the walk with a failure. The structure and the modules lie
- * in memory that the map calls usable: the caller copies what it keeps. Read next: boot/bootinfo.c.
+ * A tag that does not fit into the structure's own length ends the walk with a failure. The
+ * structure and the modules lie in memory that the map calls usable: the caller copies what it
+ * keeps. Read next: boot/bootinfo.c.
  */
 #include <boot/x86_64/boot.h>
 #include <kernel/string.h>
@@ -33,7 +34,9 @@ struct mb2_mmap_entry {
     u32 type, reserved;
 };
 
-enum { TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_MMAP = 6, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15 };
+enum {
+    TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_MMAP = 6, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15
+};
 enum { MB2_RAM = 1, MB2_ACPI = 3 };
 
 static bool parse_mmap(const struct mb2_tag *tag)

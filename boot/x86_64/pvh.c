@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pvh.c: reads what QEMU's -kernel hands over (struct hvm_start_info).
- * Source: Xen, "x86/HVM direct boot ABI", public header arch-x86/hvm/start_info.h, version 1 of the structure.
- * Every pointer is checked against the early map before use. Read next: boot/bootinfo.c.
+ * Source: Xen, "x86/HVM direct boot ABI", public header arch-x86/hvm/start_info.h, version 1 of the
+ * structure. Every pointer is checked against the early map before use. Read next: boot/bootinfo.c.
  */
 #include <boot/x86_64/boot.h>
 

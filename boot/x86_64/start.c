@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.c: the first C code: asks the right parser for the boot information and decides on the paging depth.
+ * start.c: the first C code: asks the right parser for the boot information and decides on the
+ * paging depth.
  *
- * It does not print (the console comes later) except that it stops with a message when the loader's data make no
- * sense. No locks: boot CPU, interrupts off. Read next: multiboot2.c, pvh.c, then kernel/main.c.
+ * It does not print (the console comes later) except that it stops with a message when the loader's
+ * data make no sense. No locks: boot CPU, interrupts off. Read next: multiboot2.c, pvh.c, then
+ * kernel/main.c.
  */
 #include <boot/x86_64/boot.h>
 #include <asm/quire_cpu.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arch/ptrace.h: contract for the registers of an interrupted context. <asm/quire_ptrace.h> provides:
+ * arch/ptrace.h: contract for the registers of an interrupted context. <asm/quire_ptrace.h>
+ * provides:
  *   struct pt_regs
  *   bool user_mode(const struct pt_regs *)          was it interrupted in user mode?
  *   unsigned long regs_pc(const struct pt_regs *)   program counter

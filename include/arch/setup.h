@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arch/setup.h: contract between kernel/main.c's boot order and the machine. Boot CPU, interrupts off until the end.
+ * arch/setup.h: contract between kernel/main.c's boot order and the machine. Boot CPU, interrupts
+ * off until the end.
  */
 #pragma once
 #include <kernel/types.h>
 
 struct bootinfo;
 
-/* First step: a console that works, CPU features, exceptions that panic with a report, the clock. No memory is allocated. */
+/*
+ * First step: a console that works, CPU features, exceptions that panic with a report, the clock.
+ * No memory is allocated.
+ */
 void arch_setup_early(const struct bootinfo *bi);
 /* Early view ends here: what firmware tables said is read now. Before mmu_boot_map. */
 void arch_setup_firmware(const struct bootinfo *bi);

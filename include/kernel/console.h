@@ -7,7 +7,10 @@
 
 struct console {
     const char *name;
-    /* Sends all bytes before it returns. Called with the log lock held and interrupts off, also during a panic. */
+    /*
+     * Sends all bytes before it returns. Called with the log lock held and interrupts off, also
+     * during a panic.
+     */
     void (*write)(struct console *c, const char *s, size_t n);
     struct console *next;
 };

@@ -10,7 +10,13 @@ struct serial_port {
     unsigned long base;
 };
 
-/* Sets the port up (115200 8N1) and makes it a console. False when nothing answers there. Works before anything else. */
+/*
+ * Sets the port up (115200 8N1) and makes it a console. False when nothing answers there. Works
+ * before anything else.
+ */
 bool serial_init(const struct serial_port *port);
-/* From now on typed bytes go to console_input(), from interrupt line @irq. 0 or the error of irq_register. */
+/*
+ * From now on typed bytes go to console_input(), from interrupt line @irq. 0 or the error of
+ * irq_register.
+ */
 int __must_check serial_start_input(unsigned int irq);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi.c: reads from the firmware's tables which CPUs and interrupt controllers there are, and how to switch off.
+ * acpi.c: reads from the firmware's tables which CPUs and interrupt controllers there are, and how
+ * to switch off.
  *
- * MADT and FADT only, and of the DSDT nothing but the \_S5 package, found by its name: the bytecode is not interpreted.
- * Every table is checked to lie below 4 GiB (the early map), for its length and its checksum before use; a table that
- * fails is as good as missing, and the kernel runs with one CPU then. Boot CPU only, before the early map goes away.
- * Source: ACPI specification 6.4, sections 5.2.5 (RSDP), 5.2.7 (RSDT), 5.2.8 (XSDT), 5.2.9 (FADT), 5.2.12 (MADT).
+ * MADT and FADT only, and of the DSDT nothing but the \_S5 package, found by its name: the bytecode
+ * is not interpreted. Every table is checked to lie below 4 GiB (the early map), for its length and
+ * its checksum before use; a table that fails is as good as missing, and the kernel runs with one
+ * CPU then. Boot CPU only, before the early map goes away.
+ * Source: ACPI specification 6.4, sections 5.2.5 (RSDP), 5.2.7 (RSDT), 5.2.8 (XSDT), 5.2.9 (FADT),
+ * 5.2.12 (MADT).
  * Read next: apic.c, ioapic.c, smp.c.
  */
 #include "internal.h"
@@ -161,7 +164,10 @@ static void parse_madt(const struct table *t)
     }
 }
 
-/* One element of the package: a byte constant 0x0a n, or the opcodes zero and one. Returns its size, 0 for others. */
+/*
+ * One element of the package: a byte constant 0x0a n, or the opcodes zero and one. Returns its
+ * size, 0 for others.
+ */
 static unsigned int aml_small_number(const u8 *p, const u8 *end, u16 *v)
 {
     if (p < end && *p <= 1) {
@@ -273,5 +279,6 @@ void acpi_parse(const struct bootinfo *bi)
     parse_root(root, wide);
     acpi.found = true;
     if (acpi.nr_dropped_cpus != 0)
-        pr_warn("acpi: %u CPUs more than this kernel can use (%d)\n", acpi.nr_dropped_cpus, NR_CPUS);
+        pr_warn("acpi: %u CPUs more than the %d that this kernel can use\n",
+                acpi.nr_dropped_cpus, NR_CPUS);
 }

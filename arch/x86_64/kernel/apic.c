@@ -2,8 +2,9 @@
 /*
  * apic.c: the local APIC of each CPU: interrupts between CPUs, end of interrupt, the timer.
  *
- * xAPIC with registers in memory; x2APIC is not used (QEMU's TCG has none). Each CPU reaches its own through the same
- * address. No locks: each CPU writes its own; the two halves of the command register are written with interrupts off.
+ * xAPIC with registers in memory; x2APIC is not used (QEMU's TCG has none). Each CPU reaches its
+ * own through the same address. No locks: each CPU writes its own; the two halves of the command
+ * register are written with interrupts off.
  * Source: SDM volume 3, chapter 10. Read next: ioapic.c, irq.c, time.c.
  */
 #include "internal.h"
@@ -57,9 +58,9 @@ void apic_init(void)
     if (!registers)
         panic("no memory to map the local APIC");
     /* The two 8259s: moved away from the exception vectors and masked. 8259A data sheet, ICW1-4. */
-    static const u8 setup[][3] = {
-        { 0x20, 0x11, 0 }, { 0xa0, 0x11, 0 }, { 0x21, 0x20, 0 }, { 0xa1, 0x28, 0 }, { 0x21, 4, 0 },
-        { 0xa1, 2, 0 },    { 0x21, 1, 0 },    { 0xa1, 1, 0 },    { 0x21, 0xff, 0 }, { 0xa1, 0xff, 0 },
+    static const u8 setup[][2] = {
+        { 0x20, 0x11 }, { 0xa0, 0x11 }, { 0x21, 0x20 }, { 0xa1, 0x28 }, { 0x21, 4 },
+        { 0xa1, 2 }, { 0x21, 1 }, { 0xa1, 1 }, { 0x21, 0xff }, { 0xa1, 0xff },
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(setup); i++)
@@ -118,7 +119,10 @@ void apic_start_cpu(unsigned int hw_id, paddr_t start_page)
 {
     u32 startup = ICR_ASSERT | ICR_STARTUP | (u32)(start_page >> PAGE_SHIFT);
 
-    /* SDM volume 3, 8.4.4.1: INIT, 10 ms, SIPI, 200 us, SIPI. Emulators start at once; real ones want the pauses. */
+    /*
+     * SDM volume 3, 8.4.4.1: INIT, 10 ms, SIPI, 200 us, SIPI. Emulators start at once; real ones
+     * want the pauses.
+     */
     send(hw_id, ICR_ASSERT | ICR_INIT);
     delay_us(cpu_features.tsc_invariant ? 10000 : 10);
     send(hw_id, startup);

@@ -2,8 +2,9 @@
 /*
  * cpu.c: what this CPU can do, and the control registers that switch it on.
  *
- * The boot CPU decides for all: the others must have at least its features (they do on every machine that runs one kernel).
- * It does not know the FPU (fpu.c) or paging modes (boot/, mm/). No locks: written at boot only.
+ * The boot CPU decides for all: the others must have at least its features (they do on every
+ * machine that runs one kernel). It does not know the FPU (fpu.c) or paging modes (boot/, mm/). No
+ * locks: written at boot only.
  * Source: SDM volume 2, CPUID; volume 3, section 2.5 (control registers).
  * Read next: gdt.c, fpu.c.
  */
@@ -117,8 +118,8 @@ int arch_cpuinfo(unsigned int cpu, char *buf, size_t n)
     return scnprintf(buf, n,
                      "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n"
                      "model name\t: %s\nstepping\t: %u\napicid\t\t: %u\n"
-                     "flags\t\t: fpu tsc msr pae cx8 apic mmx fxsr sse sse2 syscall%s%s%s%s%s%s%s%s%s"
-                     "\n\n",
+                     "flags\t\t: fpu tsc msr pae cx8 apic mmx fxsr sse sse2 syscall"
+                     "%s%s%s%s%s%s%s%s%s\n\n",
                      cpu, f->vendor, f->family, f->model, f->model_name, f->stepping,
                      cpus[cpu].hw_id, f->nx ? " nx" : "", f->pge ? " pge" : "",
                      f->gbpages ? " pdpe1gb" : "", f->la57 ? " la57" : "", f->smep ? " smep" : "",

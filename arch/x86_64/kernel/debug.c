@@ -3,7 +3,8 @@
  * debug.c: what a panic shows of the machine: registers, callers, the last fault.
  *
  * Everything is read with care: the state may be the reason for the panic. No locks, any context.
- * Source: System V ABI, AMD64 supplement 3.2.2 (frame pointer convention). Read next: kernel/panic.c.
+ * Source: System V ABI, AMD64 supplement 3.2.2 (frame pointer convention). Read next:
+ * kernel/panic.c.
  */
 #include "internal.h"
 #include <arch/debug.h>

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entry.S: every way into the kernel and back: exceptions, interrupts, the syscall instruction; the context switch.
+ * entry.S: every way into the kernel and back: exceptions, interrupts, the syscall instruction; the
+ * context switch.
  *
- * Each entry leaves a struct pt_regs on the kernel stack. In the kernel GS.base is this CPU's struct cpu, in user mode the
- * user's own; swapgs exchanges the two.
- * I1: interrupts are off from an entry until the C handler turns them on, and from the last look at the work flags to
- *     the return.
- * I2: orig_rax is the number of the call on a system call whose user registers nobody changed, and negative otherwise
- *     (exceptions, interrupts, after sigreturn and execve). sysret needs RCX = RIP and R11 = RFLAGS, which hold then.
- * Source: SDM volume 2 SYSCALL, SYSRET, SWAPGS, IRET; volume 3 section 6.14 (64-bit interrupt stack).
+ * Each entry leaves a struct pt_regs on the kernel stack. In the kernel GS.base is this CPU's
+ * struct cpu, in user mode the user's own; swapgs exchanges the two.
+ * I1: interrupts are off from an entry until the C handler turns them on, and from the last look at
+ *     the work flags to the return.
+ * I2: orig_rax is the number of the call on a system call whose user registers nobody changed, and
+ *     negative otherwise (exceptions, interrupts, after sigreturn and execve). sysret needs RCX =
+ *     RIP and R11 = RFLAGS, which hold then.
+ * Source: SDM volume 2 SYSCALL, SYSRET, SWAPGS, IRET; volume 3 section 6.14 (64-bit interrupt
+ * stack).
  * Read next: traps.c, irq.c, syscall.c.
  */
 #include <asm/quire_asm.h>
@@ -60,8 +63,9 @@
 .endm
 
 /*
- * The call number is in RAX, arguments in RDI RSI RDX R10 R8 R9; RCX and R11 hold the user's RIP and RFLAGS. The table's
- * functions take the arguments in the registers of the C ABI, which are these but for R10.
+ * The call number is in RAX, arguments in RDI RSI RDX R10 R8 R9; RCX and R11 hold the user's RIP
+ * and RFLAGS. The table's functions take the arguments in the registers of the C ABI, which are
+ * these but for R10.
  */
 FUNCTION syscall_entry
     swapgs
@@ -114,7 +118,10 @@ FUNCTION syscall_entry
     jmp 1b
 END_FUNCTION syscall_entry
 
-/* First code of a new thread: switch_stack returns here with the previous task in RAX; arch_copy_thread made the frame. */
+/*
+ * First code of a new thread: switch_stack returns here with the previous task in RAX;
+ * arch_copy_thread made the frame.
+ */
 FUNCTION ret_from_fork
     mov %rax, %rdi
     call sched_finish_switch
@@ -198,8 +205,9 @@ COMMON_ENTRY exception_common, handle_exception
 COMMON_ENTRY interrupt_common, handle_interrupt
 
 /*
- * NMI, double fault, machine check: they hit anywhere, also where GS.base is still the user's (which may be any number),
- * and run on stacks of their own. gdt.c put the address of struct cpu above each such stack.
+ * NMI, double fault, machine check: they hit anywhere, also where GS.base is still the user's
+ * (which may be any number), and run on stacks of their own. gdt.c put the address of struct cpu
+ * above each such stack.
  */
 FUNCTION paranoid_common
     CLAC
@@ -234,8 +242,8 @@ exception_entries:
     .set vector, 0
     .rept 32
     .balign 16
-    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
-    .else
+    /* SDM volume 3, table 6-1: bit n of the mask is set when vector n has an error code. */
+    .if ((0x60227d00 >> vector) & 1) == 0
     push $-1
     .endif
     push $vector

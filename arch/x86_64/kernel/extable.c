@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * extable.c: the exception table: instructions that may fault on purpose, and where the kernel goes on then.
+ * extable.c: the exception table: instructions that may fault on purpose, and where the kernel goes
+ * on then.
  *
- * The linker collects the entries in link order, which is not the order of addresses, and there are a few dozen of them,
- * looked at only when a user passed a bad pointer: a linear search will do. Read-only, no locks.
+ * The linker collects the entries in link order, which is not the order of addresses, and there are
+ * a few dozen of them, looked at only when a user passed a bad pointer: a linear search will do.
+ * Read-only, no locks.
  * Read next: user_copy.S, traps.c.
  */
 #include "internal.h"

@@ -2,11 +2,13 @@
 /*
  * fpu.c: the floating point and vector registers of user threads.
  *
- * They are saved when a user thread is switched out and loaded when it is switched in, always ("eager"): no trap, no owner
- * to track. The kernel itself does not use them. XSAVE where the CPU has it, FXSAVE otherwise; of XSAVE's components
- * those that Linux also hands out without being asked: x87, SSE, AVX, AVX-512.
- * I1: the area of a running thread is stale; whoever wants the registers saves first. A switch may save at any moment
- *     when preemption is on, so nobody writes a running thread's area except with preemption off.
+ * They are saved when a user thread is switched out and loaded when it is switched in, always
+ * ("eager"): no trap, no owner to track. The kernel itself does not use them. XSAVE where the CPU
+ * has it, FXSAVE otherwise; of XSAVE's components those that Linux also hands out without being
+ * asked: x87, SSE, AVX, AVX-512.
+ * I1: the area of a running thread is stale; whoever wants the registers saves first. A switch may
+ *     save at any moment when preemption is on, so nobody writes a running thread's area except
+ *     with preemption off.
  * Source: SDM volume 1, chapter 13 (XSAVE), section 10.5 (FXSAVE). Read next: thread.c, signal.c.
  */
 #include "internal.h"
@@ -126,7 +128,10 @@ void fpu_save_full(void *area)
 
 void fpu_restore(const void *area)
 {
-    /* fpu_sanitize() accepted it; if the CPU does not, the registers get the initial state rather than the kernel a fault. */
+    /*
+     * fpu_sanitize() accepted it; if the CPU does not, the registers get the initial state rather
+     * than the kernel a fault.
+     */
     bool bad;
 
     if (xcr0 != 0)
@@ -174,7 +179,10 @@ bool fpu_sanitize(void *area, size_t len)
         header[0] = XCR0_X87_SSE;
         return true;
     }
-    /* SDM volume 1, 13.4.2: unknown components, compacted form and reserved bytes make XRSTOR fault. */
+    /*
+     * SDM volume 1, 13.4.2: unknown components, compacted form and reserved bytes make XRSTOR
+     * fault.
+     */
     if (header[0] & ~xcr0)
         return false;
     for (unsigned int i = 1; i < HEADER_BYTES / sizeof(u64); i++)

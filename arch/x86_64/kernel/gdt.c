@@ -2,10 +2,11 @@
 /*
  * gdt.c: segments and the task state segment of each CPU.
  *
- * 64-bit mode leaves segments few tasks: privilege levels, the kernel stack on entry from user mode (TSS.RSP0) and the
- * stacks for NMI, double fault and machine check (IST), which must work whatever the stack pointer is.
- * No locks: each CPU writes its own. I1: the word above each IST stack is the address of the CPU's struct cpu (entry.S,
- * paranoid_common).
+ * 64-bit mode leaves segments few tasks: privilege levels, the kernel stack on entry from user mode
+ * (TSS.RSP0) and the stacks for NMI, double fault and machine check (IST), which must work whatever
+ * the stack pointer is.
+ * No locks: each CPU writes its own. I1: the word above each IST stack is the address of the CPU's
+ * struct cpu (entry.S, paranoid_common).
  * Source: SDM volume 3, section 3.4.5 (descriptors), 7.7 (64-bit TSS). Read next: idt.c.
  */
 #include "internal.h"
@@ -36,7 +37,10 @@ static struct tss tss[NR_CPUS] __aligned(64);
 #define IST_BYTES KIB(16)
 static u8 boot_ist[IST_BYTES] __aligned(4096);
 
-/* @block is IST_BYTES long: 4 KiB for NMI, 8 KiB for the double fault that prints a panic, 4 KiB for machine check. */
+/*
+ * @block is IST_BYTES long: 4 KiB for NMI, 8 KiB for the double fault that prints a panic, 4 KiB
+ * for machine check.
+ */
 static void set_ist(unsigned int cpu, u8 *block)
 {
     static const unsigned int end[3] = { KIB(4), KIB(12), KIB(16) };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idt.c: the table that leads each vector to its entry in entry.S. One table for all CPUs, read-only after boot.
- * All gates turn interrupts off. Source: SDM volume 3, section 6.14.1. Read next: entry.S, traps.c.
+ * idt.c: the table that leads each vector to its entry in entry.S. One table for all CPUs,
+ * read-only after boot. All gates turn interrupts off. Source: SDM volume 3, section 6.14.1. Read
+ * next: entry.S, traps.c.
  */
 #include "internal.h"
 

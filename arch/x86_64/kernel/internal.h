@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * internal.h: what the files of arch/x86_64/kernel tell each other, and arch/x86_64/mm's use of the APIC.
+ * internal.h: what the files of arch/x86_64/kernel tell each other, and arch/x86_64/mm's use of the
+ * APIC.
  */
 #pragma once
 #include <asm/quire_cpu.h>
@@ -37,7 +38,10 @@ extern const u8 exception_entries[], interrupt_entries[]; /* 16 bytes each */
 void syscall_entry(void);
 void ret_from_fork(void);
 void page_fault_entry(void);
-/* Saves the callee-saved registers at *@save_sp, continues at @load_sp; returns @prev in the new context. */
+/*
+ * Saves the callee-saved registers at *@save_sp, continues at @load_sp; returns @prev in the new
+ * context.
+ */
 struct task *switch_stack(unsigned long *save_sp, unsigned long load_sp, struct task *prev);
 
 /* syscall.c: MSRs of the fast system call. */
@@ -109,10 +113,12 @@ void fpu_free(void *area);
 void fpu_save(void *area);
 void fpu_save_full(void *area); /* also what is in its initial state: user memory sees it */
 void fpu_restore(const void *area);
-void fpu_reset(void *area); /* the area and, when it is current's, the registers to the initial state */
+void fpu_reset(void *area); /* to the initial state; also the registers when it is current's */
 size_t fpu_area_size(void);
 u64 fpu_features(void);     /* XCR0, 0 without XSAVE */
-/* Makes a saved area that came from user memory safe to load; false when its header is malformed. */
+/*
+ * Makes a saved area that came from user memory safe to load; false when its header is malformed.
+ */
 bool fpu_sanitize(void *area, size_t len);
 
 /* traps.c */

@@ -2,8 +2,10 @@
 /*
  * ioapic.c: routes device interrupt lines to vectors of a CPU.
  *
- * ISA lines go where the MADT's overrides say. All lines start masked; one is opened by ioapic_route().
- * Lock: routing happens at boot and from irq_register, which serialises. Source: Intel 82093AA data sheet; ACPI 5.2.12.5.
+ * ISA lines go where the MADT's overrides say. All lines start masked; one is opened by
+ * ioapic_route().
+ * Lock: routing happens at boot and from irq_register, which serialises. Source: Intel 82093AA data
+ * sheet; ACPI 5.2.12.5.
  */
 #include "internal.h"
 #include <asm/errno.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * irq.c: from an interrupt vector to the code that handles it, and what is due when the handler is done.
+ * irq.c: from an interrupt vector to the code that handles it, and what is due when the handler is
+ * done.
  *
- * Lock: irq_lock (LOCK_LEAF) for registering; handlers are looked up without it, since a line is opened after its
- * entry is complete and is never closed. I1: preempt_count and irq_depth are the same before and after a handler.
+ * Lock: irq_lock (LOCK_LEAF) for registering; handlers are looked up without it, since a line is
+ * opened after its entry is complete and is never closed. I1: preempt_count and irq_depth are the
+ * same before and after a handler.
  * Read next: entry.S, apic.c, kernel/time/.
  */
 #include "internal.h"
@@ -100,7 +102,9 @@ void handle_interrupt(struct pt_regs *regs, unsigned long vector)
     const struct pt_regs *outer = interrupted[c->id];
 
     interrupted[c->id] = regs;
-    /* A full barrier: RCU may take an idle CPU with depth 0 for one without readers (kernel/rcu.c). */
+    /*
+     * A full barrier: RCU may take an idle CPU with depth 0 for one without readers (kernel/rcu.c).
+     */
     (void)__atomic_fetch_add(&c->irq_depth, 1, __ATOMIC_SEQ_CST);
     c->irq_count++;
     preempt_disable();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memcpy.S: memcpy, memmove, memset with string instructions: eight bytes per step, the rest one by one.
- * Short code, and under an instruction-counting emulator one count per step. Source: SDM volume 2, REP MOVS, STOS.
+ * memcpy.S: memcpy, memmove, memset with string instructions: eight bytes per step, the rest one by
+ * one. Short code, and under an instruction-counting emulator one count per step. Source: SDM
+ * volume 2, REP MOVS, STOS.
  */
 #include <asm/quire_asm.h>
 

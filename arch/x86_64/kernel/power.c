@@ -2,10 +2,11 @@
 /*
  * power.c: the ways the machine ends: an exit status for test runners, power off, restart, halt.
  *
- * QEMU's isa-debug-exit device turns a value v written to port 0xf4 into its own exit status 2v + 1; where the device is
- * missing the write goes nowhere and the next way is tried. No locks: the last code that runs.
- * Source: ACPI specification 6.4, sections 4.8.3 (PM1 control), 4.8.4.6 (reset register); Intel ICH9 datasheet
- * 13.1.13 (PMBASE).
+ * QEMU's isa-debug-exit device turns a value v written to port 0xf4 into its own exit status 2v +
+ * 1; where the device is missing the write goes nowhere and the next way is tried. No locks: the
+ * last code that runs.
+ * Source: ACPI specification 6.4, sections 4.8.3 (PM1 control), 4.8.4.6 (reset register); Intel
+ * ICH9 datasheet 13.1.13 (PMBASE).
  */
 #include "internal.h"
 #include <arch/debug.h>
@@ -53,7 +54,10 @@ static void pci_write(u32 device, u32 reg, u32 v)
     outl(PCI_DATA, v);
 }
 
-/* Small firmware (qboot) leaves the power management block switched off although its ACPI tables name the ports. */
+/*
+ * Small firmware (qboot) leaves the power management block switched off although its ACPI tables
+ * name the ports.
+ */
 static void enable_pm_block(void)
 {
     if (acpi.pm1a_event == 0 || pci_read(ICH9_LPC, 0) != ICH9_LPC_ID)

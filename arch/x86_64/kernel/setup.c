@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * setup.c: the machine's part of the boot order. Boot CPU only. The order of the calls is kernel/main.c's.
+ * setup.c: the machine's part of the boot order. Boot CPU only. The order of the calls is
+ * kernel/main.c's.
  * Read next: kernel/main.c, cpu.c, apic.c, smp.c.
  */
 #include "internal.h"
@@ -33,7 +34,10 @@ void arch_setup_early(const struct bootinfo *bi)
     cpu_features_detect();
     cpu_setup_control_registers();
     gdt_init_cpu(0);
-    /* Loading the segments left GS.base alone (GS itself was not loaded), so this_cpu() still works. */
+    /*
+     * Loading the segments left GS.base alone (GS itself was not loaded), so this_cpu() still
+     * works.
+     */
     idt_init();
     idt_load();
     time_init_early();

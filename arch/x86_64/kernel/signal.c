@@ -2,12 +2,14 @@
 /*
  * signal.c: the frame that a signal handler gets on the user stack, and the way back from it.
  *
- * Which signal, and when, is decided in kernel/; here is only its layout, which is Linux's: return address, ucontext,
- * siginfo, above them the FPU state in XSAVE form with Linux's markers. Programs and debuggers read and write it.
+ * Which signal, and when, is decided in kernel/; here is only its layout, which is Linux's: return
+ * address, ucontext, siginfo, above them the FPU state in XSAVE form with Linux's markers. Programs
+ * and debuggers read and write it.
  * No locks: current's own state. A frame that cannot be written or read ends in SIGSEGV.
- * I1: what sigreturn loads cannot fault the kernel: RIP is canonical, segments are the user's, RFLAGS bits that a user
- *     may not set keep their values, the FPU image passed fpu_sanitize().
- * Source: the UAPI headers asm/sigcontext.h and asm/ucontext.h; System V ABI, AMD64 supplement 3.2.2 (red zone).
+ * I1: what sigreturn loads cannot fault the kernel: RIP is canonical, segments are the user's,
+ *     RFLAGS bits that a user may not set keep their values, the FPU image passed fpu_sanitize().
+ * Source: the UAPI headers asm/sigcontext.h and asm/ucontext.h; System V ABI, AMD64 supplement
+ * 3.2.2 (red zone).
  * Read next: kernel/signal/, fpu.c.
  */
 #include "internal.h"
@@ -88,7 +90,10 @@ static void fill_sigcontext(struct sigcontext *sc, const struct pt_regs *r, u64 
     };
 }
 
-/* Lowest address of the frame and, above it, of the FPU state; false when an alternate stack would overflow. */
+/*
+ * Lowest address of the frame and, above it, of the FPU state; false when an alternate stack would
+ * overflow.
+ */
 static bool place_frame(const struct pt_regs *regs, const struct ksigaction *act, vaddr_t *frame,
                         vaddr_t *fpstate)
 {
@@ -138,7 +143,10 @@ int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struc
     return 0;
 }
 
-/* Is there extended state behind the FXSAVE image? Its markers must be as write_fpstate() left them. */
+/*
+ * Is there extended state behind the FXSAVE image? Its markers must be as write_fpstate() left
+ * them.
+ */
 static int has_extended_state(const u8 __user *from, bool *extended)
 {
     struct _fpx_sw_bytes sw;

@@ -2,10 +2,11 @@
 /*
  * smp.c: starts the other CPUs, calls functions on them, stops them for a panic.
  *
- * A cross-CPU call needs no lock. Each CPU owns one call slot (it cannot have two calls under way: it waits with
- * interrupts off) and each CPU has a word with one bit per caller. The caller fills its slot, sets its bit at every
- * target, sends the interrupt and waits until the targets have cleared themselves from the slot; meanwhile it serves calls to
- * itself, so two callers with interrupts off cannot wait for each other.
+ * A cross-CPU call needs no lock. Each CPU owns one call slot (it cannot have two calls under way:
+ * it waits with interrupts off) and each CPU has a word with one bit per caller. The caller fills
+ * its slot, sets its bit at every target, sends the interrupt and waits until the targets have
+ * cleared themselves from the slot; meanwhile it serves calls to itself, so two callers with
+ * interrupts off cannot wait for each other.
  * I1: slot->fn and slot->arg do not change while slot->pending is not 0.
  * I2: a bit in incoming[t] for caller c implies that slot c has t in pending.
  * Checked by tests/kernel/smp/. Source: SDM volume 3, section 8.4 (MP initialisation).
@@ -100,7 +101,10 @@ static void fill_trampoline(void *page, struct cpu *c, void *stack)
     *(u64 *)low(page, trampoline_entry) = (u64)start_secondary;
 }
 
-/* False when the CPU does not answer within a second; its stack is lost then, since it may still wake up. */
+/*
+ * False when the CPU does not answer within a second; its stack is lost then, since it may still
+ * wake up.
+ */
 static bool start_one(unsigned int id, u32 hw_id)
 {
     struct cpu *c = &cpus[id];

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * thread.c: the machine side of threads: how one starts, how the CPU changes from one to the next, what exec resets.
+ * thread.c: the machine side of threads: how one starts, how the CPU changes from one to the next,
+ * what exec resets.
  *
- * User registers lie in the struct pt_regs at the top of the kernel stack; the rest (FPU, FS and GS base) is saved by the
- * switch. User segment selectors are not kept per thread: in 64-bit mode they carry nothing but their base.
- * No locks: a thread changes its own state; the switch runs under the run queue's lock with interrupts off.
- * Source: System V ABI, AMD64 supplement 3.4 (process initialisation). Read next: entry.S (switch_stack), fpu.c.
+ * User registers lie in the struct pt_regs at the top of the kernel stack; the rest (FPU, FS and GS
+ * base) is saved by the switch. User segment selectors are not kept per thread: in 64-bit mode they
+ * carry nothing but their base.
+ * No locks: a thread changes its own state; the switch runs under the run queue's lock with
+ * interrupts off.
+ * Source: System V ABI, AMD64 supplement 3.4 (process initialisation). Read next: entry.S
+ * (switch_stack), fpu.c.
  */
 #include "internal.h"
 #include <arch/mmu_const.h>

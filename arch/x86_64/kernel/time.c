@@ -2,11 +2,13 @@
 /*
  * time.c: the clock (time stamp counter) and the timer (local APIC, one-shot).
  *
- * Both are measured once at boot against the PIT, whose frequency is fixed, unless CPUID tells the counter's. A point of
- * the measurement is the tightest of several counter-PIT-counter readings, so that a pause of the emulator between two
- * reads does not bend the result. Conversions multiply by a 32.32 fixed-point factor.
- * The counters of all CPUs are taken to run alike, which QEMU and every CPU with an invariant TSC guarantee.
- * No locks: written at boot. Source: Intel 8254 data sheet (mode 0, latch command); SDM volume 3, 17.17 and 10.5.4.
+ * Both are measured once at boot against the PIT, whose frequency is fixed, unless CPUID tells the
+ * counter's. A point of the measurement is the tightest of several counter-PIT-counter readings, so
+ * that a pause of the emulator between two reads does not bend the result. Conversions multiply by
+ * a 32.32 fixed-point factor. The counters of all CPUs are taken to run alike, which QEMU and every
+ * CPU with an invariant TSC guarantee.
+ * No locks: written at boot. Source: Intel 8254 data sheet (mode 0, latch command); SDM volume 3,
+ * 17.17 and 10.5.4.
  * Read next: kernel/time/.
  */
 #include "internal.h"
@@ -153,7 +155,10 @@ static unsigned int from_bcd(u8 v, bool binary)
     return binary ? v : (v >> 4) * 10u + (v & 15u);
 }
 
-/* Days from 1970-01-01 to the date in the proleptic Gregorian calendar; the year starts in March, so leap days come last. */
+/*
+ * Days from 1970-01-01 to the date in the proleptic Gregorian calendar; the year starts in March,
+ * so leap days come last.
+ */
 static u64 days_since_1970(unsigned int year, unsigned int month, unsigned int day)
 {
     unsigned int y = month <= 2 ? year - 1 : year, m = month <= 2 ? month + 9 : month - 3;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trampoline.S: the first instructions of a CPU that another one started: from real mode to 64-bit mode.
+ * trampoline.S: the first instructions of a CPU that another one started: from real mode to 64-bit
+ * mode.
  *
- * smp.c copies [trampoline_start, trampoline_end) to a page below 1 MiB and fills the words at the end; the CPU starts at
- * offset 0 with CS = page >> 4. It goes through boot.S's early tables, which map low memory one to one.
- * Source: SDM volume 3, sections 8.4 (MP initialisation), 9.9.1 (switching to protected mode), 9.8.5 (IA-32e mode).
+ * smp.c copies [trampoline_start, trampoline_end) to a page below 1 MiB and fills the words at the
+ * end; the CPU starts at offset 0 with CS = page >> 4. It goes through boot.S's early tables, which
+ * map low memory one to one.
+ * Source: SDM volume 3, sections 8.4 (MP initialisation), 9.9.1 (switching to protected mode),
+ * 9.8.5 (IA-32e mode).
  */
 #define AT(label) ((label) - trampoline_start)
 #define CR4_PAE  0x20
@@ -23,7 +26,10 @@ trampoline_start:
     xor %ebx, %ebx
     mov %ax, %bx
     shl $4, %ebx                /* linear address of this page */
-    /* The two far pointers and the descriptor table's address hold offsets; make them linear, but keep the code re-usable. */
+    /*
+     * The two far pointers and the descriptor table's address hold offsets; make them linear, but
+     * keep the code re-usable.
+     */
     lea AT(gdt)(%ebx), %eax
     mov %eax, AT(gdtr) + 2
     lea AT(protected)(%ebx), %eax

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * traps.c: exceptions: a user's becomes a signal, the kernel's is repaired by the exception table or ends in a panic.
+ * traps.c: exceptions: a user's becomes a signal, the kernel's is repaired by the exception table
+ * or ends in a panic.
  *
- * It decodes page faults into a struct fault_info and leaves them to mm_fault(). It delivers no signal: that happens on
- * the way back to user mode. No locks. Handlers start with interrupts off and turn them on when the interrupted
- * context had them on.
- * Source: SDM volume 3, sections 4.7 (page fault error code), 6.15 (exception reference). si_code values: sigaction(2).
+ * It decodes page faults into a struct fault_info and leaves them to mm_fault(). It delivers no
+ * signal: that happens on the way back to user mode. No locks. Handlers start with interrupts off
+ * and turn them on when the interrupted context had them on.
+ * Source: SDM volume 3, sections 4.7 (page fault error code), 6.15 (exception reference). si_code
+ * values: sigaction(2).
  * Read next: extable.c, debug.c, mm/fault.c.
  */
 #include "internal.h"
@@ -75,7 +77,10 @@ static int fpu_error_code(unsigned long vector)
 static void user_exception(struct pt_regs *regs, unsigned long vector, unsigned long error)
 {
     int signal = exceptions[vector].signal, code = exceptions[vector].code;
-    /* Faults at an instruction name it; those about a segment or a general protection have no address. */
+    /*
+     * Faults at an instruction name it; those about a segment or a general protection have no
+     * address.
+     */
     vaddr_t addr = 0;
 
     if (vector == X86_DE || vector == X86_UD || vector == X86_DB)
@@ -133,7 +138,9 @@ static bool may_fault_in(const struct pt_regs *regs, const struct fault_info *fi
 
 static __noreturn void bad_kernel_fault(struct pt_regs *regs, const struct fault_info *fi)
 {
-    const char *what = fi->flags & FAULT_EXEC ? "execute" : fi->flags & FAULT_WRITE ? "write" : "read";
+    const char *what = fi->flags & FAULT_EXEC    ? "execute"
+                       : fi->flags & FAULT_WRITE ? "write"
+                                                 : "read";
 
     panic_regs(regs, "cannot %s %#lx in the kernel: %s", what, fi->addr,
                vmalloc_is_guard(fi->addr)     ? "guard page of a stack or area"
@@ -158,7 +165,9 @@ void handle_page_fault(struct pt_regs *regs, unsigned long error, unsigned long 
         (void)mm_fault(&fi);
         return;
     }
-    /* Only the uaccess functions, which have entries in the exception table, may touch user memory. */
+    /*
+     * Only the uaccess functions, which have entries in the exception table, may touch user memory.
+     */
     if (may_fault_in(regs, &fi)) {
         irq_enable();
         bool ok = mm_fault(&fi);

@@ -2,10 +2,12 @@
 /*
  * uaccess.c: the only way from the kernel to user memory.
  *
- * A range is first checked to lie in the user half; what is mapped there is the page fault's affair: it may sleep, and a bad
- * address continues at the exception table's fixup. SMAP is lifted around each access only. No locks.
+ * A range is first checked to lie in the user half; what is mapped there is the page fault's
+ * affair: it may sleep, and a bad address continues at the exception table's fixup. SMAP is lifted
+ * around each access only. No locks.
  * I1: every instruction here that takes a user address has an exception table entry.
- * Checked by tests/kernel/arch/ and by every user test under fail_nth. Read next: user_copy.S, extable.c, traps.c.
+ * Checked by tests/kernel/arch/ and by every user test under fail_nth. Read next: user_copy.S,
+ * extable.c, traps.c.
  */
 #include <arch/mmu_const.h>
 #include <asm/errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* uaccess_ktest.c: user access from a thread without an address space: every user address is refused, none is fatal. */
+/*
+ * uaccess_ktest.c: user access from a thread without an address space: every user address is
+ * refused, none is fatal.
+ */
 #include <arch/debug.h>
 #include <arch/mmu_const.h>
 #include <asm/errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* string_ktest.c: lib/string.c and the machine's memcpy, memmove, memset, against loops that copy byte by byte. */
+/*
+ * string_ktest.c: lib/string.c and the machine's memcpy, memmove, memset, against loops that copy
+ * byte by byte.
+ */
 #include <asm/errno.h>
 #include <kernel/ktest.h>
 #include <kernel/string.h>
@@ -16,7 +19,10 @@ static void fill(void)
     }
 }
 
-/* Every length and every pair of offsets: a is moved by memmove, b by a loop that goes the right way. */
+/*
+ * Every length and every pair of offsets: a is moved by memmove, b by a loop that goes the right
+ * way.
+ */
 KTEST(string, memmove_overlap)
 {
     for (size_t n = 0; n <= 40; n++) {
@@ -24,8 +30,11 @@ KTEST(string, memmove_overlap)
             for (size_t to = 0; to < 12; to++) {
                 fill();
                 memmove(a + to, a + from, n);
-                for (size_t i = 0; i < n; i++)
-                    b[to > from ? to + n - 1 - i : to + i] = b[to > from ? from + n - 1 - i : from + i];
+                for (size_t i = 0; i < n; i++) {
+                    size_t k = to > from ? n - 1 - i : i;
+
+                    b[to + k] = b[from + k];
+                }
                 EXPECT_OR_RETURN(memcmp(a, b, sizeof(a)) == 0);
             }
         }

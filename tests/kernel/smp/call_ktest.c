@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call_ktest.c: smp_call_on: everybody in the mask runs the function once, before the call returns, also when all
- * CPUs call each other with interrupts off at the same time.
+ * call_ktest.c: smp_call_on: everybody in the mask runs the function once, before the call returns,
+ * also when all CPUs call each other with interrupts off at the same time.
  */
 #include <arch/cpu.h>
 #include <kernel/ktest.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_asm.h: macros for assembly files and inline assembly: the exception table and the SMAP instructions.
+ * quire_asm.h: macros for assembly files and inline assembly: the exception table and the SMAP
+ * instructions.
  *
- * stac and clac do not exist on CPUs without SMAP. Each site is a three-byte nop that cpu_features_detect() replaces
- * before the text becomes read-only; .patches lists the sites. Source: SDM volume 2, CLAC, STAC.
+ * stac and clac do not exist on CPUs without SMAP. Each site is a three-byte nop that
+ * cpu_features_detect() replaces before the text becomes read-only; .patches lists the sites.
+ * Source: SDM volume 2, CLAC, STAC.
  */
 #pragma once
 

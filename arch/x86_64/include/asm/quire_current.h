@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_current.h: x86-64's side of <arch/current.h>. In the kernel GS.base is the address of this CPU's struct cpu.
+ * quire_current.h: x86-64's side of <arch/current.h>. In the kernel GS.base is the address of this
+ * CPU's struct cpu.
  *
- * One instruction with a %gs operand reads or changes a field: it cannot be split by an interrupt that migrates the
- * task, which is why the preemption count is never changed through a pointer.
+ * One instruction with a %gs operand reads or changes a field: it cannot be split by an interrupt
+ * that migrates the task, which is why the preemption count is never changed through a pointer.
  */
 #pragma once
 #include <kernel/types.h>

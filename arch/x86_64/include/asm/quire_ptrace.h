@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_ptrace.h: the registers of an interrupted context as entry.S leaves them on the kernel stack, in the order
- * of Linux's struct pt_regs (asm/ptrace.h of the UAPI), which debuggers and signal frames know.
+ * quire_ptrace.h: the registers of an interrupted context as entry.S leaves them on the kernel
+ * stack, in the order of Linux's struct pt_regs (asm/ptrace.h of the UAPI), which debuggers and
+ * signal frames know.
  */
 #pragma once
 #include <kernel/types.h>
@@ -9,7 +10,7 @@
 struct pt_regs {
     unsigned long r15, r14, r13, r12, rbp, rbx;      /* callee-saved */
     unsigned long r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-    long orig_rax; /* system call number; -1 when this is no system call; else the exception's error code */
+    long orig_rax; /* system call number; -1 when the registers are not a system call's */
     unsigned long rip, cs, rflags, rsp, ss;          /* pushed by the CPU */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_thread.h: what x86-64 keeps per thread besides the kernel stack. Only the thread itself changes it while it
- * runs; the context switch reads and writes it for a thread that does not run.
+ * quire_thread.h: what x86-64 keeps per thread besides the kernel stack. Only the thread itself
+ * changes it while it runs; the context switch reads and writes it for a thread that does not run.
  */
 #pragma once
 #include <kernel/types.h>
