@@ -62,10 +62,10 @@ bool pt_table_link(struct page *parent, pte_t *slot, struct page *table)
 
 struct free_range {
     struct tlb_gather *tlb;
-    vaddr_t floor, ceiling;
+    vaddr_t floor, last; /* both inclusive */
 };
 
-/* Tables below @base (level @level) that serve nothing outside [floor, ceiling). */
+/* Tables below @base (level @level) that serve nothing outside [floor, last]. */
 static void free_below(const struct free_range *f, pte_t *base, unsigned int level, vaddr_t va, vaddr_t end)
 {
     for (vaddr_t next; va < end; va = next) {
@@ -78,7 +78,7 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
             continue;
         if (level > 1)
             free_below(f, pt_link_table(link, level), level - 1, va, next);
-        if (first < f->floor || f->ceiling - first < pt_size(level))
+        if (first < f->floor || first + (pt_size(level) - 1) > f->last)
             continue;
         struct page *parent = pt_table_page(base);
         pt_lock(parent);
@@ -92,7 +92,7 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
 
 void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor, vaddr_t ceiling)
 {
-    struct free_range f = { .tlb = tlb, .floor = floor, .ceiling = ceiling ? ceiling : user_top() };
+    struct free_range f = { .tlb = tlb, .floor = floor, .last = ceiling - 1 }; /* 0 - 1: no limit */
 
     if (start < end)
         free_below(&f, tlb->mm->root, pt_top_level(), start, end);

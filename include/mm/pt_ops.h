@@ -60,7 +60,7 @@ struct pt_ops {
     struct page *(*pin)(struct vma *v, vaddr_t va, bool write);
     /* May the VMA be cut at @addr? 0 or -EINVAL. */
     int (*may_split)(struct vma *v, vaddr_t addr);
-    /* Frees tables of [start,end) that lie in the hole [floor, ceiling). */
+    /* Frees tables of [start,end) that lie in the hole [floor, ceiling); ceiling 0: no limit. */
     void (*free_tables)(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor, vaddr_t ceiling);
     /* May the tables of this VMA be shared between processes? (used when sharing is built) */
     bool (*may_share)(const struct vma *v);
