@@ -20,7 +20,8 @@ HOST_CC    := $(if $(HOST_CLANG),clang,gcc)
 
 # What of the kernel is linked; only what a program needs is taken out of the archive.
 HOST_SRCS := $(addprefix mm/,memblock.c buddy.c pcp.c page.c page_poison.c slab.c slab_debug.c kmalloc.c vmalloc.c \
-               page_cache.c page_lock.c) lib/rbtree.c lib/radix_tree.c $(HOST_MORE_SRCS)
+               page_cache.c page_lock.c vma_tree.c tlb.c vmstat.c) $(wildcard mm/pt_*.c arch/host/mm/*.c) \
+             lib/rbtree.c lib/radix_tree.c
 FAKE_SRCS := $(wildcard tests/host/fake/*.c)
 TEST_SRCS := $(filter $(if $(T),%/$(T)_test.c,%),$(wildcard tests/host/lib/*_test.c tests/host/mm/*_test.c))
 FUZZ_SRCS := $(filter $(if $(T),%/$(T)_fuzz.c,%),$(wildcard tests/host/fuzz/*_fuzz.c))
@@ -56,12 +57,15 @@ $(HB)/fobj/%.o: %.c $(HOST_FLAGS_FILE)
 	@echo "  HOSTCC  $< (fuzz)"
 	@$(HOST_CC) $(HOST_CFLAGS) $(FUZZ_FLAG) -MMD -MP -c -o $@ $<
 
-$(HB)/libquire.a: $(call objs_in,obj,$(HOST_SRCS) $(FAKE_SRCS))
+# mm/ gets BUG_ON and ASSERT through an arch header in the kernel; the host's are smaller.
+$(HB)/obj/mm/%.o $(HB)/fobj/mm/%.o: HOST_CFLAGS += -include include/kernel/printk.h
+
+$(HB)/libquire.a: $(call objs_in,obj,$(HOST_SRCS) $(FAKE_SRCS)) tests/host/host.mk
 	@rm -f $@
-	@ar rcs $@ $^
-$(HB)/libquire-fuzz.a: $(call objs_in,fobj,$(HOST_SRCS)) $(call objs_in,obj,$(FAKE_SRCS))
+	@ar rcs $@ $(filter %.o,$^)
+$(HB)/libquire-fuzz.a: $(call objs_in,fobj,$(HOST_SRCS)) $(call objs_in,obj,$(FAKE_SRCS)) tests/host/host.mk
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar rcs $@ $(filter %.o,$^)
 
 $(HB)/bin/%: $(HB)/obj/tests/host/%.o $(HB)/libquire.a
 	@mkdir -p $(@D)
