@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+/* devices.h: drivers that every machine has; vfs_init starts them once there are files. */
+#pragma once
+
+void mem_devices_init(void); /* null, zero, full, random, urandom, kmsg, mem */
+void tty_init(void);         /* console, tty and the machine's names for the same terminal; starts a thread */
