@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* fair_ktest.c: CPU time goes by weight, sleepers are served soon, and cannot take more than their share. */
+#include "tests/kernel/team.h"
+#include <linux/sched.h>
+
+struct shares {
+    int nice[TEAM_MAX];
+    u64 ns[TEAM_MAX];
+    atomic_t ready;
+    u64 end_ns;
+};
+
+/* All members burn CPU 0 until the same moment. */
+static void burn(struct team *team, unsigned int nr)
+{
+    struct shares *s = team->arg;
+    cpumask_t mask = { 1 };
+    u64 start;
+
+    EXPECT_EQ(sched_set_affinity(current, mask), 0);
+    sched_set_nice(current, s->nice[nr]);
+    atomic_inc(&s->ready);
+    while (READ_ONCE(s->end_ns) == 0)
+        test_sleep_ms(1);
+    start = sched_task_ns(current);
+    while (clock_monotonic_ns() < s->end_ns)
+        cpu_relax();
+    s->ns[nr] = sched_task_ns(current) - start;
+}
+
+static void measure(struct shares *s, unsigned int n, unsigned int ms)
+{
+    struct team team = { .arg = s };
+
+    team_start(&team, n, burn, false);
+    while (atomic_read(&s->ready) < (int)n)
+        test_sleep_ms(1);
+    WRITE_ONCE(s->end_ns, clock_monotonic_ns() + ms * NSEC_PER_MSEC);
+    team_join(&team);
+}
+
+/* Is a : b within 15 % of x : y? */
+static bool is_ratio(u64 a, u64 b, u64 x, u64 y)
+{
+    u64 left = a * y, right = b * x;
+
+    return left * 100 >= right * 85 && left * 85 <= right * 100;
+}
+
+KTEST(fair, equal_shares)
+{
+    struct shares s = { .nice = { 0 } };
+
+    measure(&s, 3, 400);
+    EXPECT(is_ratio(s.ns[0], s.ns[1], 1, 1));
+    EXPECT(is_ratio(s.ns[1], s.ns[2], 1, 1));
+}
+
+KTEST(fair, nice_is_a_ratio)
+{
+    struct shares s = { .nice = { 0, 5 } };
+
+    measure(&s, 2, 600);
+    EXPECT(is_ratio(s.ns[0], s.ns[1], 1024, 335)); /* 1.25^5 = 3.05 */
+}
+
+KTEST(fair, negative_nice)
+{
+    struct shares s = { .nice = { -5, 0 } };
+
+    measure(&s, 2, 600);
+    EXPECT(is_ratio(s.ns[0], s.ns[1], 3125, 1024));
+}
+
+struct nap {
+    u64 worst_ns, total_ns, run_ns, hog_ns;
+    unsigned int naps;
+};
+
+/* Member 0 sleeps and wakes; the others burn. */
+static void nap_or_burn(struct team *team, unsigned int nr)
+{
+    struct nap *n = team->arg;
+    cpumask_t mask = { 1 };
+
+    EXPECT_EQ(sched_set_affinity(current, mask), 0);
+    if (nr != 0) {
+        while (!team_stopped(team))
+            cpu_relax();
+        return;
+    }
+    for (n->naps = 0; n->naps < 40; n->naps++) {
+        u64 due = clock_monotonic_ns() + 6 * NSEC_PER_MSEC, late;
+
+        nanosleep_until(due, false, NULL);
+        late = clock_monotonic_ns() - due;
+        n->total_ns += late;
+        n->worst_ns = max(n->worst_ns, late);
+    }
+    WRITE_ONCE(team->stop, true);
+}
+
+/* On an emulator the host may stop a CPU for a while: the mean is what counts. */
+KTEST(fair, sleeper_is_served_soon)
+{
+    struct nap n = { 0 };
+    struct team team = { .arg = &n };
+
+    team_run(&team, 4, nap_or_burn, false);
+    EXPECT(n.total_ns / n.naps < 4 * NSEC_PER_MSEC);
+}
+
+/* A task that sleeps a little now and then gets no more than one that never does. */
+static void doze_or_burn(struct team *team, unsigned int nr)
+{
+    struct nap *n = team->arg;
+    cpumask_t mask = { 1 };
+    u64 start = sched_task_ns(current), end = clock_monotonic_ns() + 400 * NSEC_PER_MSEC;
+
+    EXPECT_EQ(sched_set_affinity(current, mask), 0);
+    while (clock_monotonic_ns() < end) {
+        if (nr != 0) {
+            cpu_relax();
+            continue;
+        }
+        test_spin_us(500);
+        nanosleep_until(clock_monotonic_ns() + 10 * NSEC_PER_USEC, false, NULL);
+    }
+    if (nr == 0)
+        n->run_ns = sched_task_ns(current) - start;
+    else
+        n->hog_ns = sched_task_ns(current) - start;
+}
+
+KTEST(fair, sleeping_earns_no_extra)
+{
+    struct nap n = { 0 };
+    struct team team = { .arg = &n };
+
+    team_run(&team, 2, doze_or_burn, false);
+    EXPECT(n.run_ns * 100 < n.hog_ns * 130);
+}
+
+static void yield_loop(struct team *team, unsigned int nr)
+{
+    unsigned long *turns = team->arg;
+    cpumask_t mask = { 1 };
+
+    EXPECT_EQ(sched_set_affinity(current, mask), 0);
+    for (unsigned int i = 0; i < 500; i++) {
+        WRITE_ONCE(turns[nr], i);
+        sched_yield_current();
+    }
+}
+
+KTEST(fair, yield_lets_others_run)
+{
+    unsigned long turns[2] = { 0 };
+    struct team team = { .arg = turns };
+    u64 before = sched_nr_switches();
+
+    team_run(&team, 2, yield_loop, false);
+    EXPECT(sched_nr_switches() - before >= 500);
+}

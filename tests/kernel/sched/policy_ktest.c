@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* policy_ktest.c: real-time policies and affinity. */
+#include "tests/kernel/team.h"
+#include <linux/errno.h>
+#include <linux/sched.h>
+
+struct rt {
+    bool ready[TEAM_MAX];
+    bool release;
+    unsigned int order[TEAM_MAX];
+    atomic_t next;
+};
+
+static void pin_to_cpu0(void)
+{
+    cpumask_t mask = { 1 };
+
+    EXPECT_EQ(sched_set_affinity(current, mask), 0);
+}
+
+/* Members are released together and note in which order they get CPU 0. */
+static void run_in_order(struct team *team, unsigned int nr)
+{
+    struct rt *rt = team->arg;
+
+    pin_to_cpu0();
+    EXPECT_EQ(sched_set_policy(current, SCHED_FIFO, 10 + nr), 0);
+    WRITE_ONCE(rt->ready[nr], true);
+    task_set_state(TASK_UNINTERRUPTIBLE);
+    if (!READ_ONCE(rt->release))
+        schedule();
+    WRITE_ONCE(current->state, TASK_RUNNING);
+    rt->order[atomic_inc_return(&rt->next) - 1] = nr;
+    test_spin_us(300);
+}
+
+KTEST(policy, priorities_order)
+{
+    struct rt rt = { .release = false };
+    struct team team = { .arg = &rt };
+
+    pin_to_cpu0();
+    EXPECT_EQ(sched_set_policy(current, SCHED_FIFO, 50), 0);
+    team_start(&team, 4, run_in_order, false);
+    for (unsigned int i = 0; i < 4; i++)
+        while (!READ_ONCE(rt.ready[i]))
+            test_sleep_ms(1);
+    test_sleep_ms(5);
+    WRITE_ONCE(rt.release, true);
+    for (unsigned int i = 0; i < 4; i++)
+        wake_up_task(team.member[i]); /* none runs yet: the caller's priority is higher */
+    EXPECT_EQ(atomic_read(&rt.next), 0);
+    team_join(&team);
+    for (unsigned int i = 0; i < 4; i++)
+        EXPECT_EQ(rt.order[i], 3 - i);
+}
+
+KTEST(policy, arguments)
+{
+    EXPECT_EQ(sched_set_policy(current, SCHED_FIFO, 0), -EINVAL);
+    EXPECT_EQ(sched_set_policy(current, SCHED_RR, 100), -EINVAL);
+    EXPECT_EQ(sched_set_policy(current, SCHED_NORMAL, 1), -EINVAL);
+    EXPECT_EQ(sched_set_policy(current, 77, 0), -EINVAL);
+    EXPECT_EQ(sched_set_policy(current, SCHED_BATCH, 0), 0);
+    EXPECT_EQ(sched_set_policy(current, SCHED_NORMAL, 0), 0);
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 0 }), -EINVAL);
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1UL << (NR_CPUS + 1) }), -EINVAL);
+}
+
+/* A real-time burner leaves nothing; back at normal, others run again. */
+static void burn_rt(struct team *team, unsigned int nr)
+{
+    unsigned long *counts = team->arg;
+    u64 end;
+
+    pin_to_cpu0();
+    if (nr == 1) {
+        while (!team_stopped(team)) {
+            WRITE_ONCE(counts[1], counts[1] + 1);
+            cpu_relax();
+        }
+        return;
+    }
+    test_sleep_ms(5);
+    EXPECT_EQ(sched_set_policy(current, SCHED_FIFO, 20), 0);
+    counts[0] = READ_ONCE(counts[1]);
+    end = clock_monotonic_ns() + 50 * NSEC_PER_MSEC;
+    while (clock_monotonic_ns() < end)
+        cpu_relax();
+    EXPECT_EQ(READ_ONCE(counts[1]), counts[0]);
+    EXPECT_EQ(sched_set_policy(current, SCHED_NORMAL, 0), 0);
+    test_sleep_ms(20);
+    EXPECT(READ_ONCE(counts[1]) > counts[0]);
+    WRITE_ONCE(team->stop, true);
+}
+
+KTEST(policy, fifo_keeps_the_cpu)
+{
+    unsigned long counts[2] = { 0 };
+    struct team team = { .arg = counts };
+
+    team_run(&team, 2, burn_rt, false);
+}
+
+KTEST(affinity, self)
+{
+    for_each_online_cpu(cpu) {
+        EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1UL << cpu }), 0);
+        EXPECT_EQ(smp_processor_id(), cpu);
+        sched_yield_current();
+        EXPECT_EQ(smp_processor_id(), cpu);
+        test_sleep_ms(1);
+        EXPECT_EQ(smp_processor_id(), cpu);
+    }
+}
+
+struct moves {
+    unsigned long allowed[TEAM_MAX]; /* the mask that the mover set last, before it moves on */
+    unsigned int bad;
+};
+
+static void be_moved(struct team *team, unsigned int nr)
+{
+    u64 random = nr + 5;
+
+    while (!team_stopped(team)) {
+        switch (test_random(&random) % 4) {
+        case 0: sched_yield_current(); break;
+        case 1: nanosleep_until(clock_monotonic_ns() + 50 * NSEC_PER_USEC, false, NULL); break;
+        default: test_spin_us(30); break;
+        }
+    }
+}
+
+/* After the call returned, the thread never runs outside of the mask, whatever it was doing. */
+KTEST(affinity, others_running_queued_sleeping)
+{
+    struct team team = { .arg = NULL };
+    unsigned int n = min(2 * nr_cpus_online, TEAM_MAX + 0u);
+    u64 random = 99;
+
+    team_start(&team, n, be_moved, false);
+    test_sleep_ms(20);
+    for (unsigned int i = 0; i < 600; i++) {
+        struct task *t = team.member[test_random(&random) % n];
+        unsigned long bits = test_random(&random) & ((1UL << nr_cpus_online) - 1);
+
+        if (bits == 0)
+            continue;
+        EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ bits }), 0);
+        for (unsigned int k = 0; k < 3; k++) {
+            EXPECT(!READ_ONCE(t->on_cpu) || (bits >> READ_ONCE(t->cpu) & 1));
+            cpu_relax();
+        }
+    }
+    WRITE_ONCE(team.stop, true);
+    team_join(&team);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* wait_ktest.c: wait queues lose no wake-up, count exclusive waiters, and end at deadlines. */
+#include "tests/kernel/team.h"
+#include <linux/errno.h>
+
+#define ROUNDS 5000u
+
+struct ball {
+    struct wait_queue wq[2];
+    unsigned int turn; /* whose turn it is */
+};
+
+/* Every wake-up is needed: one that is lost stops the game, and the test's budget ends it. */
+static void play(struct team *team, unsigned int nr)
+{
+    struct ball *b = team->arg;
+
+    for (unsigned int i = 0; i < ROUNDS; i++) {
+        wait_event(&b->wq[nr], READ_ONCE(b->turn) == nr);
+        WRITE_ONCE(b->turn, 1 - nr);
+        wake_up(&b->wq[1 - nr]);
+    }
+}
+
+KTEST(wait, ping_pong_loses_nothing)
+{
+    struct ball b = { .turn = 0 };
+    struct team team = { .arg = &b };
+
+    wait_queue_init(&b.wq[0]);
+    wait_queue_init(&b.wq[1]);
+    team_run(&team, 2, play, false);
+    EXPECT_EQ(b.turn, 0);
+    team_run(&team, 2, play, true);
+    EXPECT_EQ(b.turn, 0);
+}
+
+struct tokens {
+    struct wait_queue wq;
+    atomic_t available, taken;
+};
+
+static bool take(struct tokens *t)
+{
+    int n = atomic_read(&t->available);
+
+    while (n > 0) {
+        int found = atomic_cmpxchg(&t->available, n, n - 1);
+
+        if (found == n)
+            return true;
+        n = found;
+    }
+    return false;
+}
+
+/* Producers and consumers; wake-ups from a thread that is itself about to sleep on the same queue. */
+static void trade(struct team *team, unsigned int nr)
+{
+    struct tokens *t = team->arg;
+
+    for (unsigned int i = 0; i < ROUNDS; i++) {
+        if (nr % 2 == 0) {
+            atomic_inc_return(&t->available);
+            wake_up(&t->wq);
+        } else {
+            wait_event(&t->wq, take(t));
+            atomic_inc(&t->taken);
+        }
+    }
+}
+
+KTEST(wait, many_to_many)
+{
+    struct tokens t = { .available = ATOMIC_INIT(0) };
+    struct team team = { .arg = &t };
+    unsigned int pairs = min(2 * nr_cpus_online, TEAM_MAX / 2u);
+
+    wait_queue_init(&t.wq);
+    team_run(&team, 2 * pairs, trade, false);
+    EXPECT_EQ(atomic_read(&t.taken), pairs * ROUNDS);
+    EXPECT(list_empty(&t.wq.waiters));
+}
+
+KTEST(wait, deadline)
+{
+    struct wait_queue wq;
+    u64 begin = clock_monotonic_ns();
+
+    wait_queue_init(&wq);
+    EXPECT_EQ(wait_event_timeout(&wq, false, begin + 5 * NSEC_PER_MSEC), -ETIME);
+    EXPECT(clock_monotonic_ns() - begin >= 5 * NSEC_PER_MSEC);
+    EXPECT_EQ(wait_event_timeout(&wq, false, begin), -ETIME);
+    EXPECT_EQ(wait_event_timeout(&wq, true, begin), 0);
+    EXPECT(list_empty(&wq.waiters));
+    EXPECT_EQ(current->state, TASK_RUNNING);
+}
+
+struct gate {
+    struct wait_queue wq;
+    atomic_t asleep, through;
+};
+
+static void pass_exclusively(struct team *team, unsigned int nr)
+{
+    struct gate *g = team->arg;
+    struct wait_entry e = { .link = LIST_HEAD_INIT(e.link), .flags = WAIT_EXCLUSIVE };
+
+    (void)nr;
+    wait_prepare(&g->wq, &e, TASK_UNINTERRUPTIBLE);
+    atomic_inc(&g->asleep);
+    schedule();
+    wait_finish(&g->wq, &e);
+    atomic_inc(&g->through);
+}
+
+static void expect_through(struct gate *g, int n)
+{
+    for (int i = 0; i < 100 && atomic_read(&g->through) < n; i++)
+        test_sleep_ms(2);
+    test_sleep_ms(5);
+    EXPECT_EQ(atomic_read(&g->through), n);
+}
+
+KTEST(wait, exclusive_waiters_are_counted)
+{
+    struct gate g = { .asleep = ATOMIC_INIT(0) };
+    struct team team = { .arg = &g };
+
+    wait_queue_init(&g.wq);
+    team_start(&team, 5, pass_exclusively, false);
+    while (atomic_read(&g.asleep) < 5)
+        test_sleep_ms(1);
+    test_sleep_ms(5);
+    wake_up(&g.wq);
+    expect_through(&g, 1);
+    wake_up_key(&g.wq, 2, 0);
+    expect_through(&g, 3);
+    wake_up_all(&g.wq);
+    expect_through(&g, 5);
+    team_join(&team);
+}
+
+static bool count_calls(struct wait_entry *e, unsigned long key)
+{
+    *(unsigned long *)e->private += key;
+    return true;
+}
+
+KTEST(wait, function_entries_stay)
+{
+    unsigned long sum = 0;
+    struct wait_queue wq;
+    struct wait_entry e = { .func = count_calls, .private = &sum };
+
+    wait_queue_init(&wq);
+    wait_add(&wq, &e);
+    wake_up_key(&wq, 1, 5);
+    wake_up_key(&wq, 0, 7);
+    EXPECT_EQ(sum, 12);
+    wait_remove(&wq, &e);
+    wake_up_key(&wq, 0, 1);
+    EXPECT_EQ(sum, 12);
+}

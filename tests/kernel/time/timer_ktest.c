@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* timer_ktest.c: timers expire in order and not early, cancel waits, functions may arm their timer again. */
+#include "tests/kernel/team.h"
+#include <arch/cpu.h>
+
+#define NR_TIMERS 60u
+
+struct tick {
+    struct timer timer;
+    u64 fired_ns;
+    unsigned int order;
+    atomic_t *next;
+};
+
+static void note(struct timer *t)
+{
+    struct tick *k = container_of(t, struct tick, timer);
+
+    k->fired_ns = clock_monotonic_ns();
+    k->order = (unsigned int)atomic_inc_return(k->next);
+}
+
+static struct tick ticks[NR_TIMERS];
+
+KTEST(timer, order_and_time)
+{
+    atomic_t next = ATOMIC_INIT(0);
+    u64 random = 4, now;
+
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1UL << (nr_cpus_online - 1) }), 0);
+    now = clock_monotonic_ns();
+    for (unsigned int i = 0; i < NR_TIMERS; i++) {
+        ticks[i].next = &next;
+        timer_init(&ticks[i].timer, note);
+        timer_start(&ticks[i].timer, now + 20 * NSEC_PER_MSEC + test_random(&random) % 30 * NSEC_PER_MSEC);
+    }
+    while (atomic_read(&next) < (int)NR_TIMERS)
+        test_sleep_ms(2);
+    for (unsigned int i = 0; i < NR_TIMERS; i++) {
+        EXPECT(!ticks[i].timer.queued);
+        EXPECT(ticks[i].fired_ns >= ticks[i].timer.expires_ns);
+        for (unsigned int j = 0; j < NR_TIMERS; j++)
+            if (ticks[i].timer.expires_ns < ticks[j].timer.expires_ns)
+                EXPECT(ticks[i].order < ticks[j].order);
+    }
+}
+
+KTEST(timer, earlier_one_is_not_late)
+{
+    atomic_t next = ATOMIC_INIT(0);
+    struct tick late = { .next = &next }, early = { .next = &next };
+    u64 now = clock_monotonic_ns();
+
+    timer_init(&late.timer, note);
+    timer_init(&early.timer, note);
+    timer_start(&late.timer, now + 500 * NSEC_PER_MSEC);
+    timer_start(&early.timer, now + 5 * NSEC_PER_MSEC);
+    for (unsigned int i = 0; i < 100 && early.order == 0; i++)
+        test_sleep_ms(1);
+    EXPECT_EQ(early.order, 1);
+    EXPECT_EQ(late.order, 0);
+    EXPECT(timer_cancel(&late.timer));
+    EXPECT(!timer_cancel(&late.timer));
+    EXPECT(!timer_cancel(&early.timer));
+}
+
+struct race {
+    struct timer timer;
+    bool inside, rearm;
+    atomic_t fired;
+};
+
+static void linger(struct timer *t)
+{
+    struct race *r = container_of(t, struct race, timer);
+    u64 end = clock_monotonic_ns() + 20 * NSEC_PER_USEC;
+
+    EXPECT(!xchg(&r->inside, true));
+    while (clock_monotonic_ns() < end)
+        cpu_relax();
+    if (READ_ONCE(r->rearm))
+        timer_start(t, clock_monotonic_ns() + 30 * NSEC_PER_USEC);
+    atomic_inc(&r->fired);
+    smp_store_release(&r->inside, false);
+}
+
+/* Each member cancels its timer from whatever CPU it has come to. */
+static void start_and_cancel(struct team *team, unsigned int nr)
+{
+    struct race *r = (struct race *)team->arg + nr;
+    u64 random = nr + 8;
+
+    timer_init(&r->timer, linger);
+    for (unsigned int i = 0; i < 1500; i++) {
+        int fired;
+
+        WRITE_ONCE(r->rearm, test_random(&random) % 2 == 0);
+        timer_start(&r->timer, clock_monotonic_ns() + test_random(&random) % 40 * NSEC_PER_USEC);
+        if (i % 8 == 0)
+            EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1UL << (i / 8 + nr) % nr_cpus_online }), 0);
+        test_spin_us(test_random(&random) % 60);
+        timer_cancel(&r->timer);
+        EXPECT(!smp_load_acquire(&r->inside));
+        EXPECT(!r->timer.queued);
+        fired = atomic_read(&r->fired);
+        if (i % 64 == 0)
+            test_spin_us(100);
+        EXPECT_EQ(atomic_read(&r->fired), fired);
+    }
+}
+
+KTEST(timer, cancel_is_final)
+{
+    static struct race races[TEAM_MAX];
+    struct team team = { .arg = races };
+
+    team_run(&team, nr_cpus_online, start_and_cancel, false);
+}
