@@ -6,6 +6,7 @@
  *   bool user_mode(const struct pt_regs *)          was it interrupted in user mode?
  *   unsigned long regs_pc(const struct pt_regs *)   program counter
  *   unsigned long regs_sp(const struct pt_regs *)   stack pointer
+ *   long regs_syscall_nr(const struct pt_regs *)    number of the system call; negative: none
  */
 #pragma once
 #include <asm/quire_ptrace.h>

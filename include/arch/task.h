@@ -7,6 +7,7 @@
  * the context switch in <kernel/sched.h>.
  */
 #pragma once
+#include <arch/ptrace.h>
 #include <kernel/types.h>
 
 struct task;
@@ -33,6 +34,9 @@ int __must_check arch_copy_thread(struct task *child, const struct clone_args_k 
 void arch_free_thread(struct task *t);
 /* User registers of @t, at the top of its kernel stack. */
 struct pt_regs *arch_task_regs(const struct task *t);
+
+/* clone(2)'s last two arguments, whose order differs between machines. */
+void arch_clone_order(unsigned long fourth, unsigned long fifth, vaddr_t *child_tid, unsigned long *tls);
 
 /* A program image that is about to run. */
 struct arch_exec {

@@ -31,7 +31,6 @@ struct ksigaction { /* layout of rt_sigaction's argument */
 struct sighand {
     atomic_t refs;
     spinlock_t lock; /* LOCK_SIGHAND */
-    struct rcu_head rcu;
     struct ksigaction action[NSIGNALS];
 };
 
@@ -98,3 +97,27 @@ vaddr_t signal_frame_top(vaddr_t sp, const struct ksigaction *act);
 /* uc_stack of a frame: what to store (SS_AUTODISARM then disables it), and what sigreturn does with it (errors ignored). */
 void signal_save_altstack(stack_t *out);
 void signal_restore_altstack(const stack_t *ss, vaddr_t sp);
+
+/* What fork, exec and exit do with signals; kernel/task is the only caller. */
+void signal_init(void);
+struct sighand *sighand_alloc(void) __must_check;                      /* all default; NULL when out of memory */
+struct sighand *sighand_copy(struct process *from) __must_check;
+void sighand_put(struct sighand *s);
+void sigpending_init(struct sigpending *p);
+void sigpending_flush(struct sigpending *p);
+/* exec: handlers back to default, ignored ones stay ignored. SIGHAND held. */
+void signal_reset_handlers(struct sighand *s);
+/* Recomputes current's or a new task's sigpending_flag. SIGHAND held. */
+void signal_recalc(struct task *t);
+/* Kills every thread of @p but @except; SIGHAND held. Returns how many were told. */
+int signal_kill_threads(struct process *p, struct task *except);
+/* do_exit: the thread no longer takes signals; what it was chosen for goes to another thread. Was it the last one? */
+bool signal_thread_exiting(struct task *t);
+/* TASKLIST held: sends @p's exit signal to its parent and wakes it; true when nobody will wait for @p. */
+bool signal_notify_exit(struct process *p);
+/* Tells the parent that @p stopped or continued (CLD_STOPPED, CLD_CONTINUED). Takes TASKLIST. */
+void signal_notify_parent(struct process *p, int why);
+/* From now on each death by a signal is logged (debug=signal). */
+void signal_log_deaths(void);
+/* The name for messages: "SIGSEGV". */
+const char *signal_name(int sig);

@@ -30,6 +30,8 @@ extern const struct syscall_def __syscalls_start[], __syscalls_end[];
 extern syscall_fn syscall_table[NR_SYSCALLS]; /* never NULL: holes return -ENOSYS */
 const char *syscall_name(unsigned int nr);
 void syscall_init(void);
+/* From now on each call of a number that does not exist is logged, once per number (debug=syscall). */
+void syscall_log_unknown(void);
 /* User registers of the current system call (for clone, execve, sigreturn). */
 struct pt_regs *current_regs(void);
 

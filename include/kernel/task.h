@@ -189,6 +189,8 @@ void task_init(void);
 /* Finds by thread id / thread-group id; returns with a reference or NULL. Takes TASKLIST. */
 struct task *task_find_get(pid_t tid);
 struct process *process_find_get(pid_t tgid);
+/* The process behind a pidfd, as its id; -EBADF when @fd is none. A non-blocking one adds WNOHANG to *@wait_options. */
+pid_t pidfd_tgid(int fd, int *wait_options);
 static inline void task_get(struct task *t)
 {
     atomic_inc(&t->refs);
@@ -200,6 +202,10 @@ static inline void process_get(struct process *p)
     atomic_inc(&p->refs);
 }
 void process_put(struct process *p);
+
+extern int nr_tasks;   /* [T] threads, the kernel's included */
+pid_t pid_last(void);  /* the id given out last */
+u64 process_nr_forks(void); /* processes and threads ever made */
 
 extern spinlock_t tasklist_lock;
 extern struct list_head all_tasks; /* [T] */
@@ -226,6 +232,8 @@ u64 task_rlimit(int which); /* soft limit of the current process */
 
 /* May current look into or change @p (ptrace's rule: same ids, and dumpable; or capability)? For /proc and process_vm_*. */
 bool process_may_access(struct process *p);
+/* Has the group no member whose parent is outside it but in its session (POSIX)? Takes TASKLIST. */
+bool pgrp_is_orphaned(pid_t pgid);
 /* CPU time of a process in ns: living and dead threads. Takes TASKLIST. */
 void process_times(struct process *p, u64 *user_ns, u64 *sys_ns);
 

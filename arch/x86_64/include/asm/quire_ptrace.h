@@ -41,3 +41,8 @@ static inline unsigned long regs_sp(const struct pt_regs *regs)
 {
     return regs->rsp;
 }
+
+static inline long regs_syscall_nr(const struct pt_regs *regs)
+{
+    return regs->orig_rax;
+}
