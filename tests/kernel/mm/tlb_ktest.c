@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tlb_ktest.c: stale translations. QEMU's TLB keeps an entry until it is flushed, so what is left out here shows. The tests
+ * with a second CPU need -smp 2 or more.
+ */
+#include <kernel/sched.h>
+#include <mm/pt_walk.h>
+#include "pt_test.h"
+
+/* One round for the whole of a large unmapping, however many batches. */
+KTEST(tlb, one_flush_per_operation)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(300 * PAGE_SIZE, RW, ANON);
+    u64 before;
+
+    for (unsigned int i = 0; i < 300; i++)
+        EXPECT(test_write(va + i * PAGE_SIZE, i));
+    before = vmstat_sum(VMSTAT_tlb_flush_local) + vmstat_sum(VMSTAT_tlb_flush_rounds);
+    EXPECT_EQ(mm_munmap(mm, va, 300 * PAGE_SIZE), 0);
+    EXPECT_EQ(vmstat_sum(VMSTAT_tlb_flush_local) + vmstat_sum(VMSTAT_tlb_flush_rounds) - before, 1);
+    EXPECT_EQ(test_read(va), ~0ULL);
+    test_mm_leave();
+}
+
+/* What the CPU has cached is not used after the call that changed it. */
+KTEST(tlb, own_cpu)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(3 * PAGE_SIZE, RW, ANON);
+
+    EXPECT(test_write(va, 1) && test_write(va + PAGE_SIZE, 2) && test_write(va + 2 * PAGE_SIZE, 3));
+    EXPECT_EQ(mm_mprotect(mm, va, PAGE_SIZE, PROT_READ), 0);
+    EXPECT(!test_write(va, 9));
+    EXPECT_EQ(mm_mprotect(mm, va, PAGE_SIZE, PROT_NONE), 0);
+    EXPECT_EQ(test_read(va), ~0ULL);
+    EXPECT_EQ(mm_munmap(mm, va + PAGE_SIZE, PAGE_SIZE), 0);
+    EXPECT_EQ(test_read(va + PAGE_SIZE), ~0ULL);
+    EXPECT_EQ(test_read(va + 2 * PAGE_SIZE), 3);
+    EXPECT_EQ(test_map_file(va + PAGE_SIZE, PAGE_SIZE, RW, ANON, NULL), va + PAGE_SIZE);
+    EXPECT_EQ(test_read(va + PAGE_SIZE), 0);
+    test_mm_leave();
+}
+
+/* A thread on another CPU that does one thing at a time for the test. */
+enum order { ORDER_NONE, ORDER_READ, ORDER_WRITE, ORDER_IDLE, ORDER_QUIT };
+struct helper {
+    struct mm *mm;
+    vaddr_t va;
+    u64 value;   /* read, or ~0; to write */
+    bool ok;
+    u32 order;   /* enum order; ORDER_NONE when done */
+    u32 cpu;
+    bool gone;
+};
+
+static int helper_main(void *arg)
+{
+    struct helper *h = arg;
+
+    mm_get(h->mm);
+    mm_set_current(h->mm);
+    for (;;) {
+        u32 order = smp_load_acquire(&h->order);
+
+        switch (order) {
+        case ORDER_READ:
+            h->value = test_read(h->va);
+            break;
+        case ORDER_WRITE:
+            h->ok = test_write(h->va, h->value);
+            break;
+        case ORDER_IDLE: /* a kernel thread on borrowed tables */
+            mm_set_current(NULL);
+            break;
+        case ORDER_QUIT:
+            if (current->mm != NULL)
+                mm_set_current(NULL);
+            smp_store_release(&h->gone, true);
+            return 0;
+        default:
+            cpu_relax();
+            continue;
+        }
+        h->cpu = smp_processor_id();
+        smp_store_release(&h->order, ORDER_NONE);
+    }
+}
+
+static void order(struct helper *h, enum order o)
+{
+    smp_store_release(&h->order, o);
+    while (smp_load_acquire(&h->order) != ORDER_NONE && !smp_load_acquire(&h->gone))
+        cpu_relax();
+}
+
+static u64 remote_read(struct helper *h, vaddr_t va)
+{
+    h->va = va;
+    order(h, ORDER_READ);
+    return h->value;
+}
+
+static bool remote_write(struct helper *h, vaddr_t va, u64 v)
+{
+    h->va = va;
+    h->value = v;
+    order(h, ORDER_WRITE);
+    return h->ok;
+}
+
+/* The test thread stays on CPU 0, the helper on CPU 1. False: there is no second CPU. */
+static bool start_helper(struct helper *h, struct mm *mm)
+{
+    struct task *t;
+
+    if (nr_cpus_online < 2) {
+        ktest_skip("needs two CPUs");
+        return false;
+    }
+    *h = (struct helper){ .mm = mm };
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1 }), 0);
+    t = kernel_thread(helper_main, h, "tlb-helper");
+    EXPECT(!IS_ERR(t));
+    EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ 2 }), 0);
+    return true;
+}
+
+static void stop_helper(struct helper *h)
+{
+    order(h, ORDER_QUIT);
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ ~0UL }), 0);
+}
+
+KTEST(tlb, other_cpu)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(64 * PAGE_SIZE, RW, ANON);
+    struct helper h;
+
+    if (!start_helper(&h, mm)) {
+        test_mm_leave();
+        return;
+    }
+    for (unsigned int i = 0; i < 50; i++) {
+        EXPECT(remote_write(&h, va, i));
+        EXPECT_EQ(h.cpu, 1);
+        EXPECT_EQ(test_read(va), i);
+        EXPECT_EQ(mm_mprotect(mm, va, PAGE_SIZE, PROT_READ), 0);
+        EXPECT(!remote_write(&h, va, 1));
+        EXPECT_EQ(remote_read(&h, va), i);
+        EXPECT_EQ(mm_mprotect(mm, va, PAGE_SIZE, RW), 0);
+        EXPECT(remote_write(&h, va, i + 1));
+        EXPECT_EQ(mm_munmap(mm, va, PAGE_SIZE), 0);
+        EXPECT_EQ(remote_read(&h, va), ~0ULL);
+        EXPECT_EQ(test_map_file(va, PAGE_SIZE, RW, ANON, NULL), va);
+        EXPECT_EQ(remote_read(&h, va), 0);
+    }
+    stop_helper(&h);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
+/* Copy-on-write on one CPU is seen by the other, which has the old page cached. */
+KTEST(tlb, cow_on_other_cpu)
+{
+    struct mm *mm = test_mm_enter(), *child;
+    vaddr_t va = test_map(PAGE_SIZE, RW, ANON);
+    struct helper h;
+
+    if (!start_helper(&h, mm)) {
+        test_mm_leave();
+        return;
+    }
+    for (unsigned int i = 0; i < 20; i++) {
+        EXPECT(remote_write(&h, va, i));
+        child = mm_fork(mm);
+        EXPECT(!IS_ERR(child));
+        EXPECT_EQ(remote_read(&h, va), i);
+        EXPECT(test_write(va, 1000 + i)); /* the parent's copy */
+        EXPECT_EQ(remote_read(&h, va), 1000 + i);
+        EXPECT(remote_write(&h, va, i));
+        EXPECT_EQ(*(u64 *)page_to_virt(test_page(child, va)), i);
+        mm_put(child);
+    }
+    stop_helper(&h);
+    test_mm_leave();
+}
+
+/* A CPU that only borrows the tables takes part in one flush, and then no more. */
+KTEST(tlb, lazy_cpu_leaves)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(8 * PAGE_SIZE, RW, ANON);
+    struct helper h;
+    u64 ipis;
+
+    if (!start_helper(&h, mm)) {
+        test_mm_leave();
+        return;
+    }
+    EXPECT(remote_write(&h, va, 1));
+    EXPECT(cpumask_test(&mm->cpus, 1));
+    order(&h, ORDER_IDLE);
+    EXPECT(cpumask_test(&mm->cpus, 1));
+    EXPECT_EQ(mm_munmap(mm, va, PAGE_SIZE), 0);
+    EXPECT(!cpumask_test(&mm->cpus, 1));
+    ipis = vmstat_sum(VMSTAT_tlb_flush_ipis);
+    for (unsigned int i = 1; i < 8; i++) {
+        EXPECT(test_write(va + i * PAGE_SIZE, 1));
+        EXPECT_EQ(mm_munmap(mm, va + i * PAGE_SIZE, PAGE_SIZE), 0);
+    }
+    EXPECT_EQ(vmstat_sum(VMSTAT_tlb_flush_ipis), ipis);
+    stop_helper(&h);
+    test_mm_leave();
+}
+
+/* The address space dies while another CPU still has its tables loaded. */
+KTEST(tlb, exit_with_a_lazy_cpu)
+{
+    struct helper h;
+
+    for (unsigned int i = 0; i < 10; i++) {
+        struct mm *mm = test_mm_enter();
+        vaddr_t va = test_map(4 * PAGE_SIZE, RW, ANON);
+
+        if (!start_helper(&h, mm)) {
+            test_mm_leave();
+            return;
+        }
+        EXPECT(remote_write(&h, va, 1));
+        EXPECT(test_write(va + PAGE_SIZE, 1));
+        order(&h, ORDER_IDLE);
+        test_mm_leave();
+        stop_helper(&h);
+    }
+}
+
+KTEST(tlb, gather_without_memory_for_a_batch)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(100 * PAGE_SIZE, RW, ANON);
+
+    for (unsigned int i = 0; i < 100; i++)
+        EXPECT(test_write(va + i * PAGE_SIZE, i));
+    fail_set_nth(current, 1);
+    EXPECT_EQ(mm_munmap(mm, va, 100 * PAGE_SIZE), 0);
+    fail_set_nth(current, 0);
+    EXPECT_EQ(mm_rss(mm), 0);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
