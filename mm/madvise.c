@@ -209,14 +209,19 @@ static int advice_init(struct advice *a, struct mm *mm, vaddr_t start, size_t le
     return a->end == start;
 }
 
-SYSCALL3(madvise, vaddr_t, start, size_t, len, int, behavior)
+int mm_madvise(struct mm *mm, vaddr_t start, size_t len, int behavior)
 {
     struct advice a;
-    int err = advice_init(&a, current->mm, start, len, behavior);
+    int err = advice_init(&a, mm, start, len, behavior);
 
     if (err)
         return err < 0 ? err : 0;
     return do_madvise(&a);
+}
+
+SYSCALL3(madvise, vaddr_t, start, size_t, len, int, behavior)
+{
+    return mm_madvise(current->mm, start, len, behavior);
 }
 
 /* Applies the vector to @mm: bytes advised, or the error of the first range when that failed at once. */
@@ -225,16 +230,13 @@ static long advise_vector(struct mm *mm, const struct iovec __user *vec, size_t 
     long done = 0;
 
     for (size_t i = 0; i < n; i++) {
-        struct advice a;
         struct iovec iov;
         int err;
 
         if (copy_from_user(&iov, vec + i, sizeof(iov)))
             return done ? done : -EFAULT;
-        err = advice_init(&a, mm, (vaddr_t)iov.iov_base, iov.iov_len, behavior);
-        if (err == 0)
-            err = do_madvise(&a);
-        if (err < 0)
+        err = mm_madvise(mm, (vaddr_t)iov.iov_base, iov.iov_len, behavior);
+        if (err)
             return done ? done : err;
         done += (long)iov.iov_len;
     }

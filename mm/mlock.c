@@ -154,9 +154,8 @@ static unsigned long locked_pages(struct mm *mm, vaddr_t start, size_t len)
     return n;
 }
 
-static long do_mlock(vaddr_t start, size_t len, unsigned long lock)
+int mm_mlock(struct mm *mm, vaddr_t start, size_t len, unsigned long lock)
 {
-    struct mm *mm = current->mm;
     unsigned long limit, want;
     int err;
 
@@ -181,21 +180,8 @@ static long do_mlock(vaddr_t start, size_t len, unsigned long lock)
     return err == -ENOMEM ? -EAGAIN : err;
 }
 
-SYSCALL2(mlock, vaddr_t, start, size_t, len)
+int mm_munlock(struct mm *mm, vaddr_t start, size_t len)
 {
-    return do_mlock(start, len, VM_LOCKED);
-}
-
-SYSCALL3(mlock2, vaddr_t, start, size_t, len, int, flags)
-{
-    if (flags & ~MLOCK_ONFAULT)
-        return -EINVAL;
-    return do_mlock(start, len, VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0));
-}
-
-SYSCALL2(munlock, vaddr_t, start, size_t, len)
-{
-    struct mm *mm = current->mm;
     int err;
 
     len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
@@ -218,9 +204,8 @@ static void lock_all(struct mm *mm, unsigned long lock)
     }
 }
 
-SYSCALL1(mlockall, int, flags)
+int mm_mlockall(struct mm *mm, int flags)
 {
-    struct mm *mm = current->mm;
     unsigned long lock = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
     int err;
 
@@ -244,9 +229,8 @@ SYSCALL1(mlockall, int, flags)
     return 0;
 }
 
-SYSCALL0(munlockall)
+int mm_munlockall(struct mm *mm)
 {
-    struct mm *mm = current->mm;
     int err = mmap_write_lock_killable(mm);
 
     if (err)
@@ -255,4 +239,31 @@ SYSCALL0(munlockall)
     lock_all(mm, 0);
     mmap_write_unlock(mm);
     return 0;
+}
+
+SYSCALL2(mlock, vaddr_t, start, size_t, len)
+{
+    return mm_mlock(current->mm, start, len, VM_LOCKED);
+}
+
+SYSCALL3(mlock2, vaddr_t, start, size_t, len, int, flags)
+{
+    if (flags & ~MLOCK_ONFAULT)
+        return -EINVAL;
+    return mm_mlock(current->mm, start, len, VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0));
+}
+
+SYSCALL2(munlock, vaddr_t, start, size_t, len)
+{
+    return mm_munlock(current->mm, start, len);
+}
+
+SYSCALL1(mlockall, int, flags)
+{
+    return mm_mlockall(current->mm, flags);
+}
+
+SYSCALL0(munlockall)
+{
+    return mm_munlockall(current->mm);
 }

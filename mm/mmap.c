@@ -111,7 +111,7 @@ long mm_choose_address(struct mm *mm, const struct mmap_request *r, struct vma *
 static int check_file(const struct mmap_request *r, unsigned long *flags)
 {
     struct file *f = r->file;
-    u64 max_pages = (S_ISREG(f->inode->mode) ? ~0UL >> 1 : ~0UL) >> PAGE_SHIFT;
+    u64 max_pages = ~0UL >> 1 >> PAGE_SHIFT; /* offsets in files are signed */
 
     if (r->len >> PAGE_SHIFT > max_pages || r->pgoff > max_pages - (r->len >> PAGE_SHIFT))
         return -EOVERFLOW;

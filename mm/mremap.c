@@ -288,13 +288,14 @@ static long remap(struct remap *r)
     return move_area(r, v, next);
 }
 
-SYSCALL5(mremap, vaddr_t, addr, size_t, old_len, size_t, new_len, unsigned long, flags, vaddr_t, new_addr)
+long mm_mremap(struct mm *mm, const struct mremap_request *q)
 {
-    struct remap r = { .mm = current->mm,
-                       .old = addr,
-                       .new = new_addr,
-                       .old_len = PAGE_ALIGN(old_len),
-                       .new_len = PAGE_ALIGN(new_len),
+    unsigned long flags = q->flags;
+    struct remap r = { .mm = mm,
+                       .old = q->addr,
+                       .new = q->new_addr,
+                       .old_len = PAGE_ALIGN(q->old_len),
+                       .new_len = PAGE_ALIGN(q->new_len),
                        .flags = flags };
     long ret;
     int err;
@@ -303,9 +304,9 @@ SYSCALL5(mremap, vaddr_t, addr, size_t, old_len, size_t, new_len, unsigned long,
         return -EINVAL;
     if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE))
         return -EINVAL;
-    if (flags & MREMAP_DONTUNMAP && old_len != new_len)
+    if (flags & MREMAP_DONTUNMAP && q->old_len != q->new_len)
         return -EINVAL;
-    if (!IS_ALIGNED(addr, PAGE_SIZE) || r.new_len == 0)
+    if (!IS_ALIGNED(q->addr, PAGE_SIZE) || r.new_len == 0)
         return -EINVAL;
     err = mmap_write_lock_killable(r.mm);
     if (err)
@@ -316,4 +317,13 @@ SYSCALL5(mremap, vaddr_t, addr, size_t, old_len, size_t, new_len, unsigned long,
     if (r.populate != r.populate_end && !IS_ERR((void *)ret))
         (void)mm_populate_areas(r.mm, r.populate, r.populate_end, true);
     return ret;
+}
+
+SYSCALL5(mremap, vaddr_t, addr, size_t, old_len, size_t, new_len, unsigned long, flags, vaddr_t, new_addr)
+{
+    struct mremap_request q = {
+        .addr = addr, .old_len = old_len, .new_len = new_len, .flags = flags, .new_addr = new_addr
+    };
+
+    return mm_mremap(current->mm, &q);
 }

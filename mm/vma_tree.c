@@ -128,8 +128,8 @@ void vma_tree_insert(struct mm *mm, struct vma *v, struct vma *prev, struct vma 
     *(prev ? &prev->next : &mm->first_vma) = v;
     *(next ? &next->prev : &mm->last_vma) = v;
     rb_insert_at(&v->node, parent, link);
+    gap_changed(next); /* before a rotation, which relies on right values */
     rb_insert_color_augmented(&v->node, &mm->vmas, gap_recompute);
-    gap_changed(next);
     v->detached = false;
     mm->nr_vmas++;
     change_end(mm);
@@ -142,8 +142,8 @@ void vma_tree_remove(struct mm *mm, struct vma *v)
     change_begin(mm);
     *(prev ? &prev->next : &mm->first_vma) = next;
     *(next ? &next->prev : &mm->last_vma) = prev;
+    gap_changed(next); /* before a rotation, which relies on right values */
     rb_erase_augmented(&v->node, &mm->vmas, gap_recompute);
-    gap_changed(next);
     WRITE_ONCE(v->detached, true);
     mm->nr_vmas--;
     change_end(mm);

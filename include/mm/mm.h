@@ -182,6 +182,19 @@ long mm_mmap(struct mm *mm, const struct mmap_request *req);
 int mm_munmap(struct mm *mm, vaddr_t start, size_t len);
 int mm_mprotect(struct mm *mm, vaddr_t start, size_t len, unsigned long prot);
 long mm_brk(struct mm *mm, vaddr_t brk);
+struct mremap_request {
+    vaddr_t addr;
+    size_t old_len, new_len;
+    unsigned long flags; /* MREMAP_* */
+    vaddr_t new_addr;    /* MREMAP_FIXED; else a hint */
+};
+long mm_mremap(struct mm *mm, const struct mremap_request *req);
+int mm_madvise(struct mm *mm, vaddr_t start, size_t len, int behavior);
+/* @lock: VM_LOCKED, or VM_LOCKED | VM_LOCKONFAULT. */
+int mm_mlock(struct mm *mm, vaddr_t start, size_t len, unsigned long lock);
+int mm_munlock(struct mm *mm, vaddr_t start, size_t len);
+int mm_mlockall(struct mm *mm, int flags); /* MCL_* */
+int mm_munlockall(struct mm *mm);
 /* exec: a private area of anonymous memory (bss, stack) with exactly these VM_ flags. 0 or -errno. */
 int mm_map_anon_fixed(struct mm *mm, vaddr_t start, size_t len, unsigned long vm_flags);
 /* Makes pages of [start,end) present with the right access as a fault would; 0 or -errno (-EFAULT, -ENOMEM, -EINTR). */
