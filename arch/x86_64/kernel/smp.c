@@ -41,7 +41,7 @@ static unsigned int nr_stopped;
 
 extern char trampoline_start[], trampoline_end[];
 extern char trampoline_cr3[], trampoline_cr4[], trampoline_efer[];
-extern char trampoline_stack[], trampoline_cpu[], trampoline_entry[];
+extern char trampoline_root[], trampoline_stack[], trampoline_cpu[], trampoline_entry[];
 
 static void set_max_cpus(const char *value)
 {
@@ -96,6 +96,8 @@ static void fill_trampoline(void *page, struct cpu *c, void *stack)
         (u32)((unsigned long)(la57 ? boot_pml5 : boot_pml4) - KERNEL_LINK_OFFSET);
     *(u32 *)low(page, trampoline_cr4) = la57 ? CR4_LA57 : 0;
     *(u32 *)low(page, trampoline_efer) = EFER_LME | (cpu_features.nx ? EFER_NXE : 0);
+    /* No user address space exists yet, so these are the kernel's own tables. */
+    *(u64 *)low(page, trampoline_root) = read_cr3();
     *(u64 *)low(page, trampoline_stack) = (u64)stack + KIB(16);
     *(u64 *)low(page, trampoline_cpu) = (u64)c;
     *(u64 *)low(page, trampoline_entry) = (u64)start_secondary;

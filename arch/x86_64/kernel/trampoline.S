@@ -60,16 +60,7 @@ protected:
     ljmp *AT(far64)(%ebx)
     .code64
 long_mode:
-    mov AT(trampoline_stack)(%rbx), %rsp
-    mov AT(trampoline_cpu)(%rbx), %rax
-    mov %rax, %rdi
-    mov %rax, %rdx
-    shr $32, %rdx
-    mov $MSR_GS_BASE, %ecx
-    wrmsr
-    xor %ebp, %ebp
-    mov AT(trampoline_entry)(%rbx), %rax
-    push $0
+    movabs $secondary_high, %rax
     jmp *%rax
 
     .balign 8
@@ -89,12 +80,33 @@ far64:
     .short 0x08
     .balign 8
     .globl trampoline_cr3, trampoline_cr4, trampoline_efer
-    .globl trampoline_stack, trampoline_cpu, trampoline_entry
+    .globl trampoline_root, trampoline_stack, trampoline_cpu, trampoline_entry
 trampoline_cr3:   .long 0
 trampoline_cr4:   .long 0
 trampoline_efer:  .long 0
     .balign 8
+trampoline_root:  .quad 0
 trampoline_stack: .quad 0
 trampoline_cpu:   .quad 0
 trampoline_entry: .quad 0
 trampoline_end:
+
+/*
+ * The kernel's text lies at this address in the early and in the final tables; the stack only in
+ * the final ones.
+ */
+    .text
+secondary_high:
+    mov AT(trampoline_root)(%rbx), %rcx
+    mov AT(trampoline_stack)(%rbx), %rsp
+    mov AT(trampoline_cpu)(%rbx), %rdi
+    mov AT(trampoline_entry)(%rbx), %rsi
+    mov %rcx, %cr3
+    mov %rdi, %rax
+    mov %rdi, %rdx
+    shr $32, %rdx
+    mov $MSR_GS_BASE, %ecx
+    wrmsr
+    xor %ebp, %ebp
+    push $0
+    jmp *%rsi
