@@ -19,6 +19,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/reboot.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -28,11 +29,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* reboot(2): the numbers of <linux/reboot.h>, which musl's headers do not carry. */
-#define REBOOT_MAGIC1       0xfee1dead
-#define REBOOT_MAGIC2       672274793
-#define REBOOT_CMD_RESTART2 0xa1b2c3d4
 
 #define MAX_ARGS 64
 
@@ -174,7 +170,8 @@ static void end_machine(int status)
     sync();
     if (status != 0) {
         snprintf(how, sizeof(how), "exit=%d", status);
-        syscall(SYS_reboot, REBOOT_MAGIC1, REBOOT_MAGIC2, REBOOT_CMD_RESTART2, how);
+        syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_RESTART2,
+                how);
         warn("reboot with %s", how);
     }
     reboot(RB_POWER_OFF);

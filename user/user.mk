@@ -18,6 +18,10 @@ USER_Q := $(if $(V),,@)
 USER_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror \
                -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter -Wno-format-truncation \
                -fno-strict-aliasing -ffunction-sections -fdata-sections -MMD -MP
+# musl brings no <linux/...>: Linux's own headers come last, so that they only fill the gap.
+USER_UAPI ?= $(if $(findstring musl,$(USER_CC)),-idirafter /usr/include \
+               -idirafter /usr/include/$(shell gcc -print-multiarch))
+USER_CFLAGS += $(USER_UAPI)
 USER_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,noseparate-code
 
 USER_LIB_SRC := $(sort $(wildcard user/lib/*.c))

@@ -38,6 +38,9 @@ struct ktap_case {
     void (*fn)(void);
 };
 
+/* An address where nothing is mapped; volatile, so that compilers do not reason about it. */
+KTAP_UNUSED static char *volatile ktap_nowhere = (char *)16;
+
 static int ktap_failures;
 static char *ktap_reason; /* shared with the child */
 

@@ -40,8 +40,19 @@ TEST(lock_makes_resident)
     CHECK(!has_vmflag(p, "lo"));
     CHECK_MAPS(p, 4, "|w|ww|w");
     CHECK_OK(munlock(p, 4 * page_size));
-    CHECK_MAPS(p, 4, "|wwww");
     CHECK_EQ(count_present(p, 4), 2);
+}
+
+TEST(unlock_merges)
+{
+    char *p = map_pages(4, RW);
+
+    need_mlock();
+    memset(p, 1, 4 * page_size);
+    CHECK_OK(mlock(p + page_size, 2 * page_size));
+    CHECK_MAPS(p, 4, "|w|ww|w");
+    CHECK_OK(munlock(p, 4 * page_size));
+    CHECK_MAPS(p, 4, "|wwww");
 }
 
 TEST(status_counts_locked)
@@ -226,7 +237,7 @@ TEST(munmap_part_of_locked)
     CHECK_MAPS(p, 4, "|w.|ww");
 }
 
-KTAP_MAIN(CASE(lock_makes_resident), CASE(status_counts_locked), CASE(addresses_are_rounded),
+KTAP_MAIN(CASE(lock_makes_resident), CASE(unlock_merges), CASE(status_counts_locked), CASE(addresses_are_rounded),
           CASE(read_only_locks_too), CASE(writable_private_breaks_cow), CASE(prot_none_is_enomem),
           CASE(error_table), CASE(mlock2_onfault), CASE(mlockall_current), CASE(mlockall_future),
           CASE(mlockall_onfault), CASE(fork_does_not_inherit), CASE(limit_is_kept),
