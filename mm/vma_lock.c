@@ -17,9 +17,9 @@
  * Barriers. R1-R3 against W1-W3 is store buffering (Dekker): each side stores, then looks at the other's word. On
  * x86 the locked increment is enough; on POWER nothing weaker than sync on *both* sides forbids that each
  * misses the other (lwsync does not order a store before a later load), so both use smp_mb(), and the increment itself is
- * relaxed. R3 reads v->lock_seq before mm->lock_seq, with acquire: a reader that sees W1 of a later writer thereby
- * sees at least the mm->lock_seq which that writer read, and cannot mistake the area for unlocked. Reading a
- * newer mm->lock_seq pairs with the release in W5, so R4 sees all of W4. R5's release and W3's acquire order the fault's
+ * relaxed. A writer that comes after R1 waits for the reader, so all that R3 must recognise is one that came before; the order of
+ * its two loads does not matter. Reading a newer mm->lock_seq, with acquire, pairs with the release in W5, so R4 sees all of
+ * W4. R5's release and W3's acquire order the fault's
  * work before the change. models/vma_lock.pml checks the protocol under sequential consistency and shows that
  * each of its steps is needed.
  *
@@ -74,7 +74,7 @@ void vma_write_lock(struct vma *v)
     ASSERT(rwsem_is_write_locked(&v->mm->mmap_lock));
     if (v->lock_seq == seq)
         return;
-    smp_store_release(&v->lock_seq, seq);
+    WRITE_ONCE(v->lock_seq, seq);
     smp_mb(); /* W2 */
     if (unlikely(smp_load_acquire(&v->readers) != 0))
         wait_for_readers(v);
@@ -85,7 +85,7 @@ static inline bool read_trylock(struct mm *mm, struct vma *v, vaddr_t va)
 {
     (void)__atomic_fetch_add(&v->readers, 1, __ATOMIC_RELAXED);
     smp_mb(); /* R2 */
-    if (likely(smp_load_acquire(&v->lock_seq) != smp_load_acquire(&mm->lock_seq)) &&
+    if (likely(READ_ONCE(v->lock_seq) != smp_load_acquire(&mm->lock_seq)) &&
         likely(!v->detached && va >= v->start && va < v->end))
         return true;
     vma_read_unlock(v);
