@@ -117,6 +117,7 @@ static void check_leaf(struct check *c, pte_t e, unsigned int level, vaddr_t va)
 static void check_table(struct check *c, const pte_t *base, unsigned int level, vaddr_t va)
 {
     const struct page *table = pt_table_page(base);
+    vaddr_t first = va;
     unsigned int used = 0;
 
     c->tables += 1UL << pt_table_order(level);
@@ -133,7 +134,7 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
         else if (pte_is_leaf(e, level))
             check_leaf(c, e, level, va);
     }
-    require(c, used == table->pt_used, va, "table's count of used entries is wrong");
+    require(c, used == table->pt_used, first, "table's count of used entries is wrong");
 }
 
 int pt_check(struct mm *mm)

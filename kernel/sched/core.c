@@ -314,41 +314,18 @@ static struct task *pick_next(struct rq *rq, struct task *prev)
     return first;
 }
 
-/* Kernel threads run on whatever address space is loaded and hold a reference to the structure. */
-static void switch_mm(struct rq *rq, const struct task *prev, const struct task *next)
-{
-    struct cpu *cpu = this_cpu();
-    struct mm *active = cpu->active_mm;
-
-    if (!next->mm) {
-        if (prev->mm)
-            mm_grab(active);
-        return;
-    }
-    if (next->mm != active) {
-        mm_switch(active, next->mm);
-        cpu->active_mm = next->mm;
-    }
-    if (!prev->mm)
-        rq->drop_mm = active;
-}
-
 /* Runs in the context that was switched to, interrupts off. */
 static void finish_switch(struct task *prev)
 {
     struct rq *rq = this_rq();
     struct task *leaving = rq->leaving;
-    struct mm *mm = rq->drop_mm;
     bool dead = prev->state == TASK_DEAD;
 
     rq->leaving = NULL;
-    rq->drop_mm = NULL;
     smp_store_release(&prev->on_cpu, false);
     /* From here on prev may run elsewhere. */
     if (leaving)
         sched_place(leaving);
-    if (mm)
-        mm_drop(mm);
     if (dead)
         task_put(prev);
 }
@@ -389,7 +366,8 @@ static void switch_away(bool preempted)
         rq_unlock(rq);
         if (prev == rq->idle)
             smp_mb(); /* RCU: curr says "not idle" before anything that the task reads */
-        switch_mm(rq, prev, next);
+        if (next->mm != prev->mm)
+            mm_switch(prev->mm, next->mm); /* a kernel thread borrows what is loaded: mm/tlb.c */
         finish_switch(arch_switch_to(prev, next));
     }
     preempt_enable_no_resched();

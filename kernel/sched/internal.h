@@ -30,7 +30,6 @@ struct rq {
     u64 last_schedule_ns;     /* for the watch against lock-ups */
     bool lockup_told;
     struct task *leaving;     /* curr must go to another CPU once it is switched out */
-    struct mm *drop_mm;       /* borrowed address space to give back after the switch */
     u64 nr_switches;
     long nr_uninterruptible;  /* sleepers of that kind that went from here, minus those woken here; only the sum counts */
 } __aligned(64);
