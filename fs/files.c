@@ -178,7 +178,7 @@ void files_get(struct files *fs)
 /* What close(2) does with a file that left a table. */
 static void file_close(struct files *fs, struct file *f)
 {
-    if (f->f_mode & FMODE_LOCKED)
+    if (unlikely(READ_ONCE(f->inode->locks) != NULL))
         locks_release_posix(f, fs);
     file_put(f);
 }
@@ -379,15 +379,19 @@ int fd_alloc_install(struct file *f, unsigned int flags)
     return fd;
 }
 
-bool fd_get_cloexec(int fd)
+bool files_is_cloexec(struct files *fs, int fd)
 {
-    struct files *fs = current->files;
     bool on;
 
     spin_lock(&fs->lock);
     on = (unsigned int)fd < fs->cap && bit_test(fs->cloexec, (unsigned int)fd);
     spin_unlock(&fs->lock);
     return on;
+}
+
+bool fd_get_cloexec(int fd)
+{
+    return files_is_cloexec(current->files, fd);
 }
 
 int fd_set_cloexec(int fd, bool on)

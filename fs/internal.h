@@ -213,6 +213,7 @@ int fd_reserve_from(unsigned int min, unsigned int flags);
 void fd_install(int fd, struct file *f);       /* makes a reserved one visible, takes the reference over */
 void fd_unreserve(int fd);
 bool fd_get_cloexec(int fd);
+bool files_is_cloexec(struct files *fs, int fd);
 int fd_set_cloexec(int fd, bool on);
 
 /* ---- open.c ---- */
@@ -227,7 +228,6 @@ int truncate_inode(struct inode *i, u64 size);
 long locks_fcntl(struct file *f, unsigned int cmd, void __user *arg);
 void locks_release_posix(struct file *f, struct files *owner); /* close(2) of any descriptor */
 void locks_release_file(struct file *f);
-void locks_show(struct seq *s);
 
 /* ---- pipe.c ---- */
 extern const struct file_ops pipe_fops;

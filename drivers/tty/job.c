@@ -23,6 +23,11 @@ void tty_signal_foreground(struct tty *t, int sig)
         (void)signal_send_pgrp(pgrp, sig, NULL);
 }
 
+pid_t tty_foreground_pgrp(const struct tty *t)
+{
+    return t ? READ_ONCE(t->pgrp) : -1;
+}
+
 /* The signal would do nothing to current. */
 static bool signal_is_silent(int sig)
 {

@@ -290,5 +290,8 @@ void proc_create_ops(const char *path, mode_t mode, const struct file_ops *fop, 
 
 /* tty: input from a driver, any context. */
 void console_input(char c);
+/* Foreground process group of @t (NULL: -1), for /proc/PID/stat. */
+struct tty;
+pid_t tty_foreground_pgrp(const struct tty *t);
 /* The console's controlling session hooks for exit of a session leader. */
 void tty_session_leader_exit(struct task *leader);

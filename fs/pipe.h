@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* pipe.h: between pipe.c and splice.c. */
+#pragma once
+#include "internal.h"
+#include <mm/page.h>
+
+struct pipe_slot {
+    struct page *page;
+    u32 off, len;
+    bool shared;  /* spliced in: somebody else's page, only to be read */
+};
+
+struct pipe {
+    struct mutex lock;    /* PIPE: everything below */
+    struct pipe_slot *slots;
+    u32 nr_slots;         /* power of two */
+    u32 head, tail;       /* counters, taken modulo nr_slots */
+    struct page *spare;   /* a page of our own for the next write */
+    u32 readers, writers; /* open ends */
+    u32 reader_opens, writer_opens; /* how many there ever were */
+    u32 users;            /* open files; dentry_lock */
+    struct wait_queue rd_wait, wr_wait, open_wait;
+};
+
+static inline bool pipe_empty(const struct pipe *p)
+{
+    return READ_ONCE(p->head) == READ_ONCE(p->tail);
+}
+static inline bool pipe_full(const struct pipe *p)
+{
+    return READ_ONCE(p->head) - READ_ONCE(p->tail) >= READ_ONCE(p->nr_slots);
+}
+static inline struct pipe_slot *pipe_slot(const struct pipe *p, u32 n)
+{
+    return &p->slots[n & (p->nr_slots - 1)];
+}
+static inline struct pipe *file_pipe(const struct file *f)
+{
+    return f->op == &pipe_fops ? f->private : NULL;
+}
+/* A fifo's reader that came before any writer is not told of a hang-up: what writer_opens was at its open. */
+static inline void pipe_note_opens(struct file *f, u32 opens)
+{
+    f->pos = opens;
+}
+static inline u32 pipe_opens_seen(const struct file *f)
+{
+    return (u32)f->pos;
+}
+
+struct pipe *pipe_alloc(void);
+/* pipe->lock held. */
+void pipe_drop_slot(struct pipe *p);
+/* 1: there is something; 0: empty and no writer; -EAGAIN, -ERESTARTSYS. Unlocks while it sleeps. */
+int pipe_wait_readable(struct pipe *p, bool nonblock);
+int pipe_wait_writable(struct pipe *p); /* 0: look again; -ERESTARTSYS */
