@@ -7,7 +7,7 @@
  * the faulting to the program. Special areas (device memory) are passed over silently, as on Linux.
  *
  * Locks: flags change under mmap_lock for writing; faulting in holds it for reading, a batch of pages at a time.
- * Invariants: I1 mm->locked_vm counts the pages of areas with VM_LOCKED (vma_check). Checked by tests/kernel/mm/mlock_ktest.c.
+ * Invariants: I1 mm->locked_vm counts the pages of areas with VM_LOCKED (vma_check). Checked by tests/kernel/mm/madvise_ktest.c.
  * Source: mlock(2), mlockall(2), setrlimit(2) RLIMIT_MEMLOCK. Read next: fault.c.
  */
 #include <asm/errno.h>

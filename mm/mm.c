@@ -16,7 +16,7 @@
  * Invariants: I1 an address space is on the list exactly while it has users; I2 a child's area comes behind the parent's in
  * mapping->vmas: truncation removes the parent's entries first and so cannot miss one that fork carries over; I3 a child is charged
  * for every area with VM_ACCOUNT that it has, also after a failed fork (which the normal tear-down then gives back).
- * Checked by vma_check, tests/kernel/mm/fork_ktest.c. Read next: munmap.c (mm_unmap_all), tlb.c (mm_switch).
+ * Checked by vma_check, tests/kernel/mm/vma_ktest.c. Read next: munmap.c (mm_unmap_all), tlb.c (mm_switch).
  */
 #include <asm/errno.h>
 #include <kernel/string.h>

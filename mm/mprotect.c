@@ -7,7 +7,7 @@
  * becomes writable is charged then; it stays charged when it is made read-only again, because its pages stay.
  *
  * Locks: mmap_lock for writing. Invariants: I1 entries never allow more than the area does, except between the change of the
- * flags and the row's protect, when the area is write-locked. Checked by pt_check, tests/kernel/mm/mprotect_ktest.c.
+ * flags and the row's protect, when the area is write-locked. Checked by pt_check, tests/kernel/mm/mmap_ktest.c.
  * Source: POSIX.1-2017 mprotect; mprotect(2). Read next: vma.c (vma_modify_flags), pt_default.c (protect).
  */
 #include <asm/errno.h>

@@ -13,7 +13,7 @@
  * Locks: mmap_lock for writing, both areas write-locked while entries move.
  * Invariants: I1 the commit charge follows the pages: the moved part is charged once, in the new area; I2 on an error the old
  * mapping is as it was, apart from cuts and from what MREMAP_FIXED had already unmapped at the target. Checked by vma_check,
- * tests/kernel/mm/mremap_ktest.c. Source: mremap(2). Read next: pt_default.c (move).
+ * tests/kernel/mm/mmap_ktest.c. Source: mremap(2). Read next: pt_default.c (move).
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>

@@ -7,7 +7,7 @@
  * commit limit, with a reserve for root and one that lets a user recover from a runaway process. There is no swap.
  *
  * Locks: none, one atomic counter. Invariants: I1 committed equals the pages of VM_ACCOUNT areas of all address spaces plus
- * what shared objects charged. Checked by tests/kernel/mm/overcommit_ktest.c (back to the start after each test).
+ * what shared objects charged. Checked by tests/kernel/mm/mmap_ktest.c (back to the start after each test).
  * Source: proc(5), /proc/sys/vm/overcommit_memory. Read next: sysctl.c, oom.c.
  */
 #include <asm/errno.h>

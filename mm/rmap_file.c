@@ -8,7 +8,7 @@
  * Locks: mapping->vmas_lock for reading: it keeps areas on the list, their ranges and their tables (which are freed only after
  * the area left the list). Not mmap_lock: the caller may hold locks that rank behind it.
  * Invariants: I1 on return no translation of the pages is left, apart from faults that began later. Checked by
- * tests/kernel/mm/truncate_ktest.c. Read next: page_cache.c (mapping_truncate), pt_default_range.c (zap).
+ * tests/kernel/mm/madvise_ktest.c. Read next: page_cache.c (mapping_truncate), pt_default_range.c (zap).
  */
 #include <mm/page_cache.h>
 #include "vma_internal.h"

@@ -7,7 +7,7 @@
  * frame still faults instead of writing into a neighbour.
  *
  * Locks: takes mmap_lock for writing: the area's range changes. The fault that asks has let go of its locks and starts over.
- * Invariants: those of vma.c. Checked by tests/kernel/mm/stack_ktest.c. Source: mmap(2) MAP_GROWSDOWN, setrlimit(2)
+ * Invariants: those of vma.c. Checked by tests/kernel/mm/mmap_ktest.c. Source: mmap(2) MAP_GROWSDOWN, setrlimit(2)
  * RLIMIT_STACK. Read next: fault.c.
  */
 #include <asm/errno.h>

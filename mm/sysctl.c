@@ -3,7 +3,7 @@
  * sysctl.c: the knobs of /proc/sys/vm: their text, their ranges.
  *
  * Only knobs that do something are here, and those that programs and tests read to learn how this kernel behaves. procfs makes the
- * files. Locks: none; each value is one word. Source: proc(5), /proc/sys/vm. Checked by tests/kernel/mm/overcommit_ktest.c.
+ * files. Locks: none; each value is one word. Source: proc(5), /proc/sys/vm. Checked by tests/kernel/mm/mmap_ktest.c.
  * Read next: overcommit.c.
  */
 #include <asm/errno.h>

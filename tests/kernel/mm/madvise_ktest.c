@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* madvise_ktest.c: advice, locking in memory, and truncation below mappings, with accesses through the MMU. */
+#include <kernel/vfs.h>
+#include <mm/page_cache.h>
+#include "mm/vma_internal.h"
+#include "pt_test.h"
+#include "tests/kernel/team.h"
+
+#define AT 0x30000000UL
+
+KTEST(madvise, dontneed_gives_zeroes)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(16 * PAGE_SIZE, RW, ANON);
+
+    for (unsigned int i = 0; i < 16; i++)
+        EXPECT(test_write(va + i * PAGE_SIZE, i + 1));
+    EXPECT_EQ(mm_madvise(mm, va + 4 * PAGE_SIZE, 4 * PAGE_SIZE, MADV_DONTNEED), 0);
+    EXPECT_EQ(mm_madvise(mm, va + 12 * PAGE_SIZE, PAGE_SIZE, MADV_FREE), 0);
+    for (unsigned int i = 0; i < 16; i++)
+        EXPECT_EQ(test_read(va + i * PAGE_SIZE), (i >= 4 && i < 8) || i == 12 ? 0 : i + 1);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 11);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
+KTEST(madvise, locked_memory_stays)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(8 * PAGE_SIZE, RW, ANON);
+
+    EXPECT_EQ(mm_mlock(mm, va + PAGE_SIZE, 2 * PAGE_SIZE, VM_LOCKED), 0);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 2);
+    EXPECT_EQ(mm_madvise(mm, va, 8 * PAGE_SIZE, MADV_DONTNEED), -EINVAL);
+    EXPECT_EQ(mm_mlock(mm, va + 4 * PAGE_SIZE, PAGE_SIZE, VM_LOCKED | VM_LOCKONFAULT), 0);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 2);
+    EXPECT_EQ(mm->locked_vm, 3);
+    EXPECT_EQ(mm_munlock(mm, va, 8 * PAGE_SIZE), 0);
+    EXPECT_EQ(mm->nr_vmas, 1);
+    EXPECT_EQ(mm_madvise(mm, va, 8 * PAGE_SIZE, MADV_DONTNEED), 0);
+    EXPECT_EQ(mm_rss(mm), 0);
+    test_mm_leave();
+}
+
+KTEST(madvise, remove_punches_the_object)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t a = test_map(4 * PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS);
+    struct vma *v = vma_lookup(mm, a);
+    struct file *f = v->file;
+    vaddr_t p = test_map_file(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE, f);
+
+    for (unsigned int i = 0; i < 4; i++)
+        EXPECT(test_write(a + i * PAGE_SIZE, i + 1));
+    EXPECT(test_write(p + PAGE_SIZE, 77));
+    EXPECT_EQ(test_read(p + 2 * PAGE_SIZE), 3);
+    EXPECT_EQ(mm_madvise(mm, a + PAGE_SIZE, 2 * PAGE_SIZE, MADV_REMOVE), 0);
+    EXPECT_EQ(test_read(a), 1);
+    EXPECT_EQ(test_read(a + PAGE_SIZE), 0);
+    EXPECT_EQ(test_read(a + 2 * PAGE_SIZE), 0);
+    EXPECT_EQ(test_read(p + 2 * PAGE_SIZE), 0);
+    EXPECT_EQ(mm_madvise(mm, p, PAGE_SIZE, MADV_REMOVE), -EACCES);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
+KTEST(madvise, unmap_range_tells_copies_apart)
+{
+    struct mm *mm = test_mm_enter();
+    struct file *f = shmem_file_create("ktest", 8 * PAGE_SIZE, 0);
+    vaddr_t s, p;
+
+    EXPECT_OR_RETURN(!IS_ERR(f));
+    s = test_map_file(AT, 8 * PAGE_SIZE, RW, MAP_SHARED, f);
+    p = test_map_file(AT + MIB(1), 8 * PAGE_SIZE, RW, MAP_PRIVATE, f);
+    for (unsigned int i = 0; i < 8; i++)
+        EXPECT(test_write(s + i * PAGE_SIZE, i) && test_write(p + i * PAGE_SIZE, 100 + i));
+    EXPECT_EQ(test_rss(mm, MM_ANON), 8);
+    EXPECT_EQ(test_rss(mm, MM_SHMEM), 8);
+    mapping_unmap_range(f->mapping, 2, 4, false);
+    EXPECT_EQ(test_rss(mm, MM_SHMEM), 6);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 8);
+    EXPECT_EQ(test_read(p + 2 * PAGE_SIZE), 102);
+    mapping_unmap_range(f->mapping, 2, ~0ULL, true);
+    EXPECT_EQ(test_rss(mm, MM_SHMEM), 2);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 2);
+    EXPECT_EQ(test_read(p + 2 * PAGE_SIZE), 2); /* the object's page again */
+    EXPECT_EQ(test_read(p + PAGE_SIZE), 101);
+    EXPECT_EQ(test_check(mm), 0);
+    file_put(f);
+    test_mm_leave();
+}
+
+/* Threads touch a shared object while its translations are torn away: nothing is lost, nothing stays behind. */
+struct torn {
+    struct mm *mm;
+    struct file *f;
+    vaddr_t va;
+};
+
+static void tear_or_touch(struct team *team, unsigned int nr)
+{
+    struct torn *t = team->arg;
+    u64 random = nr;
+
+    mm_get(t->mm);
+    mm_set_current(t->mm);
+    for (unsigned int i = 0; i < 800; i++) {
+        u64 page = test_random(&random) % 32;
+
+        if (nr == 0)
+            mapping_unmap_range(t->f->mapping, page, page + 4, true);
+        else
+            EXPECT(test_write(t->va + page * PAGE_SIZE + nr * 8, page + nr));
+    }
+    mm_set_current(NULL);
+}
+
+KTEST(madvise, unmap_range_against_faults)
+{
+    struct torn t = { .mm = test_mm_enter(), .f = shmem_file_create("ktest", 32 * PAGE_SIZE, 0) };
+    struct team team = { .arg = &t };
+
+    EXPECT_OR_RETURN(!IS_ERR(t.f));
+    t.va = test_map_file(0, 32 * PAGE_SIZE, RW, MAP_SHARED, t.f);
+    team_run(&team, 3, tear_or_touch, true);
+    for (u64 page = 0; page < 32; page++)
+        for (unsigned int nr = 1; nr < 3; nr++) {
+            u64 got = test_read(t.va + page * PAGE_SIZE + nr * 8);
+
+            EXPECT(got == 0 || got == page + nr);
+        }
+    EXPECT_EQ(test_check(t.mm), 0);
+    mapping_unmap_range(t.f->mapping, 0, ~0ULL, true);
+    EXPECT_EQ(mm_rss(t.mm), 0);
+    file_put(t.f);
+    test_mm_leave();
+}
