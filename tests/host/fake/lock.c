@@ -67,10 +67,13 @@ void lockcheck_assert_held(const void *lock, const char *name)
         panic("%s is not held", name);
 }
 
+/* Now and then another CPU's thread runs here, as it may in the kernel: races that need it become likely. */
 void might_sleep(void)
 {
     if (!irqs_enabled() || arch_preempt_count() != 0)
         panic("may sleep here with interrupts or preemption off");
+    if (nr_cpus_online > 1 && host_random_below(8) == 0)
+        cpu_relax();
 }
 
 void preempt_schedule(void)

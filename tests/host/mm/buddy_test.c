@@ -32,19 +32,23 @@ HTEST(boot)
     EXPECT(buddy_nr_free_order(BUDDY_MAX_ORDER) == 0);
 }
 
+/* Twice: the second time the frames are dirty. */
 HTEST(single_frames)
 {
     struct page *p[500];
 
     start();
-    for (unsigned int i = 0; i < ARRAY_SIZE(p); i++) {
-        p[i] = page_alloc(PAGE_ANON, i & 1 ? GFP_KERNEL : GFP_ZERO);
-        EXPECT(p[i] != NULL && p[i]->kind == PAGE_ANON && p[i]->flags == 0 && p[i]->mapcount == 0);
-        EXPECT_EQ(page_refs(p[i]), 1);
-        if (!(i & 1))
-            for (unsigned int b = 0; b < PAGE_SIZE; b++)
-                EXPECT_EQ(((u8 *)page_to_virt(p[i]))[b], 0);
-        ((u8 *)page_to_virt(p[i]))[i] = 7;
+    for (unsigned int i = 0; i < 2 * ARRAY_SIZE(p); i++) {
+        struct page **slot = &p[i % ARRAY_SIZE(p)];
+
+        if (i >= ARRAY_SIZE(p))
+            page_put(*slot);
+        *slot = page_alloc(PAGE_ANON, i & 1 ? GFP_KERNEL : GFP_ZERO);
+        EXPECT(*slot != NULL && (*slot)->kind == PAGE_ANON && (*slot)->flags == 0 && (*slot)->mapcount == 0);
+        EXPECT_EQ(page_refs(*slot), 1);
+        for (unsigned int b = 0; b < PAGE_SIZE && !(i & 1); b++)
+            EXPECT_EQ(((u8 *)page_to_virt(*slot))[b], 0);
+        ((u8 *)page_to_virt(*slot))[i] = 7;
     }
     EXPECT_EQ(page_nr_kind(PAGE_ANON), ARRAY_SIZE(p));
     EXPECT_EQ(buddy_nr_free(), nr_free_at_start - ARRAY_SIZE(p));

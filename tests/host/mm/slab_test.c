@@ -41,6 +41,10 @@ HTEST(sizes)
                 if (((u8 *)objs[k])[b] != (u8)k)
                     EXPECT(false);
             kmem_cache_free(c, objs[k]);
+            if (i % 250 == 200) { /* slabs in every state */
+                slab_shrink();
+                EXPECT_EQ(slab_check(), 0);
+            }
         }
         EXPECT_EQ(slab_check(), 0);
         kmem_cache_destroy(c);
