@@ -26,6 +26,8 @@ static int parse(const char *text, unsigned long min_value, unsigned long max_va
     if (*text < '0' || *text > '9')
         return -EINVAL;
     n = parse_u64(text, &end);
+    if (end - text > 19) /* would not fit */
+        return -EINVAL;
     while (*end == ' ' || *end == '\t' || *end == '\n')
         end++;
     if (*end != '\0' || n < min_value || n > max_value)
