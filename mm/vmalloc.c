@@ -2,9 +2,10 @@
 /*
  * vmalloc.c: ranges of kernel virtual addresses, the frames behind them, and kernel stacks.
  *
- * Addresses are handed out next-fit, so that a range is not reused soon: a stale pointer hits a hole. A freed area
- * stays mapped and on the dead list; when enough has gathered, neighbouring dead areas are unmapped together, with one
- * TLB flush per run of neighbours. Frames and addresses are reused only after that.
+ * Addresses are handed out next-fit, which makes neighbours of what is allocated together. A freed area stays mapped and
+ * on the dead list; when enough has gathered, neighbouring dead areas are unmapped together, with one TLB flush per
+ * run of neighbours. Frames and addresses are reused only after that, and then from the bottom: page tables of the
+ * kernel's half are never freed, so the addresses in use must not wander.
  *
  * Stacks are the only areas that come and go quickly, so free ones stay mapped: some per CPU, more in a common pool.
  *
@@ -172,6 +173,7 @@ static void purge(void)
         spin_unlock(&tree_lock);
         kmem_cache_free(area_cache, a);
     }
+    next_fit = VMALLOC_START;
 }
 
 /* ---- areas ---- */
@@ -192,7 +194,7 @@ static struct area *area_reserve(size_t len, size_t lead)
         spin_unlock(&tree_lock);
         purge();
         spin_lock(&tree_lock);
-        at = find_hole(VMALLOC_START, size);
+        at = find_hole(next_fit, size);
     }
     if (at != 0) {
         *a = (struct area){ .start = at, .end = at + size, .map = at + lead, .map_end = at + lead + len };
