@@ -77,6 +77,16 @@ $(B)/user/tests/%: tests/user/%.c
 	@echo '  CC     ' $@
 	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
 
+, := ,
+# exec_test's example of a static PIE; musl's compiler wrapper cannot link one by itself.
+USER_MUSL_LIB := $(firstword $(wildcard /usr/lib/$(subst linux-gnu,linux-musl,$(shell gcc -print-multiarch))))
+USER_STATIC_PIE ?= $(if $(findstring musl,$(USER_CC)),-nostartfiles -Wl$(,)-pie -Wl$(,)--no-dynamic-linker \
+                     $(USER_MUSL_LIB)/rcrt1.o,-static-pie)
+$(B)/user/tests/exec_pie: tests/user/exec_pie.c
+	@mkdir -p $(@D)
+	@echo '  CC      ' $@
+	$(USER_Q)$(USER_CC) $(USER_CFLAGS) -fPIE $(USER_STATIC_PIE) -MF $(B)/user/obj/exec_pie.test.d -o $@ $<
+
 $(B)/user/tests/run-tests: tests/user/run-tests
 	@mkdir -p $(@D)
 	$(USER_Q)install -m 755 $< $@
