@@ -125,40 +125,29 @@ OFFSETS := $(B)/gen/asm_offsets.h
 $(OFFSETS): arch/$(ARCH)/asm_offsets.c $(FLAGS_FILE) | $(UAPI)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -MMD -MF $@.d -MT $@ -S -o $(@:.h=.s) $<
-	@sed -n 's/^#DEFINE /#define /p' $(@:.h=.s) > $@
+	@sed -n 's/^#DEFINE /#define /p' $(@:.h=.s) > $@.$$$$ && mv $@.$$$$ $@
 
 cflags_of = $(CFLAGS) $(if $(filter $(NO_UBSAN),$(1)),,$(UBSAN))
 
+# Written under another name first, so that two makes at a time do no harm.
 $(B)/obj/%.o: %.c $(FLAGS_FILE) | $(UAPI)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(call cflags_of,$<) -MMD -MP -c -o $@ $<
+	@$(CC) $(call cflags_of,$<) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 $(B)/obj/%.o: %.S $(FLAGS_FILE) $(OFFSETS) | $(UAPI)
 	@mkdir -p $(@D)
 	@echo "  AS      $<"
-	@$(CC) $(ASFLAGS) -MMD -MP -c -o $@ $<
+	@$(CC) $(ASFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 $(B)/linker.ld: linker.ld $(FLAGS_FILE) | $(UAPI)
 	@mkdir -p $(@D)
 	@$(CC) -E -P -x c -D__ASSEMBLY__ $(ARCH_LDS_DEFS) $(INCLUDES) -MMD -MF $@.d -MT $@ -o $@ $<
 
-# Two passes: the symbol table of the first link becomes a table in the second. The table lies behind the text, so
-# that filling it moves no function; the second nm proves it.
-link = $(LD) $(LDFLAGS) -T $(B)/linker.ld -o $(1) $(OBJS) $(2)
-
-$(B)/pass1.elf: $(OBJS) $(B)/linker.ld tools/gen-kallsyms.py
-	@: | $(PYTHON) tools/gen-kallsyms.py > $(B)/kallsyms0.S
-	@$(CC) $(ASFLAGS) -c -o $(B)/kallsyms0.o $(B)/kallsyms0.S
-	@$(call link,$@,$(B)/kallsyms0.o)
-
-$(B)/quire.elf: $(B)/pass1.elf
+$(B)/quire.elf: $(OBJS) $(B)/linker.ld tools/link-kernel.sh tools/gen-kallsyms.py
 	@echo "  LD      $@"
-	@$(NM) -n $< | $(PYTHON) tools/gen-kallsyms.py > $(B)/kallsyms.S
-	@$(CC) $(ASFLAGS) -c -o $(B)/kallsyms.o $(B)/kallsyms.S
-	@$(call link,$@.tmp,$(B)/kallsyms.o)
-	@$(NM) -n $@.tmp | $(PYTHON) tools/gen-kallsyms.py | cmp - $(B)/kallsyms.S
-	@mv $@.tmp $@
+	@LD='$(LD)' LDFLAGS='$(LDFLAGS)' NM='$(NM)' PYTHON='$(PYTHON)' AS_CMD='$(CC) $(ASFLAGS)' \
+	  tools/link-kernel.sh $@ $(B)/linker.ld $(OBJS)
 
 -include $(OBJS:.o=.d) $(B)/linker.ld.d $(OFFSETS).d
 
