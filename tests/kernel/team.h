@@ -5,10 +5,12 @@
 #pragma once
 #include <kernel/ktest.h>
 #include <kernel/printk.h>
+#include <kernel/string.h>
 #include <kernel/task.h>
 #include <kernel/types.h>
 
 #define TEAM_MAX 16
+#define TEAM_NS  (400 * NSEC_PER_MSEC)
 
 struct team;
 typedef void (*team_fn)(struct team *team, unsigned int nr);
@@ -18,6 +20,8 @@ struct team {
     void *arg;            /* the test's */
     bool pinned;          /* member nr runs on CPU nr % nr_cpus_online only */
     bool stop;            /* for members that run until told */
+    u64 end_ns;           /* for members that repeat: an emulator's speed varies, so time bounds them, too */
+    unsigned long rounds[TEAM_MAX]; /* what each did */
     atomic_t next, left;
     struct task *captain; /* who waits */
     struct task *member[TEAM_MAX]; /* valid while the member cannot have ended */
@@ -30,7 +34,7 @@ static inline int team_main(void *arg)
     struct task *captain = team->captain;
     cpumask_t mask = { 1UL << nr % nr_cpus_online };
 
-    team->member[nr] = current;
+    WRITE_ONCE(team->member[nr], current);
     if (team->pinned && sched_set_affinity(current, mask) != 0)
         ktest_fail(__FILE__, __LINE__, "affinity", (long)mask.bits, 0);
     team->fn(team, nr);
@@ -41,12 +45,18 @@ static inline int team_main(void *arg)
     return 0;
 }
 
+/* Returns when all have started. */
 static inline void team_start(struct team *team, unsigned int n, team_fn fn, bool pinned)
 {
+    unsigned int started = 0;
+
     team->fn = fn;
     team->pinned = pinned;
     team->stop = false;
+    team->end_ns = clock_monotonic_ns() + TEAM_NS;
     team->captain = current;
+    memset(team->member, 0, sizeof(team->member));
+    memset(team->rounds, 0, sizeof(team->rounds));
     atomic_set(&team->next, 0);
     atomic_set(&team->left, (int)n);
     for (unsigned int i = 0; i < n; i++) {
@@ -55,8 +65,13 @@ static inline void team_start(struct team *team, unsigned int n, team_fn fn, boo
         if (IS_ERR(t)) {
             ktest_fail(__FILE__, __LINE__, "a thread", PTR_ERR(t), (long)i);
             atomic_dec(&team->left);
+        } else {
+            started++;
         }
     }
+    for (unsigned int i = 0; i < started; i++)
+        while (!READ_ONCE(team->member[i]))
+            nanosleep_until(clock_monotonic_ns() + NSEC_PER_MSEC, false, NULL);
 }
 
 static inline void team_join(struct team *team)
@@ -79,6 +94,24 @@ static inline void team_run(struct team *team, unsigned int n, team_fn fn, bool 
 static inline bool team_stopped(const struct team *team)
 {
     return READ_ONCE(team->stop);
+}
+
+/* May member @nr go on? Counts its rounds, @max at most. */
+static inline bool team_round(struct team *team, unsigned int nr, unsigned long max)
+{
+    if (team->rounds[nr] >= max || clock_monotonic_ns() >= team->end_ns)
+        return false;
+    team->rounds[nr]++;
+    return true;
+}
+
+static inline unsigned long team_total(const struct team *team)
+{
+    unsigned long sum = 0;
+
+    for (unsigned int i = 0; i < TEAM_MAX; i++)
+        sum += team->rounds[i];
+    return sum;
 }
 
 /* Small deterministic generator, one state per thread. */

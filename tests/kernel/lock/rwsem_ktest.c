@@ -57,7 +57,7 @@ static void mix(struct team *team, unsigned int nr)
     struct shared *sh = team->arg;
     u64 random = nr + 77;
 
-    for (unsigned int i = 0; i < ROUNDS; i++) {
+    while (team_round(team, nr, ROUNDS)) {
         u32 r = test_random(&random);
         bool linger = r % 32 == 0;
 
@@ -155,7 +155,7 @@ static void hog_or_write(struct team *team, unsigned int nr)
     struct shared *sh = team->arg;
 
     if (nr == 0) {
-        for (unsigned int i = 0; i < 30; i++)
+        while (team_round(team, nr, 30))
             write_once(sh, false, false);
         WRITE_ONCE(team->stop, true);
         return;
@@ -171,5 +171,6 @@ KTEST(rwsem, readers_do_not_starve_a_writer)
 
     rwsem_init(&sh.s, LOCK_MAPPING);
     team_run(&team, 4, hog_or_write, false);
-    EXPECT_EQ(sh.count, 30);
+    EXPECT_EQ(sh.count, team.rounds[0]);
+    EXPECT(sh.count >= 3);
 }

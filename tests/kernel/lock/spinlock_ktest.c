@@ -14,8 +14,7 @@ static void count_up(struct team *team, unsigned int nr)
 {
     struct shared *s = team->arg;
 
-    (void)nr;
-    for (unsigned int i = 0; i < ROUNDS; i++) {
+    while (team_round(team, nr, ROUNDS)) {
         spin_lock(&s->lock);
         EXPECT_EQ(s->inside++, 0);
         WRITE_ONCE(s->count, READ_ONCE(s->count) + 1);
@@ -31,7 +30,7 @@ KTEST(spinlock, excludes_threads)
     unsigned int n = min(2 * nr_cpus_online, TEAM_MAX + 0u);
 
     team_run(&team, n, count_up, false);
-    EXPECT_EQ(s.count, n * ROUNDS);
+    EXPECT_EQ(s.count, team_total(&team));
 }
 
 KTEST(spinlock, trylock_fails_while_held)
@@ -83,7 +82,7 @@ static void count_irqsave(struct team *team, unsigned int nr)
     it->shared = is;
     timer_init(&it->timer, count_in_interrupt);
     timer_start(&it->timer, clock_monotonic_ns());
-    for (unsigned int i = 0; i < ROUNDS; i++) {
+    while (team_round(team, nr, ROUNDS)) {
         unsigned long flags = spin_lock_irqsave(&is->s.lock);
 
         EXPECT_EQ(is->s.inside++, 0);
@@ -100,9 +99,8 @@ KTEST(spinlock, excludes_interrupts)
 {
     struct irq_shared is = { .s.lock = SPINLOCK_INIT(LOCK_CONSOLE_IN) };
     struct team team = { .arg = &is };
-    unsigned int n = nr_cpus_online;
 
-    team_run(&team, n, count_irqsave, true);
+    team_run(&team, nr_cpus_online, count_irqsave, true);
     EXPECT(atomic_read(&is.irq_count) > 0);
-    EXPECT_EQ(is.s.count, n * ROUNDS + (unsigned int)atomic_read(&is.irq_count));
+    EXPECT_EQ(is.s.count, team_total(&team) + (unsigned int)atomic_read(&is.irq_count));
 }

@@ -72,12 +72,51 @@ KTEST(fair, negative_nice)
     EXPECT(is_ratio(s.ns[0], s.ns[1], 3125, 1024));
 }
 
+#define NR_NAPS 41u
+#define NR_BURNERS 3u
+
+/* A thread naps among burners on CPU 0. How much these got done between the timer and the thread shows how long it waited. */
 struct nap {
-    u64 worst_ns, total_ns, run_ns, hog_ns;
-    unsigned int naps;
+    struct timer timer;
+    struct task *task;
+    bool over;
+    unsigned long done[NR_BURNERS + 1]; /* per burner: loops */
+    unsigned long done_at_timer;
+    unsigned int prompt; /* naps after which the thread ran first */
 };
 
-/* Member 0 sleeps and wakes; the others burn. */
+static unsigned long loops_done(const struct nap *n)
+{
+    unsigned long sum = 0;
+
+    for (unsigned int i = 1; i <= NR_BURNERS; i++)
+        sum += READ_ONCE(n->done[i]);
+    return sum;
+}
+
+static void end_nap(struct timer *t)
+{
+    struct nap *n = container_of(t, struct nap, timer);
+
+    n->done_at_timer = loops_done(n);
+    WRITE_ONCE(n->over, true);
+    wake_up_task(n->task);
+}
+
+static void take_nap(struct nap *n)
+{
+    n->over = false;
+    timer_start(&n->timer, clock_monotonic_ns() + 6 * NSEC_PER_MSEC);
+    for (;;) {
+        task_set_state(TASK_UNINTERRUPTIBLE);
+        if (READ_ONCE(n->over))
+            break;
+        schedule();
+    }
+    WRITE_ONCE(current->state, TASK_RUNNING);
+    n->prompt += loops_done(n) == n->done_at_timer;
+}
+
 static void nap_or_burn(struct team *team, unsigned int nr)
 {
     struct nap *n = team->arg;
@@ -86,34 +125,34 @@ static void nap_or_burn(struct team *team, unsigned int nr)
     EXPECT_EQ(sched_set_affinity(current, mask), 0);
     if (nr != 0) {
         while (!team_stopped(team))
-            cpu_relax();
+            WRITE_ONCE(n->done[nr], n->done[nr] + 1);
         return;
     }
-    for (n->naps = 0; n->naps < 40; n->naps++) {
-        u64 due = clock_monotonic_ns() + 6 * NSEC_PER_MSEC, late;
-
-        nanosleep_until(due, false, NULL);
-        late = clock_monotonic_ns() - due;
-        n->total_ns += late;
-        n->worst_ns = max(n->worst_ns, late);
-    }
+    n->task = current;
+    timer_init(&n->timer, end_nap);
+    for (unsigned int i = 0; i < NR_NAPS; i++)
+        take_nap(n);
+    timer_cancel(&n->timer);
     WRITE_ONCE(team->stop, true);
 }
 
-/* On an emulator the host may stop a CPU for a while: the mean is what counts. */
-KTEST(fair, sleeper_is_served_soon)
+KTEST(fair, sleeper_preempts)
 {
-    struct nap n = { 0 };
+    struct nap n = { .over = false };
     struct team team = { .arg = &n };
 
-    team_run(&team, 4, nap_or_burn, false);
-    EXPECT(n.total_ns / n.naps < 4 * NSEC_PER_MSEC);
+    team_run(&team, 1 + NR_BURNERS, nap_or_burn, false);
+    EXPECT(n.prompt > NR_NAPS * 3 / 4);
 }
+
+struct doze {
+    u64 run_ns, hog_ns;
+};
 
 /* A task that sleeps a little now and then gets no more than one that never does. */
 static void doze_or_burn(struct team *team, unsigned int nr)
 {
-    struct nap *n = team->arg;
+    struct doze *n = team->arg;
     cpumask_t mask = { 1 };
     u64 start = sched_task_ns(current), end = clock_monotonic_ns() + 400 * NSEC_PER_MSEC;
 
@@ -134,7 +173,7 @@ static void doze_or_burn(struct team *team, unsigned int nr)
 
 KTEST(fair, sleeping_earns_no_extra)
 {
-    struct nap n = { 0 };
+    struct doze n = { 0 };
     struct team team = { .arg = &n };
 
     team_run(&team, 2, doze_or_burn, false);

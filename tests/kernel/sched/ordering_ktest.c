@@ -12,7 +12,8 @@ struct litmus {
     u32 y __aligned(64);
     u32 r[2] __aligned(64);
     atomic_t arrived, done;
-    unsigned int forbidden, rounds;
+    unsigned int forbidden;
+    bool last;
 };
 
 /* All members meet: @n-th meeting of two. */
@@ -28,7 +29,7 @@ static void store_buffering(struct team *team, unsigned int nr)
 {
     struct litmus *l = team->arg;
 
-    for (unsigned int i = 1; i <= ROUNDS; i++) {
+    for (unsigned int i = 1; !READ_ONCE(l->last); i++) {
         WRITE_ONCE(*(nr ? &l->y : &l->x), 0);
         meet(&l->arrived, i);
         WRITE_ONCE(*(nr ? &l->y : &l->x), 1);
@@ -37,6 +38,8 @@ static void store_buffering(struct team *team, unsigned int nr)
         meet(&l->done, 2 * i - 1);
         if (nr == 0 && l->r[0] == 0 && l->r[1] == 0)
             l->forbidden++;
+        if (nr == 0 && !team_round(team, nr, ROUNDS))
+            WRITE_ONCE(l->last, true);
         meet(&l->done, 2 * i);
     }
 }

@@ -114,11 +114,6 @@ KTEST(affinity, self)
     }
 }
 
-struct moves {
-    unsigned long allowed[TEAM_MAX]; /* the mask that the mover set last, before it moves on */
-    unsigned int bad;
-};
-
 static void be_moved(struct team *team, unsigned int nr)
 {
     u64 random = nr + 5;
@@ -141,7 +136,7 @@ KTEST(affinity, others_running_queued_sleeping)
 
     team_start(&team, n, be_moved, false);
     test_sleep_ms(20);
-    for (unsigned int i = 0; i < 600; i++) {
+    for (unsigned int i = 0; i < 600 && clock_monotonic_ns() < team.end_ns; i++) {
         struct task *t = team.member[test_random(&random) % n];
         unsigned long bits = test_random(&random) & ((1UL << nr_cpus_online) - 1);
 

@@ -8,6 +8,7 @@
 struct ball {
     struct wait_queue wq[2];
     unsigned int turn; /* whose turn it is */
+    bool last;
 };
 
 /* Every wake-up is needed: one that is lost stops the game, and the test's budget ends it. */
@@ -15,11 +16,16 @@ static void play(struct team *team, unsigned int nr)
 {
     struct ball *b = team->arg;
 
-    for (unsigned int i = 0; i < ROUNDS; i++) {
+    bool last;
+
+    do {
         wait_event(&b->wq[nr], READ_ONCE(b->turn) == nr);
+        if (nr == 0)
+            b->last = !team_round(team, nr, ROUNDS);
+        last = b->last;
         WRITE_ONCE(b->turn, 1 - nr);
         wake_up(&b->wq[1 - nr]);
-    }
+    } while (!last);
 }
 
 KTEST(wait, ping_pong_loses_nothing)
@@ -37,7 +43,7 @@ KTEST(wait, ping_pong_loses_nothing)
 
 struct tokens {
     struct wait_queue wq;
-    atomic_t available, taken;
+    atomic_t available, taken, producers;
 };
 
 static bool take(struct tokens *t)
@@ -59,14 +65,21 @@ static void trade(struct team *team, unsigned int nr)
 {
     struct tokens *t = team->arg;
 
-    for (unsigned int i = 0; i < ROUNDS; i++) {
-        if (nr % 2 == 0) {
+    bool got = true;
+
+    if (nr % 2 == 0) {
+        while (team_round(team, nr, ROUNDS)) {
             atomic_inc_return(&t->available);
             wake_up(&t->wq);
-        } else {
-            wait_event(&t->wq, take(t));
-            atomic_inc(&t->taken);
         }
+        if (atomic_dec_and_test(&t->producers))
+            wake_up_all(&t->wq);
+        return;
+    }
+    while (got) {
+        wait_event(&t->wq, (got = take(t)) || atomic_read(&t->producers) == 0);
+        if (got)
+            atomic_inc(&t->taken);
     }
 }
 
@@ -77,8 +90,10 @@ KTEST(wait, many_to_many)
     unsigned int pairs = min(2 * nr_cpus_online, TEAM_MAX / 2u);
 
     wait_queue_init(&t.wq);
+    atomic_set(&t.producers, (int)pairs);
     team_run(&team, 2 * pairs, trade, false);
-    EXPECT_EQ(atomic_read(&t.taken), pairs * ROUNDS);
+    EXPECT_EQ(atomic_read(&t.taken) + atomic_read(&t.available), team_total(&team));
+    EXPECT_EQ(atomic_read(&t.available), 0);
     EXPECT(list_empty(&t.wq.waiters));
 }
 

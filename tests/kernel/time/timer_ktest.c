@@ -91,7 +91,8 @@ static void start_and_cancel(struct team *team, unsigned int nr)
     u64 random = nr + 8;
 
     timer_init(&r->timer, linger);
-    for (unsigned int i = 0; i < 1500; i++) {
+    while (team_round(team, nr, 1500)) {
+        unsigned long i = team->rounds[nr];
         int fired;
 
         WRITE_ONCE(r->rearm, test_random(&random) % 2 == 0);
