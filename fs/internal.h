@@ -290,3 +290,4 @@ struct poll_table {
 };
 unsigned int file_poll(struct file *f, struct poll_table *pt);
 void epoll_file_closed(struct file *f);
+void epoll_init(void);

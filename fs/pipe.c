@@ -40,7 +40,7 @@ struct pipe *pipe_alloc(void)
     return p;
 }
 
-static void pipe_free(struct pipe *p)
+void pipe_free(struct pipe *p)
 {
     while (!pipe_empty(p))
         page_put(pipe_slot(p, p->tail++)->page);
@@ -108,15 +108,14 @@ int pipe_wait_readable(struct pipe *p, bool nonblock)
     return 1;
 }
 
-static ssize_t pipe_read(struct file *f, struct iov_iter *to, loff_t *pos)
+ssize_t pipe_read_iter(struct pipe *p, struct iov_iter *to, bool nonblock)
 {
-    struct pipe *p = f->private;
     ssize_t ret;
 
     if (unlikely(to->count == 0))
         return 0;
     mutex_lock(&p->lock);
-    ret = pipe_wait_readable(p, f->flags & O_NONBLOCK);
+    ret = pipe_wait_readable(p, nonblock);
     if (likely(ret > 0)) {
         ret = read_slots(p, to);
         mutex_unlock(&p->lock);
@@ -126,6 +125,11 @@ static ssize_t pipe_read(struct file *f, struct iov_iter *to, loff_t *pos)
     }
     mutex_unlock(&p->lock);
     return ret;
+}
+
+static ssize_t pipe_read(struct file *f, struct iov_iter *to, loff_t *pos)
+{
+    return pipe_read_iter(f->private, to, f->flags & O_NONBLOCK);
 }
 
 /* ---- writing ---- */
@@ -191,7 +195,7 @@ static size_t write_slots(struct pipe *p, struct iov_iter *from, int *error)
     return done;
 }
 
-static void wake_readers(struct pipe *p)
+void pipe_wake_readers(struct pipe *p)
 {
     if (wait_queue_active(&p->rd_wait))
         wake_up_key(&p->rd_wait, 0, POLLIN | POLLRDNORM);
@@ -203,20 +207,20 @@ int pipe_wait_writable(struct pipe *p)
     int ret;
 
     mutex_unlock(&p->lock);
-    wake_readers(p);
+    pipe_wake_readers(p);
     ret = wait_event_interruptible(&p->wr_wait, !pipe_full(p) || READ_ONCE(p->readers) == 0);
     mutex_lock(&p->lock);
     return ret ? -ERESTARTSYS : 0;
 }
 
-static ssize_t write_locked(struct pipe *p, struct iov_iter *from, bool nonblock)
+static ssize_t write_locked(struct pipe *p, struct iov_iter *from, unsigned int how)
 {
     size_t done = 0;
     int error = 0;
 
     for (;;) {
         if (unlikely(p->readers == 0)) {
-            if (done == 0)
+            if (!(how & PIPE_NOSIGNAL))
                 (void)signal_send_task(current, SIGPIPE, NULL);
             error = -EPIPE;
             break;
@@ -224,7 +228,7 @@ static ssize_t write_locked(struct pipe *p, struct iov_iter *from, bool nonblock
         done += write_slots(p, from, &error);
         if (error || from->count == 0)
             break;
-        if (nonblock) {
+        if (how & PIPE_NONBLOCK) {
             error = -EAGAIN;
             break;
         }
@@ -235,18 +239,22 @@ static ssize_t write_locked(struct pipe *p, struct iov_iter *from, bool nonblock
     return done ? (ssize_t)done : error;
 }
 
-static ssize_t pipe_write(struct file *f, struct iov_iter *from, loff_t *pos)
+ssize_t pipe_write_iter(struct pipe *p, struct iov_iter *from, unsigned int how)
 {
-    struct pipe *p = f->private;
     ssize_t ret;
 
     if (unlikely(from->count == 0))
         return 0;
     mutex_lock(&p->lock);
-    ret = write_locked(p, from, f->flags & O_NONBLOCK);
+    ret = write_locked(p, from, how);
     mutex_unlock(&p->lock);
-    wake_readers(p);
+    pipe_wake_readers(p);
     return ret;
+}
+
+static ssize_t pipe_write(struct file *f, struct iov_iter *from, loff_t *pos)
+{
+    return pipe_write_iter(f->private, from, f->flags & O_NONBLOCK ? PIPE_NONBLOCK : 0);
 }
 
 /* ---- poll, ioctl, size ---- */
@@ -273,7 +281,7 @@ static unsigned int pipe_poll(struct file *f, struct poll_table *pt)
     return mask;
 }
 
-static u32 bytes_queued(struct pipe *p)
+u32 pipe_bytes(struct pipe *p)
 {
     u32 n = 0;
 
@@ -288,7 +296,7 @@ static long pipe_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 {
     if (cmd != FIONREAD)
         return -ENOTTY;
-    return put_user_u32(bytes_queued(f->private), (void __user *)arg);
+    return put_user_u32(pipe_bytes(f->private), (void __user *)arg);
 }
 
 long pipe_get_size(struct file *f)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pipe.h: between pipe.c and splice.c. */
+/* pipe.h: between pipe.c, pipe_slots.c, splice.c and socketpair.c. */
 #pragma once
 #include "internal.h"
 #include <mm/page.h>
@@ -48,7 +48,20 @@ static inline u32 pipe_opens_seen(const struct file *f)
     return (u32)f->pos;
 }
 
+#define PIPE_NONBLOCK 1u
+#define PIPE_NOSIGNAL 2u /* no SIGPIPE with EPIPE */
+
 struct pipe *pipe_alloc(void);
+void pipe_free(struct pipe *p);
+ssize_t pipe_read_iter(struct pipe *p, struct iov_iter *to, bool nonblock);
+ssize_t pipe_write_iter(struct pipe *p, struct iov_iter *from, unsigned int how);
+u32 pipe_bytes(struct pipe *p);
+void pipe_wake_readers(struct pipe *p);
+/* pipe_slots.c */
+int pipe_take(struct pipe *p, size_t max, bool nonblock, struct pipe_slot *out);
+int pipe_push(struct pipe *p, const struct pipe_slot *s, bool nonblock);
+void pipe_unget(struct pipe *p, const struct pipe_slot *s);
+bool pipe_peek(struct pipe *p, u32 n, size_t max, struct pipe_slot *out);
 /* pipe->lock held. */
 void pipe_drop_slot(struct pipe *p);
 /* 1: there is something; 0: empty and no writer; -EAGAIN, -ERESTARTSYS. Unlocks while it sleeps. */

@@ -17,6 +17,7 @@ void vfs_init(void)
 {
     mount_init();
     file_init();
+    epoll_init();
     tmpfs_init();
     devfs_init();
     procfs_init();

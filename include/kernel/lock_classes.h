@@ -12,6 +12,7 @@
 
 /* Sleeping locks, outermost first. */
 LOCK_CLASS(FILE_POS,      8, MUTEX,    "a file's position during read, write, lseek, getdents")
+LOCK_CLASS(EPOLL,         9, MUTEX,    "which files which epoll watches, all of them")
 LOCK_CLASS(EXEC,         10, MUTEX,    "one execve or credential change of a process at a time")
 LOCK_CLASS(TTY,          12, MUTEX,    "a terminal's line discipline and settings")
 LOCK_CLASS(RENAME,       14, MUTEX,    "shape of the directory tree: cross-directory rename, mount, umount")
