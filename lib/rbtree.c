@@ -168,9 +168,22 @@ static __always_inline void move_successor(struct rb_root *root, struct rb_node 
     s->parent_color = n->parent_color;
 }
 
+/* Values of @low and its ancestors, as far up as they change. @moved, on that path or NULL, brings a value from elsewhere. */
+static __always_inline void erase_propagate(struct rb_node *low, struct rb_node *moved, rb_recompute_fn fn)
+{
+    while (low && low != moved && fn(low))
+        low = rb_parent(low);
+    if (!moved)
+        return;
+    fn(moved);
+    for (low = rb_parent(moved); low && fn(low); low = rb_parent(low))
+        ;
+}
+
 static __always_inline void erase(struct rb_node *n, struct rb_root *root, rb_recompute_fn fn)
 {
     struct rb_node *low, *child; /* lowest node whose children changed, and the child in the gap */
+    struct rb_node *moved = NULL; /* what has taken @n's place */
     unsigned int side;
     bool lost_black;
 
@@ -184,6 +197,7 @@ static __always_inline void erase(struct rb_node *n, struct rb_root *root, rb_re
         low = rb_parent(s) == n ? s : rb_parent(s);
         side = low == s;
         move_successor(root, n, s);
+        moved = s;
     } else {
         lost_black = !is_red(n);
         child = n->left ? n->left : n->right;
@@ -194,8 +208,7 @@ static __always_inline void erase(struct rb_node *n, struct rb_root *root, rb_re
             set_parent(child, low);
     }
     if (fn)
-        for (struct rb_node *p = low; p; p = rb_parent(p))
-            fn(p);
+        erase_propagate(low, moved, fn);
     if (!lost_black)
         return;
     if (is_red(child))

@@ -75,6 +75,19 @@ static struct removed take_out(struct mm *mm, struct vma *v, vaddr_t end)
     return r;
 }
 
+/* Tables, a group of near areas at a time: the walk over the empty entries between far ones would cost more than all else. */
+static void free_tables(struct tlb_gather *tlb, const struct removed *r)
+{
+    struct vma *begin = r->first, *end, *next;
+
+    for (; begin; begin = next) {
+        for (end = begin; (next = end->next) != NULL; end = next)
+            if (next->start - end->end > pt_size(1) || next->pt_ops != begin->pt_ops)
+                break;
+        vma_ops(begin)->free_tables(tlb, begin->start, end->end, r->floor, next ? next->start : r->ceiling);
+    }
+}
+
 /* Entries, lists, tables, flush of what take_out took. */
 static void clear_range(struct mm *mm, const struct removed *r, bool full_mm)
 {
@@ -86,14 +99,7 @@ static void clear_range(struct mm *mm, const struct removed *r, bool full_mm)
         vma_ops(v)->zap(&tlb, v, v->start, v->end);
     for (v = r->first; v; v = v->next)
         vma_mapping_unlink(v);
-    for (v = r->first; v;) {
-        struct vma *begin = v, *end = v;
-
-        while (end->next && end->next->pt_ops == begin->pt_ops)
-            end = end->next;
-        vma_ops(begin)->free_tables(&tlb, begin->start, end->end, r->floor, r->ceiling);
-        v = end->next;
-    }
+    free_tables(&tlb, r);
     tlb_gather_end(&tlb);
     if (r->nr_charged)
         vm_uncommit(r->nr_charged);

@@ -22,7 +22,7 @@ static vaddr_t hole_below(const struct vma *v)
 {
     vaddr_t low = v->prev ? v->prev->end : 0, high = vma_guarded_start(v);
 
-    return high > low ? high - low : 0;
+    return high > low ? min(high - low, VMA_GAP_MAX) : 0;
 }
 
 /* gap_max of the subtree as it should be; complains where it is not. Recursion is as deep as the tree: 2 log2(n). */
@@ -39,7 +39,7 @@ static int check_gaps(struct rb_node *n, vaddr_t *gap)
     bad += check_gaps(n->left, &left);
     bad += check_gaps(n->right, &right);
     *gap = max(hole_below(v), max(left, right));
-    if (*gap != v->gap_max)
+    if (*gap != v->gap_max || hole_below(v) != v->gap)
         bad += complain(v, "largest hole of the subtree is wrong");
     return bad;
 }

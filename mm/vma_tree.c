@@ -13,8 +13,8 @@
  * Invariants, checked by vma_check (vma_check.c), tests/host/mm/vma_test.c and vma_fuzz.c:
  *   I1  areas do not overlap, are page-aligned, not empty and lie below user_top()
  *   I2  list order is tree order; first_vma and last_vma are its ends; nr_vmas its length
- *   I3  gap_max of a node is the largest hole that lies directly below an area of its subtree, where the hole below a
- *       stack area ends STACK_GUARD_GAP before it
+ *   I3  gap is the hole directly below the area, where the hole below a stack area ends STACK_GUARD_GAP before it, and at most
+ *       VMA_GAP_MAX; gap_max is the largest gap of the node's subtree
  *   I4  vma_seq is odd exactly while a change is under way
  *
  * Read next: vma.c (merge and split), vma_lock.c (looking without mmap_lock).
@@ -33,17 +33,18 @@ static inline vaddr_t prev_end(const struct vma *v)
     return v->prev ? v->prev->end : 0;
 }
 
-static inline vaddr_t own_gap(const struct vma *v)
+/* The hole directly below @v, as far as it counts. */
+static inline vaddr_t hole_below(const struct vma *v)
 {
     vaddr_t low = prev_end(v), high = vma_guarded_start(v);
 
-    return high > low ? high - low : 0;
+    return high > low ? min(high - low, VMA_GAP_MAX) : 0;
 }
 
 static bool gap_recompute(struct rb_node *n)
 {
     struct vma *v = vma_of(n);
-    vaddr_t g = own_gap(v);
+    vaddr_t g = v->gap;
 
     if (n->left && vma_of(n->left)->gap_max > g)
         g = vma_of(n->left)->gap_max;
@@ -55,10 +56,14 @@ static bool gap_recompute(struct rb_node *n)
     return true;
 }
 
+/* The hole below @v may have changed: brings the values up to date, as far up as they change. */
 static inline void gap_changed(struct vma *v)
 {
-    if (v)
-        rb_propagate(&v->node, gap_recompute);
+    if (!v)
+        return;
+    v->gap = hole_below(v);
+    for (struct rb_node *n = &v->node; n && gap_recompute(n); n = rb_parent(n))
+        ;
 }
 
 static inline void change_begin(struct mm *mm)
@@ -123,7 +128,7 @@ void vma_tree_insert(struct mm *mm, struct vma *v, struct vma *prev, struct vma 
     ASSERT(*link == NULL);
     v->prev = prev;
     v->next = next;
-    v->gap_max = own_gap(v);
+    v->gap = v->gap_max = hole_below(v);
     change_begin(mm);
     *(prev ? &prev->next : &mm->first_vma) = v;
     *(next ? &next->prev : &mm->last_vma) = v;
@@ -210,6 +215,7 @@ static struct rb_node *build(struct vma **list, unsigned int n, int black_levels
     *list = v->next;
     right = build(list, n - n / 2 - 1, black_levels - 1);
     rb_build_node(&v->node, left, right, black_levels > 0);
+    v->gap = hole_below(v);
     v->gap_max = 0;
     gap_recompute(&v->node);
     return &v->node;
@@ -241,7 +247,7 @@ static inline struct rb_node *promising(const struct vma *v, unsigned int side, 
 {
     struct rb_node *n = v->node.child[side];
 
-    if (!n || vma_of(n)->gap_max < q->len)
+    if (!n || vma_of(n)->gap_max < min(q->len, VMA_GAP_MAX))
         return NULL;
     if (side ? v->end >= q->high : v->start <= q->low)
         return NULL;
@@ -250,14 +256,15 @@ static inline struct rb_node *promising(const struct vma *v, unsigned int side, 
 
 /*
  * Depth first, the preferred side before the node's own hole before the other side. A subtree is entered only when it
- * has a hole that is large enough; only the two holes that the limits cut can disappoint, so the walk is O(log n).
+ * has a hole that is large enough; only the two holes that the limits cut can disappoint, so the walk is O(log n). A request
+ * beyond VMA_GAP_MAX may meet holes that are too small after all, but there is room for a few hundred of that size only.
  */
 static struct vma *search_holes(struct mm *mm, const struct gap_query *q, vaddr_t *at)
 {
     struct rb_node *n = mm->vmas.node, *child;
     unsigned int first = q->topdown;
 
-    if (!n || vma_of(n)->gap_max < q->len)
+    if (!n || vma_of(n)->gap_max < min(q->len, VMA_GAP_MAX))
         return NULL;
     for (;;) {
         struct vma *v = vma_of(n);

@@ -54,7 +54,7 @@ struct vma {
     unsigned long flags;   /* [M] VM_* */
     u8 pt_ops;             /* [S] row of the pagetable-operations table (pt_ops.h) */
     struct vma *prev, *next; /* [M] neighbours by address */
-    vaddr_t gap_max;       /* [M] largest hole below any vma of this subtree (augmented) */
+    vaddr_t gap, gap_max;  /* [M] hole below this vma, largest hole below any of this subtree (augmented); see vma_tree.c */
     u64 pgoff;             /* [M] offset of start in the object, in pages; anonymous private: start >> PAGE_SHIFT at creation */
     struct file *file;     /* [S] holds a reference; NULL for anonymous */
     struct mapping *mapping; /* [S] the object: the file's, or a shared anonymous one's own; NULL for anonymous private */
