@@ -81,7 +81,7 @@ __noreturn void arch_poweroff(int status)
         if (acpi.pm1b_control != 0)
             outw(acpi.pm1b_control, PM1_SLP_TYPE(acpi.s5_type_b) | PM1_SLP_EN);
     }
-    delay_us(1000);
+    delay_us(3000000); /* the machine may take its time */
     pr_err("Power off is not possible on this machine; it is safe to switch it off now.\n");
     arch_halt();
 }
@@ -91,9 +91,9 @@ __noreturn void arch_restart(void)
     irq_disable();
     if (acpi.reset_addr != 0 && acpi.reset_space == 1)
         outb((u16)acpi.reset_addr, acpi.reset_value);
-    delay_us(1000);
+    delay_us(500000);
     outb(0x64, 0xfe); /* keyboard controller: pulse the reset line */
-    delay_us(1000);
+    delay_us(500000);
     /* An exception without an IDT shuts the CPU down, which resets the machine. */
     struct {
         u16 limit;
