@@ -38,12 +38,14 @@ static bool respawn;
 static const struct {
     const char *source, *target, *type, *options;
     mode_t mode;
+    bool optional; /* not every kernel has it */
 } mounts[] = {
-    {"proc", "/proc", "proc", "", 0555},
-    {"sysfs", "/sys", "sysfs", "", 0555},
-    {"devtmpfs", "/dev", "devtmpfs", "mode=0755", 0755},
-    {"tmpfs", "/tmp", "tmpfs", "mode=1777", 01777},
-    {"tmpfs", "/dev/shm", "tmpfs", "mode=1777", 01777},
+    {"proc", "/proc", "proc", "", 0555, false},
+    {"sysfs", "/sys", "sysfs", "", 0555, false},
+    {"devtmpfs", "/dev", "devtmpfs", "mode=0755", 0755, false},
+    {"tmpfs", "/tmp", "tmpfs", "mode=1777", 01777, false},
+    {"tmpfs", "/dev/shm", "tmpfs", "mode=1777", 01777, false},
+    {"devpts", "/dev/pts", "devpts", "mode=0620,ptmxmode=0666", 0755, true},
 };
 
 /* EBUSY means that the kernel or a container has mounted it already. */
@@ -53,7 +55,7 @@ static void mount_all(void)
         if (mkdir(mounts[i].target, mounts[i].mode) < 0 && errno != EEXIST)
             warn("mkdir %s", mounts[i].target);
         if (mount(mounts[i].source, mounts[i].target, mounts[i].type, 0, mounts[i].options) < 0 &&
-            errno != EBUSY)
+            errno != EBUSY && !(errno == ENODEV && mounts[i].optional))
             warn("mount %s on %s", mounts[i].type, mounts[i].target);
     }
 }

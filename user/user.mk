@@ -34,6 +34,9 @@ USER_SH_OBJ := $(USER_SH_SRC:user/%.c=$(B)/user/obj/%.o)
 USER_BINS := $(B)/user/bin/init $(B)/user/bin/sh \
              $(foreach src,$(USER_TOOL_SRC),$(B)/user/bin/$(basename $(notdir $(src))))
 USER_TESTS := $(foreach src,$(USER_TEST_SRC),$(B)/user/tests/$(basename $(notdir $(src))))
+# The same threads test with glibc, whose threads use more of the kernel (clone3, rseq, robust lists).
+USER_GLIBC_CC ?= $(if $(findstring musl,$(USER_CC)),gcc -static)
+USER_TESTS += $(if $(USER_GLIBC_CC),$(B)/user/tests/threads_stress_glibc)
 USER_SCRIPTS := $(wildcard tests/user/run-tests)
 USER_ETC := $(sort $(wildcard user/etc/*))
 
@@ -76,6 +79,12 @@ $(B)/user/tests/%: tests/user/%.c
 	@mkdir -p $(@D)
 	@echo '  CC     ' $@
 	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
+
+$(B)/user/tests/threads_stress_glibc: tests/user/threads_stress.c
+	@mkdir -p $(@D)
+	@echo '  CC      ' $@
+	$(USER_Q)$(USER_GLIBC_CC) $(filter-out $(USER_UAPI),$(USER_CFLAGS)) $(USER_LDFLAGS) -pthread \
+	    -MF $(B)/user/obj/threads_stress_glibc.test.d -o $@ $<
 
 , := ,
 # exec_test's example of a static PIE; musl's compiler wrapper cannot link one by itself.

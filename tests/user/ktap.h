@@ -167,7 +167,7 @@ static bool ktap_run_case(const struct ktap_case *c, int number)
 }
 
 /* With arguments only the tests that they name run. */
-static int ktap_main(const struct ktap_case *cases, int nr, int argc, char **argv)
+KTAP_UNUSED static int ktap_main(const struct ktap_case *cases, int nr, int argc, char **argv)
 {
     int number = 0, failed = 0, planned = 0;
 

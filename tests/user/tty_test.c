@@ -249,13 +249,45 @@ static int background_touch(bool reads)
     return wait_for(pid);
 }
 
+/*
+ * Runs fn in a session that has a terminal: a new session with a pseudo-terminal, or this one when its
+ * terminal's foreground group is ours. fn ends by _exit(0) when all is well.
+ */
+static void in_session(void (*fn)(void))
+{
+    int probe = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+    bool own = probe < 0;
+    struct termios modes;
+    pid_t pid;
+
+    close(probe);
+    if (own) {
+        tty = open("/dev/tty", O_RDWR);
+        if (tty < 0 || tcgetpgrp(tty) != getpgrp())
+            ktap_skip("no pseudo-terminals, and not in the foreground of a terminal");
+        tcgetattr(tty, &modes);
+    } else {
+        need_pty();
+    }
+    pid = fork();
+    if (pid == 0) {
+        if (!own && !take_tty())
+            _exit(1);
+        fn();
+    }
+    CHECK_EQ(wait_for(pid), 0);
+    if (own) {
+        signal(SIGTTOU, SIG_IGN);
+        tcsetpgrp(tty, getpgrp());
+        tcsetattr(tty, TCSANOW, &modes);
+    }
+}
+
 static void session_of_background_access(void)
 {
     struct termios t;
     int status;
 
-    if (!take_tty())
-        _exit(1);
     status = background_touch(true);
     if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTTIN)
         _exit(2);
@@ -275,13 +307,37 @@ static void session_of_background_access(void)
 
 TEST(background_access_stops)
 {
-    pid_t pid;
+    in_session(session_of_background_access);
+}
 
-    need_pty();
-    pid = fork();
-    if (pid == 0)
-        session_of_background_access();
-    CHECK_EQ(wait_for(pid), 0);
+/* A job gets the terminal, stops, gives it back, goes on in the background. */
+static void session_of_foreground_change(void)
+{
+    pid_t me = getpgrp(), job;
+    int status;
+
+    signal(SIGTTOU, SIG_IGN);
+    job = fork();
+    if (job == 0) {
+        setpgid(0, 0);
+        while (tcgetpgrp(tty) != getpid())
+            usleep(1000);
+        raise(SIGSTOP);
+        _exit(tcgetpgrp(tty) == getpid() ? 1 : 0);
+    }
+    setpgid(job, job);
+    if (tcsetpgrp(tty, job) < 0 || tcgetpgrp(tty) != job)
+        _exit(2);
+    status = wait_for(job);
+    if (!WIFSTOPPED(status) || tcsetpgrp(tty, me) < 0 || tcgetpgrp(tty) != me)
+        _exit(3);
+    kill(-job, SIGCONT);
+    _exit(wait_for(job) == 0 ? 0 : 4);
+}
+
+TEST(foreground_group_changes)
+{
+    in_session(session_of_foreground_change);
 }
 
 static void session_of_job_control(int ready)
@@ -380,5 +436,5 @@ TEST(tcsetpgrp_errors)
 KTAP_MAIN(CASE(process_groups), CASE(sessions), CASE(kill_a_group), CASE(not_a_terminal),
           CASE(modes_can_be_read), CASE(modes_are_kept), CASE(canonical_lines), CASE(raw_bytes),
           CASE(echo_and_output_processing), CASE(interrupt_key_signals_the_foreground),
-          CASE(background_access_stops), CASE(stop_key_and_continue), CASE(hangup_of_the_leader),
+          CASE(background_access_stops), CASE(foreground_group_changes), CASE(stop_key_and_continue), CASE(hangup_of_the_leader),
           CASE(tcsetpgrp_errors))
