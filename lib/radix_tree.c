@@ -3,8 +3,8 @@
  * radix_tree.c: a sparse array of pointers, six bits of the index per level. Source: see include/kernel/radix_tree.h.
  *
  * The tree is as high as its largest index asks for. A lone item at index 0 hangs at the root without a node, because most
- * files are small. An insert first counts the nodes that it lacks and takes them from the caller's spares, so its second half
- * cannot fail. Growing puts a node above the root, shrinking takes it away; a reader that still holds the old root
+ * files are small. An insert that meets the first missing node knows how many it lacks; with fewer spares it gives up before
+ * anything has changed. Growing puts a node above the root, shrinking takes it away; a reader that still holds the old root
  * finds every item that stays, since the old node keeps its first slot until RCU frees it.
  *
  * Does not lock and does not look at the items. Locks: the caller's for writers; readers RCU.
@@ -160,27 +160,36 @@ static void grow(struct radix_tree *t, u64 index, struct radix_spare *s)
     }
 }
 
-int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_spare *s)
+/* The first insert into the tree, and those that make it higher. */
+static int insert_above(struct radix_tree *t, u64 index, void *item, struct radix_spare *s)
 {
-    struct radix_node *n;
-
-    ASSERT(item != NULL && !radix_is_node(item));
-    if (nodes_missing(t, index) > s->nr)
-        return -EAGAIN;
     if (index == 0 && !radix_is_node(t->root)) {
         if (t->root != NULL)
             return -EEXIST;
         rcu_assign_pointer(t->root, item);
         return 0;
     }
-    if (!radix_is_node(t->root) || index > radix_to_node(t->root)->last)
-        grow(t, index, s);
-    n = radix_to_node(t->root);
+    if (nodes_missing(t, index) > s->nr)
+        return -EAGAIN;
+    grow(t, index, s);
+    return radix_insert(t, index, item, s);
+}
+
+int radix_insert(struct radix_tree *t, u64 index, void *item, struct radix_spare *s)
+{
+    struct radix_node *n = radix_to_node(t->root);
+
+    ASSERT(item != NULL && !radix_is_node(item));
+    if (!radix_is_node(t->root) || index > n->last)
+        return insert_above(t, index, item, s);
     while (n->shift != 0) {
         unsigned int slot = slot_of(index, n->shift);
 
-        if (n->slots[slot] == NULL)
+        if (n->slots[slot] == NULL) {
+            if (s->nr < n->shift / RADIX_SHIFT) /* all that lack below here */
+                return -EAGAIN;
             attach(n, slot, from_node(spare_take(s, n->shift - RADIX_SHIFT)));
+        }
         n = radix_to_node(n->slots[slot]);
     }
     if (n->slots[slot_of(index, 0)] != NULL)

@@ -89,19 +89,20 @@ static struct page *take_block(unsigned int order)
 /* Zone lock held. Joins the block with its buddy for as long as that is free too. */
 static void give_block(struct page *p, unsigned int order)
 {
+    struct page *const map = mem_map;
+    const pfn_t first = mem_map_first, nr = mem_map_end - first;
     pfn_t pfn = page_to_pfn(p);
 
     zone.nr_free += 1UL << order;
     for (; order < BUDDY_MAX_ORDER; order++) {
-        pfn_t buddy = pfn ^ (1UL << order);
-        struct page *b = pfn_to_page(buddy);
+        pfn_t buddy = (pfn ^ (1UL << order)) - first; /* index into map */
 
-        if (!pfn_valid(buddy) || b->kind != PAGE_FREE || b->order != order)
+        if (buddy >= nr || map[buddy].kind != PAGE_FREE || map[buddy].order != order)
             break;
-        area_remove(b, order);
+        area_remove(&map[buddy], order);
         pfn &= ~(1UL << order);
     }
-    area_add(pfn_to_page(pfn), order);
+    area_add(&map[pfn - first], order);
 }
 
 /* Zone lock held. [p, p + n) as the fewest aligned blocks. */
@@ -137,8 +138,8 @@ void buddy_free_block(struct page *p, unsigned int order)
 }
 
 /*
- * Small blocks are used up first, each whole, so that large ones live on; only when the smallest is larger than what
- * is still wanted it is cut, and then one cut serves the whole rest.
+ * Small blocks are used up first, each whole, so that large ones live on. A larger block is cut only while less than half of
+ * what was asked for is there: cutting off the odd rest would leave a small block of every order behind.
  */
 unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep)
 {
@@ -147,29 +148,40 @@ unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep)
 
     n = zone.nr_free <= keep ? 0 : (unsigned int)min((u64)n, zone.nr_free - keep);
     while (got < n && zone.nonempty != 0) {
-        unsigned int order = min((unsigned int)__builtin_ctz(zone.nonempty), log2_floor(n - got));
-        struct page *p = take_block(order);
+        unsigned int smallest = (unsigned int)__builtin_ctz(zone.nonempty), fits = log2_floor(n - got);
+        struct page *p;
 
-        for (unsigned int i = 1u << order; i-- > 0;)
-            pages[got++] = p + i;
+        if (smallest > fits && got >= n / 2 && got != 0)
+            break;
+        fits = min(smallest, fits);
+        p = take_block(fits);
+        for (struct page *f = p + (1UL << fits); f-- > p;) {
+            f->kind = PAGE_PCP;
+            pages[got++] = f;
+        }
     }
     spin_unlock_irqrestore(&zone.lock, flags);
     return got;
 }
 
+/* A run may rise or fall: what was allocated rising comes back so from page tables, and falling from a CPU's stack. */
 void buddy_free_bulk(struct page **pages, unsigned int n)
 {
     unsigned long flags = spin_lock_irqsave(&zone.lock);
     unsigned int i = 0;
 
     while (i < n) {
-        struct page *first = pages[i], *end = first;
+        struct page *low = pages[i++], *high = low + 1;
 
-        do {
-            end++;
-            i++;
-        } while (i < n && pages[i] == end);
-        give_run(first, (unsigned long)(end - first));
+        for (; i < n; i++) {
+            if (pages[i] == high)
+                high++;
+            else if (pages[i] + 1 == low)
+                low--;
+            else
+                break;
+        }
+        give_run(low, (unsigned long)(high - low));
     }
     spin_unlock_irqrestore(&zone.lock, flags);
 }

@@ -10,10 +10,11 @@ static inline cpumask_t online_cpus(void)
 
 /* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind. */
 struct page *buddy_alloc_block(unsigned int order, u64 keep);
-/* Takes up to @n single frames; pages[] gets them in falling address order within a block. Returns how many. */
+/* Takes up to @n single frames, kind PAGE_PCP; pages[] gets them in falling address order within a block. How many; 0 only when
+ * there are none. */
 unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep);
 void buddy_free_block(struct page *p, unsigned int order);
-/* Neighbours in pages[] that are neighbours in memory, rising, are freed as blocks. */
+/* Neighbours in pages[] that are neighbours in memory are freed together, as blocks. */
 void buddy_free_bulk(struct page **pages, unsigned int n);
 /* Frames [start, end) that were never in the allocator become free. */
 void buddy_add_range(pfn_t start, pfn_t end);

@@ -115,7 +115,8 @@ static int tree_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp)
         if (err != 0)
             break;
     }
-    radix_spare_free(&spare);
+    if (unlikely(spare.nr != 0))
+        radix_spare_free(&spare);
     return err;
 }
 

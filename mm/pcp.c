@@ -95,11 +95,8 @@ static __noinline struct page *refill_and_take(enum page_kind kind, gfp_t gfp)
         struct pcp *pcp = &this_cpu_var(pcps);
         struct page *p;
 
-        if (pcp->nr == 0) {
+        if (pcp->nr == 0)
             pcp->nr = buddy_alloc_bulk(pcp->pages, PCP_BATCH, buddy_keep(gfp));
-            for (unsigned int i = 0; i < pcp->nr; i++)
-                pcp->pages[i]->kind = PAGE_PCP;
-        }
         irq_restore(flags);
         p = stack_take(kind);
         if (p != NULL)
@@ -203,10 +200,11 @@ static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
         p[i].mapcount = 0;
         p[i].kind = PAGE_KERNEL;
         p[i].order = 0;
-        if (gfp & GFP_ZERO)
-            clear_page(page_to_virt(p + i));
     }
     p->order = (u8)order;
+    if (gfp & GFP_ZERO)
+        for (unsigned long i = 0; i < (1UL << order); i++)
+            clear_page(page_to_virt(p + i));
     return p;
 }
 

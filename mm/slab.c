@@ -81,6 +81,26 @@ static void cache_setup(struct kmem_cache *c, const char *name, size_t size, siz
 
 /* ---- slabs ---- */
 
+/* Threads the free list of a new slab, whose first object is @obj, in order of address. */
+static void link_objects(const struct kmem_cache *c, char *obj)
+{
+    size_t stride = c->stride;
+    void **link = link_of(c, obj);
+
+    for (unsigned int left = c->per_slab - 1u; left > 0; left--) {
+        obj += stride;
+        *link = obj;
+        link = (void **)((char *)link + stride);
+    }
+    *link = NULL;
+}
+
+/* Is a link all that a free object needs? */
+static bool has_more_to_build(const struct kmem_cache *c)
+{
+    return c->lead != 0 || c->ctor != NULL;
+}
+
 static void slab_build(struct kmem_cache *c, struct page *slab)
 {
     char *obj = (char *)page_to_virt(slab) + c->lead;
@@ -93,8 +113,8 @@ static void slab_build(struct kmem_cache *c, struct page *slab)
     slab->slab_inuse = 0;
     slab->slab_total = c->per_slab;
     slab->slab_free = obj;
-    for (unsigned int i = 0; i < c->per_slab; i++, obj += c->stride) {
-        *link_of(c, obj) = i + 1 < c->per_slab ? obj + c->stride : NULL;
+    link_objects(c, obj);
+    for (unsigned int i = 0; has_more_to_build(c) && i < c->per_slab; i++, obj += c->stride) {
         slab_debug_init_object(c, obj);
         if (c->ctor != NULL)
             c->ctor(obj);
@@ -137,21 +157,21 @@ static unsigned int take_objects(struct kmem_cache *c, void **objs, unsigned int
     while (got < n) {
         bool was_empty = list_empty(&c->partial);
         struct list_head *from = was_empty ? &c->empty : &c->partial;
+        unsigned int before;
         struct page *slab;
+        void *obj;
 
         if (list_empty(from))
             break;
         slab = list_first_entry(from, struct page, link);
         c->nr_empty -= was_empty;
-        while (got < n && slab->slab_free != NULL) {
-            void *obj = slab->slab_free;
-
-            slab->slab_free = *link_of(c, obj);
-            slab->slab_inuse++;
+        before = got;
+        for (obj = slab->slab_free; got < n && obj != NULL; obj = *link_of(c, obj))
             objs[got++] = obj;
-        }
+        slab->slab_free = obj;
+        slab->slab_inuse += got - before;
         list_del(&slab->link);
-        list_add(&slab->link, slab->slab_free == NULL ? &c->full : &c->partial);
+        list_add(&slab->link, obj == NULL ? &c->full : &c->partial);
     }
     c->nr_out += got;
     return got;

@@ -8,7 +8,7 @@
 #include <kernel/string.h>
 #include <mm/slab.h>
 
-#define SLAB_CPU_SLOTS 30
+#define SLAB_CPU_SLOTS 62
 
 /* A CPU's stack of free objects of one cache. Its own CPU only, interrupts off. */
 struct slab_cpu {
