@@ -162,8 +162,8 @@ void fair_to_tail(struct rq *rq, struct task *t)
     if (!n)
         return;
     last = rb_entry(n, struct task, rq_node);
-    if (!task_is_rt(last) && (s64)(last->vruntime - t->vruntime) > 0)
-        t->vruntime = last->vruntime;
+    if (!task_is_rt(last) && (s64)(last->vruntime - t->vruntime) >= 0)
+        t->vruntime = last->vruntime + 1;
 }
 
 bool fair_should_preempt(const struct rq *rq, const struct task *t)

@@ -47,29 +47,33 @@ static bool is_ratio(u64 a, u64 b, u64 x, u64 y)
     return left * 100 >= right * 85 && left * 85 <= right * 100;
 }
 
+/*
+ * Time that an emulator's host takes away counts for whoever ran; a chunk of it weighs less in a longer measurement. So a
+ * ratio must come out within 15 % in one of a few tries.
+ */
+static bool comes_out(int nice_a, int nice_b, u64 x, u64 y)
+{
+    for (unsigned int ms = 250; ms <= 2000; ms *= 2) {
+        struct shares s = { .nice = { nice_a, nice_b } };
+
+        measure(&s, 2, ms);
+        if (is_ratio(s.ns[0], s.ns[1], x, y))
+            return true;
+    }
+    return false;
+}
+
 KTEST(fair, equal_shares)
 {
-    struct shares s = { .nice = { 0 } };
-
-    measure(&s, 3, 400);
-    EXPECT(is_ratio(s.ns[0], s.ns[1], 1, 1));
-    EXPECT(is_ratio(s.ns[1], s.ns[2], 1, 1));
+    EXPECT(comes_out(0, 0, 1, 1));
+    EXPECT(comes_out(7, 7, 1, 1));
 }
 
 KTEST(fair, nice_is_a_ratio)
 {
-    struct shares s = { .nice = { 0, 5 } };
-
-    measure(&s, 2, 600);
-    EXPECT(is_ratio(s.ns[0], s.ns[1], 1024, 335)); /* 1.25^5 = 3.05 */
-}
-
-KTEST(fair, negative_nice)
-{
-    struct shares s = { .nice = { -5, 0 } };
-
-    measure(&s, 2, 600);
-    EXPECT(is_ratio(s.ns[0], s.ns[1], 3125, 1024));
+    EXPECT(comes_out(0, 5, 1024, 335)); /* 1.25^5 = 3.05 */
+    EXPECT(comes_out(-5, 0, 3125, 1024));
+    EXPECT(comes_out(3, 4, 524, 419));
 }
 
 #define NR_NAPS 41u
@@ -182,20 +186,22 @@ KTEST(fair, sleeping_earns_no_extra)
 
 static void yield_loop(struct team *team, unsigned int nr)
 {
-    unsigned long *turns = team->arg;
+    atomic_t *ready = team->arg;
     cpumask_t mask = { 1 };
 
     EXPECT_EQ(sched_set_affinity(current, mask), 0);
-    for (unsigned int i = 0; i < 500; i++) {
-        WRITE_ONCE(turns[nr], i);
+    (void)nr;
+    atomic_inc_return(ready);
+    while (atomic_read(ready) < 2)
+        test_sleep_ms(1);
+    for (unsigned int i = 0; i < 500; i++)
         sched_yield_current();
-    }
 }
 
 KTEST(fair, yield_lets_others_run)
 {
-    unsigned long turns[2] = { 0 };
-    struct team team = { .arg = turns };
+    atomic_t ready = ATOMIC_INIT(0);
+    struct team team = { .arg = &ready };
     u64 before = sched_nr_switches();
 
     team_run(&team, 2, yield_loop, false);
