@@ -52,10 +52,10 @@ static bool is_private_copy(pte_t e, unsigned int level)
     return pte_is_leaf(e, level) && pte_page(e, level)->kind == PAGE_ANON;
 }
 
-static void zap_run(struct zap *z, const struct pt_run *r)
+/* @level is a constant where it matters: the compiler makes a loop for base pages. */
+static __always_inline void zap_entries(struct zap *z, const struct pt_run *r, const unsigned int level)
 {
     const bool full_mm = z->tlb->full_mm, keep_private = z->tlb->keep_private;
-    const unsigned int level = r->level;
     pfn_t zero = page_to_pfn(zero_page);
     unsigned int removed = 0, used = r->table->pt_used;
 
@@ -87,6 +87,14 @@ static void zap_run(struct zap *z, const struct pt_run *r)
     r->table->pt_used = used - removed;
 }
 
+static void zap_run(struct zap *z, const struct pt_run *r)
+{
+    if (likely(r->level == 0))
+        zap_entries(z, r, 0);
+    else
+        zap_entries(z, r, r->level);
+}
+
 void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
 {
     struct zap z = { .tlb = tlb };
@@ -105,8 +113,10 @@ static inline bool may_write_at_once(pte_t e, unsigned int level, bool shared)
 {
     const struct page *p;
 
+    if (!(pte_state(e) & PT_DIRTY)) /* the write shall be seen: clear_refs took dirty away */
+        return false;
     if (shared)
-        return (pte_state(e) & PT_DIRTY) != 0;
+        return true;
     p = pte_page(e, level);
     return p->kind == PAGE_ANON && page_test(p, PG_EXCLUSIVE);
 }
@@ -117,34 +127,72 @@ struct protect {
     bool write, shared;
 };
 
-static void protect_run(const struct protect *c, const struct pt_run *r)
+/* The leaf *@e at @slot gets the permissions @prot, whatever the hardware does to its state meanwhile. Returns the bits that changed. */
+static inline u64 set_prot(pte_t *slot, pte_t *e, unsigned int level, pt_prot_t prot)
 {
-    const unsigned int level = r->level;
-    vaddr_t first = ALIGN_DOWN(r->va, pt_size(level));
-    unsigned int from = r->nr, to = 0, seen = 0, used = r->table->pt_used;
+    pte_t new;
 
-    for (unsigned int i = 0; i < r->nr && seen < used; i++) {
-        pte_t *slot = r->slot + i;
-        pte_t e = pte_load(slot), new;
-        pt_prot_t prot = c->prot;
+    do {
+        new = pte_with_prot(*e, level, prot);
+        if (new.v == e->v)
+            return 0;
+    } while (!pte_cmpxchg(slot, e, new));
+    return new.v ^ e->v;
+}
+
+/*
+ * @level and @write are constants where it matters. Neighbours mostly change alike, and then from the same to the same: whether
+ * permissions shrank is decoded once for each kind of change.
+ */
+static __always_inline void protect_entries(const struct protect *c, const struct pt_run *r, const unsigned int level, const bool write)
+{
+    const pt_prot_t ro = c->prot, prot = write ? ro | PT_W : ro;
+    pte_t *first = NULL, *last = NULL; /* what the gather's range must cover */
+    unsigned int left = r->table->pt_used;
+    u64 known = 0;
+
+    for (pte_t *slot = r->slot, *end = slot + r->nr; slot < end && left != 0; slot++) {
+        pte_t e = pte_load(slot);
+        u64 change;
 
         if (pte_is_none(e))
             continue;
-        seen++;
+        left--;
         if (!pte_is_leaf(e, level))
             continue;
-        if (c->write && may_write_at_once(e, level, c->shared))
-            prot |= PT_W;
-        do
-            new = pte_with_prot(e, level, prot);
-        while (!pte_cmpxchg(slot, &e, new));
-        if (pte_prot(e, level) & ~prot) {
-            from = min(from, i);
-            to = i + 1;
+        if (write && !may_write_at_once(e, level, c->shared)) {
+            if (set_prot(slot, &e, level, ro) != 0 && (pte_prot(e, level) & ~ro)) {
+                first = first ? first : slot;
+                last = slot;
+            }
+            continue;
         }
+        change = set_prot(slot, &e, level, prot);
+        if (change == 0)
+            continue;
+        last = slot;
+        if (likely(change == known))
+            continue;
+        known = change;
+        if (first == NULL && (pte_prot(e, level) & ~prot))
+            first = slot;
     }
-    if (from < to)
-        tlb_gather_range(c->tlb, first + from * pt_size(level), first + to * pt_size(level), level);
+    if (first != NULL) {
+        vaddr_t base = ALIGN_DOWN(r->va, pt_size(level));
+
+        tlb_gather_range(c->tlb, base + (vaddr_t)(first - r->slot) * pt_size(level),
+                         base + (vaddr_t)(last + 1 - r->slot) * pt_size(level), level);
+    }
+}
+
+static void protect_run(const struct protect *c, const struct pt_run *r)
+{
+    if (unlikely(r->level != 0))
+        protect_entries(c, r, r->level, c->write);
+    else if (c->write)
+        protect_entries(c, r, 0, true);
+    else
+        protect_entries(c, r, 0, false);
 }
 
 void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
