@@ -129,6 +129,5 @@ TEST(holes_in_the_heap)
 }
 
 KTAP_MAIN(CASE(grow_and_shrink), CASE(bytes_not_pages), CASE(heap_in_maps),
-          CASE(below_start_is_refused), CASE(absurd_is_refused),
-          CASE(does_not_run_into_a_mapping), CASE(limit_data), CASE(fork_copies),
-          CASE(holes_in_the_heap))
+          CASE(below_start_is_refused), CASE(absurd_is_refused), CASE(does_not_run_into_a_mapping),
+          CASE(limit_data), CASE(fork_copies), CASE(holes_in_the_heap))

@@ -2,9 +2,10 @@
 /*
  * Bad pointers: every system call that takes one must return EFAULT, and the kernel must live.
  *
- * Each group of calls runs once for each kind of bad address: not mapped, no access, the kernel's half,
- * the end of the address space, and an object of which only the first byte is mapped. Calls that may
- * transfer a part (read, write ...) leave out the last kind. A call that is not there (ENOSYS) passes.
+ * Each group of calls runs once for each kind of bad address: not mapped, no access, the kernel's
+ * half, the end of the address space, and an object of which only the first byte is mapped. Calls
+ * that may transfer a part (read, write ...) leave out the last kind. A call that is not there
+ * (ENOSYS) passes.
  */
 #include "mem.h"
 
@@ -144,11 +145,11 @@ static void paths(void)
     IN(chroot, bad);
     IN(mkdirat, AT_FDCWD, bad, 0700L);
     IN(unlinkat, AT_FDCWD, bad, 0L);
-    IN(renameat2, AT_FDCWD, bad, AT_FDCWD, "/tmp/efault-x", 0L);
-    IN(renameat2, AT_FDCWD, "/tmp/efault-none", AT_FDCWD, bad, 0L);
-    IN(linkat, AT_FDCWD, bad, AT_FDCWD, "/tmp/efault-x", 0L);
+    IN(renameat2, AT_FDCWD, bad, AT_FDCWD, "/tmp/ktap-efault-x", 0L);
+    IN(renameat2, AT_FDCWD, "/tmp/ktap-efault-none", AT_FDCWD, bad, 0L);
+    IN(linkat, AT_FDCWD, bad, AT_FDCWD, "/tmp/ktap-efault-x", 0L);
     IN(linkat, AT_FDCWD, "/", AT_FDCWD, bad, 0L);
-    IN(symlinkat, bad, AT_FDCWD, "/tmp/efault-x");
+    IN(symlinkat, bad, AT_FDCWD, "/tmp/ktap-efault-x");
     IN(symlinkat, "target", AT_FDCWD, bad);
     IN(readlinkat, AT_FDCWD, bad, buf, 16L);
     IN(fchmodat, AT_FDCWD, bad, 0700L);
@@ -169,9 +170,9 @@ static void paths(void)
     IN(mkdir, bad, 0700L);
     IN(rmdir, bad);
     IN(unlink, bad);
-    IN(rename, bad, "/tmp/efault-x");
-    IN(link, bad, "/tmp/efault-x");
-    IN(symlink, bad, "/tmp/efault-x");
+    IN(rename, bad, "/tmp/ktap-efault-x");
+    IN(link, bad, "/tmp/ktap-efault-x");
+    IN(symlink, bad, "/tmp/ktap-efault-x");
     IN(readlink, bad, buf, 16L);
     IN(chmod, bad, 0700L);
     IN(creat, bad, 0600L);

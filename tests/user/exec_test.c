@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * execve(2): arguments, environment, auxiliary vector, what survives, scripts, static PIE, and errors.
- * The program starts itself with "helper" as its first argument and prints what the tests look at.
+ * execve(2): arguments, environment, auxiliary vector, what survives, scripts, static PIE, and
+ * errors. The program starts itself with "helper" as its first argument and prints what the tests
+ * look at.
  */
 #include "mem.h"
 
@@ -54,9 +55,9 @@ static int helper_state(void)
     sigaction(SIGUSR2, NULL, &usr2);
     sigprocmask(SIG_BLOCK, NULL, &mask);
     printf("usr1=%s usr2=%s hup=%d fd50=%d fd51=%d pid=%d alarm=%d",
-           usr1.sa_handler == SIG_DFL ? "default" : "?", usr2.sa_handler == SIG_IGN ? "ignored" : "?",
-           sigismember(&mask, SIGHUP), fcntl(50, F_GETFD) >= 0, fcntl(51, F_GETFD) >= 0,
-           (int)getpid(), alarm(0) > 0);
+           usr1.sa_handler == SIG_DFL ? "default" : "?",
+           usr2.sa_handler == SIG_IGN ? "ignored" : "?", sigismember(&mask, SIGHUP),
+           fcntl(50, F_GETFD) >= 0, fcntl(51, F_GETFD) >= 0, (int)getpid(), alarm(0) > 0);
     return 0;
 }
 
@@ -126,7 +127,7 @@ static const char *script(const char *name, const char *text, mode_t mode)
     static char path[128];
     int fd;
 
-    snprintf(path, sizeof(path), "/tmp/exec-test-%d-%s", (int)getpid(), name);
+    snprintf(path, sizeof(path), "/tmp/ktap-exec-%d-%s", (int)getpid(), name);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
     CHECK(fd >= 0);
     CHECK_EQ(write(fd, text, strlen(text)), (long)strlen(text));
@@ -186,8 +187,8 @@ TEST(what_survives)
     memset(output, 0, 512);
     CHECK(read(fds[0], output, 511) > 0);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
-    snprintf(want, sizeof(want),
-             "usr1=default usr2=ignored hup=1 fd50=1 fd51=0 pid=%d alarm=1", (int)pid);
+    snprintf(want, sizeof(want), "usr1=default usr2=ignored hup=1 fd50=1 fd51=0 pid=%d alarm=1",
+             (int)pid);
     CHECK_OUTPUT(want);
 }
 
@@ -256,9 +257,9 @@ TEST(error_table)
     CHECK_ERRNO(execve(script("a", "text\n", 0644), argv, environ), EACCES);
     CHECK_ERRNO(execve(script("b", "text\n", 0755), argv, environ), ENOEXEC);
     CHECK_ERRNO(execve(script("c", "", 0755), argv, environ), ENOEXEC);
-    CHECK_ERRNO(execve(script("d", "\177ELF garbage that is no program at all....", 0755), argv,
-                       environ),
-                ENOEXEC);
+    CHECK_ERRNO(
+        execve(script("d", "\177ELF garbage that is no program at all....", 0755), argv, environ),
+        ENOEXEC);
     CHECK_ERRNO(execve(script("e", "#!/none\n", 0755), argv, environ), ENOENT);
     CHECK_ERRNO(execve(script("f", "#!\n", 0755), argv, environ), ENOEXEC);
     CHECK_ERRNO(execve(self, (char **)ktap_nowhere, environ), EFAULT);
@@ -280,7 +281,8 @@ TEST(foreign_machine)
     CHECK_ERRNO(execve(path, (char *[]){"x", NULL}, environ), ENOEXEC);
 }
 
-/* The interpreter gets its own path, its argument (all of the line), the script's path, the rest. */
+/* The interpreter gets its own path, its argument (all of the line), the script's path, the rest.
+ */
 TEST(scripts)
 {
     char text[400], want[600], path[160];
@@ -329,7 +331,7 @@ TEST(static_pie)
     CHECK_OUTPUT("pie argc=2 relocated=1 data=1 phdr=1");
 }
 
-TEST(dash_of_memory)
+TEST(large_address_space_goes_away)
 {
     char *p = map_pages(1000, RW);
     int status;
@@ -401,12 +403,23 @@ TEST(text_is_busy)
     unlink(path);
 }
 
-static const struct ktap_case all_cases[] = {
-    CASE(arguments_and_environment), CASE(auxiliary_vector), CASE(what_survives),
-    CASE(stack_of_the_new_program), CASE(long_argument_lists), CASE(too_long_is_e2big),
-    CASE(empty_argv), CASE(error_table), CASE(foreign_machine), CASE(scripts),
-    CASE(script_without_argument), CASE(nested_scripts), CASE(static_pie), CASE(dash_of_memory),
-    CASE(vfork_exec), CASE(exec_of_a_descriptor), CASE(text_is_busy)};
+static const struct ktap_case all_cases[] = {CASE(arguments_and_environment),
+                                             CASE(auxiliary_vector),
+                                             CASE(what_survives),
+                                             CASE(stack_of_the_new_program),
+                                             CASE(long_argument_lists),
+                                             CASE(too_long_is_e2big),
+                                             CASE(empty_argv),
+                                             CASE(error_table),
+                                             CASE(foreign_machine),
+                                             CASE(scripts),
+                                             CASE(script_without_argument),
+                                             CASE(nested_scripts),
+                                             CASE(static_pie),
+                                             CASE(large_address_space_goes_away),
+                                             CASE(vfork_exec),
+                                             CASE(exec_of_a_descriptor),
+                                             CASE(text_is_busy)};
 
 int main(int argc, char **argv)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Files on tmpfs (/tmp): reading, writing, names, directories, links, truncation under a mapping. */
+/* Files on tmpfs (/tmp): reading, writing, names, directories, links, truncation under a mapping.
+ */
 #include "mem.h"
 
 #include <dirent.h>
@@ -13,7 +14,7 @@ static char dir[64];
 /* Every test works in a directory of its own. */
 static void enter(void)
 {
-    strcpy(dir, "/tmp/file-test-XXXXXX");
+    strcpy(dir, "/tmp/ktap-file-XXXXXX");
     if (!mkdtemp(dir) || chdir(dir) < 0)
         ktap_skip("no directory in /tmp: %s", strerror(errno));
 }
@@ -553,6 +554,6 @@ KTAP_MAIN(CASE(create_read_write), CASE(open_flags), CASE(append), CASE(sparse),
           CASE(truncate_under_a_mapping), CASE(truncate_drops_private_copies),
           CASE(unlink_open_file), CASE(rename_replaces), CASE(rename_directories),
           CASE(directories), CASE(readdir_sees_everything_once), CASE(symlinks),
-          CASE(symlink_loops), CASE(hard_links), CASE(paths), CASE(at_calls),
-          CASE(mode_and_umask), CASE(times), CASE(fallocate_and_hole), CASE(devices),
-          CASE(statfs_is_tmpfs), CASE(big_file), CASE(descriptors))
+          CASE(symlink_loops), CASE(hard_links), CASE(paths), CASE(at_calls), CASE(mode_and_umask),
+          CASE(times), CASE(fallocate_and_hole), CASE(devices), CASE(statfs_is_tmpfs),
+          CASE(big_file), CASE(descriptors))

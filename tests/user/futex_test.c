@@ -160,8 +160,8 @@ TEST(wake_op)
 
 TEST(shared_between_processes)
 {
-    atomic_uint *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                               0);
+    atomic_uint *shared =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int status = 0, tries = 0;
     pid_t pid;
 

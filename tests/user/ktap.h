@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * KTAP for user tests: each test is a function that runs in a child of its own, so that one that
- * crashes or hangs fails alone. Programs print KTAP version 1: a plan, "# text" before a result, and
- * "ok N name", "not ok N name" or "ok N name # SKIP reason".
+ * crashes or hangs fails alone. Programs print KTAP version 1: a plan, "# text" before a result,
+ * and "ok N name", "not ok N name" or "ok N name # SKIP reason".
  *
  * The tests state what Linux does and pass there too; a test that needs more than every Linux has
  * (a privilege, a file of /proc) skips with the reason.
@@ -45,7 +45,10 @@ static int ktap_failures;
 static char *ktap_reason; /* shared with the child */
 
 #define TEST(name) static void test_##name(void)
-#define CASE(name) {#name, test_##name}
+#define CASE(name)                                                                                 \
+    {                                                                                              \
+#name, test_##name                                                                         \
+    }
 
 KTAP_UNUSED static void ktap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 KTAP_UNUSED static void ktap_note(const char *format, ...)
@@ -81,8 +84,8 @@ KTAP_UNUSED static bool ktap_check_eq(long long got, long long want, const char 
 {
     if (got != want) {
         ktap_failures++;
-        ktap_note("%s:%d: %s is %lld (0x%llx), not %lld (0x%llx)", ktap_base(file), line, what,
-                  got, got, want, want);
+        ktap_note("%s:%d: %s is %lld (0x%llx), not %lld (0x%llx)", ktap_base(file), line, what, got,
+                  got, want, want);
     }
     return got == want;
 }
@@ -97,15 +100,15 @@ KTAP_UNUSED static bool ktap_check_errno(long long value, int want, const char *
         return true;
     ktap_failures++;
     if (value != -1)
-        ktap_note("%s:%d: %s gave %lld, not the error '%s'", ktap_base(file), line, what,
-                  value, strerror(want));
+        ktap_note("%s:%d: %s gave %lld, not the error '%s'", ktap_base(file), line, what, value,
+                  strerror(want));
     else
         ktap_note("%s:%d: %s gave '%s', not '%s'", ktap_base(file), line, what, strerror(got),
                   want ? strerror(want) : "success");
     return false;
 }
 
-#define CHECK(cond)             ktap_check(cond, __FILE__, __LINE__, #cond)
+#define CHECK(cond) ktap_check(cond, __FILE__, __LINE__, #cond)
 #define CHECK_EQ(got, want)                                                                        \
     ktap_check_eq((long long)(got), (long long)(want), __FILE__, __LINE__, #got)
 #define CHECK_ERRNO(call, want) ktap_check_errno((long long)(call), want, __FILE__, __LINE__, #call)
@@ -171,8 +174,8 @@ KTAP_UNUSED static int ktap_main(const struct ktap_case *cases, int nr, int argc
 {
     int number = 0, failed = 0, planned = 0;
 
-    ktap_reason = mmap(NULL, KTAP_REASON_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ktap_reason =
+        mmap(NULL, KTAP_REASON_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (ktap_reason == MAP_FAILED) {
         printf("Bail out! no shared memory: %s\n", strerror(errno));
         return 1;

@@ -147,9 +147,9 @@ TEST(wipeonfork_keeponfork)
     CHECK_EQ(p[page_size], 'k');
     CHECK_OK(madvise(p + page_size, page_size, MADV_KEEPONFORK));
     CHECK_EQ(in_child(child_sees_kept, p), 0);
-    CHECK_ERRNO(madvise(mmap(NULL, page_size, RW, MAP_SHARED, make_file(1), 0), page_size,
-                        MADV_WIPEONFORK),
-                EINVAL);
+    CHECK_ERRNO(
+        madvise(mmap(NULL, page_size, RW, MAP_SHARED, make_file(1), 0), page_size, MADV_WIPEONFORK),
+        EINVAL);
 }
 
 TEST(populate_read)
@@ -207,8 +207,8 @@ TEST(populate_past_end_of_file)
 
 TEST(hints_keep_contents)
 {
-    static const int hints[] = {MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED,
-                                MADV_COLD,   MADV_PAGEOUT, MADV_DONTDUMP, MADV_DODUMP};
+    static const int hints[] = {MADV_NORMAL, MADV_RANDOM,  MADV_SEQUENTIAL, MADV_WILLNEED,
+                                MADV_COLD,   MADV_PAGEOUT, MADV_DONTDUMP,   MADV_DODUMP};
     char *p = map_pages(2, RW);
 
     memset(p, 'h', 2 * page_size);

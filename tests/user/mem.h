@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the memory tests share: mappings, accesses that may fault, and the kernel's view of the address
- * space in /proc/self/{maps,smaps,pagemap,status}. Numbers that musl's headers lack are here too.
+ * What the memory tests share: mappings, accesses that may fault, and the kernel's view of the
+ * address space in /proc/self/{maps,smaps,pagemap,status}. Numbers that musl's headers lack are
+ * here too.
  */
 #ifndef TESTS_USER_MEM_H
 #define TESTS_USER_MEM_H
@@ -55,17 +56,16 @@ __attribute__((constructor)) static void mem_init(void)
 #define sys_mmap(addr, len, prot, flags, fd, off)                                                  \
     syscall(SYS_mmap, (long)(addr), (long)(len), (long)(prot), (long)(flags), (long)(fd),          \
             (long)(off))
-#define sys_munmap(addr, len) syscall(SYS_munmap, (long)(addr), (long)(len))
-#define sys_mprotect(addr, len, prot)                                                              \
-    syscall(SYS_mprotect, (long)(addr), (long)(len), (long)(prot))
+#define sys_munmap(addr, len)         syscall(SYS_munmap, (long)(addr), (long)(len))
+#define sys_mprotect(addr, len, prot) syscall(SYS_mprotect, (long)(addr), (long)(len), (long)(prot))
 #define sys_madvise(addr, len, advice)                                                             \
     syscall(SYS_madvise, (long)(addr), (long)(len), (long)(advice))
 #define sys_mremap(addr, old_len, new_len, flags, to)                                              \
     syscall(SYS_mremap, (long)(addr), (long)(old_len), (long)(new_len), (long)(flags), (long)(to))
 
 /*
- * A free address range of nr pages that nothing else will take: from a part of the address space that
- * kernels do not choose by themselves, each range further up, with unused pages around it.
+ * A free address range of nr pages that nothing else will take: from a part of the address space
+ * that kernels do not choose by themselves, each range further up, with unused pages around it.
  */
 KTAP_UNUSED static char *free_range(size_t nr)
 {
@@ -166,8 +166,8 @@ KTAP_UNUSED static int try_write(void *at)
 /* ---- /proc ---- */
 
 /*
- * The lines of a file, without stdio: its buffers would be mappings that come and go in the middle of
- * what is looked at. Skips the test when the file cannot be opened.
+ * The lines of a file, without stdio: its buffers would be mappings that come and go in the middle
+ * of what is looked at. Skips the test when the file cannot be opened.
  */
 KTAP_UNUSED static void mem_each_line(const char *path, void (*visit)(const char *line, void *arg),
                                       void *arg)

@@ -9,12 +9,12 @@
 #define MFD_ALLOW_SEALING 2u
 #endif
 #ifndef F_ADD_SEALS
-#define F_ADD_SEALS    1033
-#define F_GET_SEALS    1034
-#define F_SEAL_SEAL    1
-#define F_SEAL_SHRINK  2
-#define F_SEAL_GROW    4
-#define F_SEAL_WRITE   8
+#define F_ADD_SEALS   1033
+#define F_GET_SEALS   1034
+#define F_SEAL_SEAL   1
+#define F_SEAL_SHRINK 2
+#define F_SEAL_GROW   4
+#define F_SEAL_WRITE  8
 #endif
 #define SEAL_FUTURE_WRITE 16
 
@@ -197,6 +197,6 @@ TEST(open_again_through_proc)
 }
 
 KTAP_MAIN(CASE(is_a_file), CASE(name_in_maps), CASE(create_errors), CASE(sealing_must_be_allowed),
-          CASE(seal_shrink), CASE(seal_grow), CASE(seal_write),
-          CASE(seal_write_read_only_mapping), CASE(seal_future_write), CASE(seal_seal),
-          CASE(seal_errors), CASE(shared_over_fork), CASE(open_again_through_proc))
+          CASE(seal_shrink), CASE(seal_grow), CASE(seal_write), CASE(seal_write_read_only_mapping),
+          CASE(seal_future_write), CASE(seal_seal), CASE(seal_errors), CASE(shared_over_fork),
+          CASE(open_again_through_proc))

@@ -237,8 +237,9 @@ TEST(munmap_part_of_locked)
     CHECK_MAPS(p, 4, "|w.|ww");
 }
 
-KTAP_MAIN(CASE(lock_makes_resident), CASE(unlock_merges), CASE(status_counts_locked), CASE(addresses_are_rounded),
-          CASE(read_only_locks_too), CASE(writable_private_breaks_cow), CASE(prot_none_is_enomem),
-          CASE(error_table), CASE(mlock2_onfault), CASE(mlockall_current), CASE(mlockall_future),
-          CASE(mlockall_onfault), CASE(fork_does_not_inherit), CASE(limit_is_kept),
-          CASE(limit_zero_is_eperm), CASE(munmap_part_of_locked))
+KTAP_MAIN(CASE(lock_makes_resident), CASE(unlock_merges), CASE(status_counts_locked),
+          CASE(addresses_are_rounded), CASE(read_only_locks_too), CASE(writable_private_breaks_cow),
+          CASE(prot_none_is_enomem), CASE(error_table), CASE(mlock2_onfault),
+          CASE(mlockall_current), CASE(mlockall_future), CASE(mlockall_onfault),
+          CASE(fork_does_not_inherit), CASE(limit_is_kept), CASE(limit_zero_is_eperm),
+          CASE(munmap_part_of_locked))

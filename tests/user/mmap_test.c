@@ -62,10 +62,8 @@ TEST(error_table)
     CHECK_ERRNO(sys_mmap(NULL, page_size, RW, MAP_PRIVATE, 9999, 0), EBADF);
     CHECK_ERRNO(sys_mmap(NULL, huge, RW, ANON, -1, 0), ENOMEM);
     CHECK_ERRNO(sys_mmap(NULL, (size_t)1 << 62, RW, ANON, -1, 0), ENOMEM);
-    CHECK_ERRNO(sys_mmap(NULL, page_size, RW, MAP_PRIVATE, fd, page_size / 2),
-                EINVAL);
-    CHECK_ERRNO(sys_mmap(NULL, page_size, RW, MAP_PRIVATE, fd,
-                              ~0ul / page_size * page_size),
+    CHECK_ERRNO(sys_mmap(NULL, page_size, RW, MAP_PRIVATE, fd, page_size / 2), EINVAL);
+    CHECK_ERRNO(sys_mmap(NULL, page_size, RW, MAP_PRIVATE, fd, ~0ul / page_size * page_size),
                 EOVERFLOW);
     CHECK_ERRNO(sys_mmap((void *)1, page_size, RW, ANON | MAP_FIXED, -1, 0), EINVAL);
     CHECK_ERRNO(sys_mmap((void *)(huge - page_size), page_size, RW, ANON | MAP_FIXED, -1, 0),
@@ -74,7 +72,7 @@ TEST(error_table)
 
 TEST(file_permission_errors)
 {
-    char path[] = "/tmp/mmap-test-XXXXXX";
+    char path[] = "/tmp/ktap-mmap-XXXXXX";
     int rw = mkstemp(path), ro = open(path, O_RDONLY), wo = open(path, O_WRONLY), dir, fds[2];
 
     REQUIRE(rw >= 0 && ro >= 0 && wo >= 0);
@@ -96,8 +94,7 @@ TEST(fixed_replaces)
     char *p = map_pages(6, RW);
 
     memset(p, 'x', 6 * page_size);
-    CHECK(mmap(p + 2 * page_size, 2 * page_size, RW, ANON | MAP_FIXED, -1, 0) ==
-          p + 2 * page_size);
+    CHECK(mmap(p + 2 * page_size, 2 * page_size, RW, ANON | MAP_FIXED, -1, 0) == p + 2 * page_size);
     CHECK_EQ(p[2 * page_size - 1], 'x');
     CHECK_EQ(p[2 * page_size], 0);
     CHECK_EQ(p[4 * page_size - 1], 0);
@@ -140,8 +137,7 @@ TEST(neighbours_merge)
     char *p = free_range(4);
 
     for (size_t i = 0; i < 4; i++)
-        CHECK(mmap(p + i * page_size, page_size, RW, ANON | MAP_FIXED, -1, 0) ==
-              p + i * page_size);
+        CHECK(mmap(p + i * page_size, page_size, RW, ANON | MAP_FIXED, -1, 0) == p + i * page_size);
     CHECK_MAPS(p, 4, "|wwww");
 }
 
@@ -283,8 +279,7 @@ TEST(shared_validate)
     int flags = 3; /* MAP_SHARED_VALIDATE */
 
     CHECK_OK((long)mmap(NULL, page_size, RW, flags, fd, 0));
-    CHECK_ERRNO((long)mmap(NULL, page_size, RW, flags | 0x80000 /* MAP_SYNC */, fd, 0),
-                EOPNOTSUPP);
+    CHECK_ERRNO((long)mmap(NULL, page_size, RW, flags | 0x80000 /* MAP_SYNC */, fd, 0), EOPNOTSUPP);
 }
 
 TEST(locked_is_resident)

@@ -129,7 +129,7 @@ TEST(error_table)
     CHECK_ERRNO(sys_mprotect(p, page_size, PROT_GROWSDOWN | PROT_READ), EINVAL);
     CHECK_OK(ftruncate(fd, (off_t)page_size));
     {
-        char path[] = "/tmp/mprotect-test-XXXXXX";
+        char path[] = "/tmp/ktap-mprotect-XXXXXX";
         int rw = mkstemp(path), ro = open(path, O_RDONLY);
 
         unlink(path);

@@ -87,8 +87,8 @@ TEST(fixed_replaces_target)
 {
     char *p = anon_at(free_range(2), 2, 'a'), *to = anon_at(free_range(4), 4, 'p');
 
-    CHECK(mremap(p, 2 * page_size, 2 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
-                 to + page_size) == to + page_size);
+    CHECK(mremap(p, 2 * page_size, 2 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, to + page_size) ==
+          to + page_size);
     CHECK_EQ(to[0], 'p');
     CHECK_EQ(to[page_size], 'a');
     CHECK_EQ(to[2 * page_size], 'b');
@@ -210,13 +210,12 @@ TEST(error_table)
     CHECK_ERRNO(sys_mremap(p, page_size, 0, MREMAP_MAYMOVE, 0), EINVAL);
     CHECK_ERRNO(sys_mremap(p, page_size, page_size, MREMAP_FIXED, to), EINVAL);
     CHECK_ERRNO(sys_mremap(p, page_size, page_size, MREMAP_DONTUNMAP, to), EINVAL);
-    CHECK_ERRNO(sys_mremap(p, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, to + 1),
-                EINVAL);
+    CHECK_ERRNO(sys_mremap(p, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, to + 1), EINVAL);
     CHECK_ERRNO(sys_mremap(p, page_size, 2 * page_size, all, to), EINVAL);
     /* Overlap of source and target. */
-    CHECK_ERRNO(sys_mremap(p, 2 * page_size, 2 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
-                             p + page_size),
-                EINVAL);
+    CHECK_ERRNO(
+        sys_mremap(p, 2 * page_size, 2 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, p + page_size),
+        EINVAL);
     /* Nothing mapped there. */
     CHECK_ERRNO(sys_mremap(to, page_size, page_size, MREMAP_MAYMOVE, 0), EFAULT);
     CHECK_ERRNO(sys_mremap(to, page_size, 2 * page_size, MREMAP_MAYMOVE, 0), EFAULT);

@@ -202,7 +202,7 @@ TEST(fionread_and_size)
 
 TEST(fifo_in_a_directory)
 {
-    char path[] = "/tmp/fifo-test-XXXXXX", c = 0;
+    char path[] = "/tmp/ktap-fifo-XXXXXX", c = 0;
     int fd, status;
     pid_t pid;
 

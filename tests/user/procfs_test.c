@@ -183,10 +183,10 @@ TEST(statm_follows_mmap)
 
 TEST(status_keys)
 {
-    static const char *const keys[] = {"Name",   "State", "Tgid",  "Pid",   "PPid",   "Uid",
-                                       "Gid",    "VmPeak", "VmSize", "VmLck", "VmHWM", "VmRSS",
-                                       "RssAnon", "RssFile", "RssShmem", "VmData", "VmStk", "VmExe",
-                                       "VmPTE",  "Threads", "SigPnd", "SigBlk", "SigIgn", "SigCgt"};
+    static const char *const keys[] = {
+        "Name",   "State", "Tgid",  "Pid",     "PPid",    "Uid",     "Gid",      "VmPeak",
+        "VmSize", "VmLck", "VmHWM", "VmRSS",   "RssAnon", "RssFile", "RssShmem", "VmData",
+        "VmStk",  "VmExe", "VmPTE", "Threads", "SigPnd",  "SigBlk",  "SigIgn",   "SigCgt"};
 
     need("/proc/self/status");
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -337,10 +337,10 @@ TEST(other_process)
 
 TEST(meminfo)
 {
-    static const char *const keys[] = {"MemTotal", "MemFree",    "MemAvailable", "Buffers",
-                                       "Cached",   "AnonPages",  "Mapped",       "Shmem",
-                                       "Slab",     "PageTables", "CommitLimit",  "Committed_AS",
-                                       "SwapTotal", "HugePages_Total", "Hugepagesize"};
+    static const char *const keys[] = {
+        "MemTotal",  "MemFree",         "MemAvailable", "Buffers",    "Cached",      "AnonPages",
+        "Mapped",    "Shmem",           "Slab",         "PageTables", "CommitLimit", "Committed_AS",
+        "SwapTotal", "HugePages_Total", "Hugepagesize"};
     long total = file_field("/proc/meminfo", "MemTotal");
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -352,8 +352,8 @@ TEST(meminfo)
 }
 
 /*
- * Linux keeps freed pages in per-CPU lists that MemFree leaves out, so one round shows nothing; many
- * rounds must not eat memory. Other processes take some too, so it may be tried again.
+ * Linux keeps freed pages in per-CPU lists that MemFree leaves out, so one round shows nothing;
+ * many rounds must not eat memory. Other processes take some too, so it may be tried again.
  */
 TEST(meminfo_gets_memory_back)
 {

@@ -160,5 +160,4 @@ TEST(error_table)
 }
 
 KTAP_MAIN(CASE(read_own), CASE(read_child), CASE(write_child), CASE(write_to_read_only_is_efault),
-          CASE(partial_transfer), CASE(big_transfer), CASE(copies_break_sharing),
-          CASE(error_table))
+          CASE(partial_transfer), CASE(big_transfer), CASE(copies_break_sharing), CASE(error_table))

@@ -86,8 +86,8 @@ TEST(ignored_and_default)
 
 TEST(default_action_kills)
 {
-    static const int sigs[] = {SIGHUP,  SIGINT,  SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE,
-                               SIGALRM, SIGQUIT, SIGILL,  SIGABRT, SIGFPE,  SIGSEGV,
+    static const int sigs[] = {SIGHUP,  SIGINT,  SIGTERM, SIGUSR1, SIGUSR2,   SIGPIPE,
+                               SIGALRM, SIGQUIT, SIGILL,  SIGABRT, SIGFPE,    SIGSEGV,
                                SIGBUS,  SIGSYS,  SIGTRAP, SIGXCPU, SIGVTALRM, SIGPROF};
 
     for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++) {
@@ -504,9 +504,8 @@ KTAP_MAIN(CASE(handler_runs), CASE(sigaction_returns_old), CASE(ignored_and_defa
           CASE(kill_and_stop_cannot_be_blocked), CASE(realtime_signals_queue_in_order),
           CASE(siginfo_of_kill), CASE(kill_errors), CASE(own_signal_is_blocked_in_handler),
           CASE(nodefer_nests), CASE(other_signal_interrupts_handler), CASE(sa_mask_holds_back),
-          CASE(resethand), CASE(alternate_stack), CASE(alternate_stack_errors),
-          CASE(read_restarts), CASE(read_is_interrupted), CASE(nanosleep_tells_the_rest),
-          CASE(sigsuspend_swaps_mask), CASE(pause_returns), CASE(sigtimedwait_takes),
-          CASE(context_mask_is_restored), CASE(handler_keeps_float_registers),
-          CASE(divide_or_trap_gives_sigill_or_fpe), CASE(blocked_fault_kills),
-          CASE(fork_clears_pending_keeps_handlers), CASE(many_signals))
+          CASE(resethand), CASE(alternate_stack), CASE(alternate_stack_errors), CASE(read_restarts),
+          CASE(read_is_interrupted), CASE(nanosleep_tells_the_rest), CASE(sigsuspend_swaps_mask),
+          CASE(pause_returns), CASE(sigtimedwait_takes), CASE(context_mask_is_restored),
+          CASE(handler_keeps_float_registers), CASE(divide_or_trap_gives_sigill_or_fpe),
+          CASE(blocked_fault_kills), CASE(fork_clears_pending_keeps_handlers), CASE(many_signals))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The main thread's stack: growth, the gap below it, RLIMIT_STACK, and the alternate signal stack. */
+/* The main thread's stack: growth, the gap below it, RLIMIT_STACK, and the alternate signal stack.
+ */
 #include "mem.h"
 
 #define KIB 1024

@@ -2,11 +2,11 @@
 /*
  * threads_stress [-t THREADS] [-s SECONDS] [-r SEED]: everything about address spaces at once.
  *
- * THREADS (8) workers share one address space for SECONDS (60). Each owns its mappings, keeps a model of
- * what every page must hold, and does random operations on them: map, touch, protect, unmap a part,
- * mremap, madvise, read and write through a pipe, fork a child that checks the copy, start and join a
- * thread. Meanwhile signals arrive. A wrong byte, a fault that should not be, a call that fails for no
- * reason: the program says which and ends with status 1.
+ * THREADS (8) workers share one address space for SECONDS (60). Each owns its mappings, keeps a
+ * model of what every page must hold, and does random operations on them: map, touch, protect,
+ * unmap a part, mremap, madvise, read and write through a pipe, fork a child that checks the copy,
+ * start and join a thread. Meanwhile signals arrive. A wrong byte, a fault that should not be, a
+ * call that fails for no reason: the program says which and ends with status 1.
  *
  * Prints KTAP with one test. Built with musl and, as threads_stress_glibc, with glibc.
  */

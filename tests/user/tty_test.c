@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Terminals, sessions, process groups and job control. Uses a pseudo-terminal where there is one, the
- * controlling console otherwise, and skips what needs a terminal when there is neither.
+ * Terminals, sessions, process groups and job control. Uses a pseudo-terminal where there is one,
+ * the controlling console otherwise, and skips what needs a terminal when there is neither.
  */
 #include "ktap.h"
 
@@ -167,7 +167,8 @@ TEST(canonical_lines)
     char buf[32] = "";
 
     need_pty();
-    type("ab\x7f" "c\n");
+    type("ab\x7f"
+         "c\n");
     CHECK_EQ(read(tty, buf, sizeof(buf)), 3);
     CHECK(strcmp(buf, "ac\n") == 0);
     type("gone\x15kept\n");
@@ -250,8 +251,8 @@ static int background_touch(bool reads)
 }
 
 /*
- * Runs fn in a session that has a terminal: a new session with a pseudo-terminal, or this one when its
- * terminal's foreground group is ours. fn ends by _exit(0) when all is well.
+ * Runs fn in a session that has a terminal: a new session with a pseudo-terminal, or this one when
+ * its terminal's foreground group is ours. fn ends by _exit(0) when all is well.
  */
 static void in_session(void (*fn)(void))
 {
@@ -436,5 +437,5 @@ TEST(tcsetpgrp_errors)
 KTAP_MAIN(CASE(process_groups), CASE(sessions), CASE(kill_a_group), CASE(not_a_terminal),
           CASE(modes_can_be_read), CASE(modes_are_kept), CASE(canonical_lines), CASE(raw_bytes),
           CASE(echo_and_output_processing), CASE(interrupt_key_signals_the_foreground),
-          CASE(background_access_stops), CASE(foreground_group_changes), CASE(stop_key_and_continue), CASE(hangup_of_the_leader),
-          CASE(tcsetpgrp_errors))
+          CASE(background_access_stops), CASE(foreground_group_changes),
+          CASE(stop_key_and_continue), CASE(hangup_of_the_leader), CASE(tcsetpgrp_errors))

@@ -2,10 +2,10 @@
 /*
  * cow [PAGES]: what copy-on-write does, seen from outside.
  *
- * A parent writes PAGES pages (256 by default) and forks. The child then reads one half and writes one
- * quarter. After every step both sides' smaps are read: shared pages, private pages, and how many
- * faults the step took. With /proc/self/pagemap readable the frames are compared too: the same frame
- * number on both sides is one page in memory.
+ * A parent writes PAGES pages (256 by default) and forks. The child then reads one half and writes
+ * one quarter. After every step both sides' smaps are read: shared pages, private pages, and how
+ * many faults the step took. With /proc/self/pagemap readable the frames are compared too: the same
+ * frame number on both sides is one page in memory.
  */
 #include "lib.h"
 
@@ -70,13 +70,13 @@ static void report(const char *what, long *faults)
 
     if (!text)
         err(1, "/proc/self/smaps");
-    printf("%-34s rss %5llu kB  shared %5llu kB  private %5llu kB  faults %ld\n", what,
-           (unsigned long long)smaps_field(text, "Rss"),
-           (unsigned long long)(smaps_field(text, "Shared_Clean") +
-                                smaps_field(text, "Shared_Dirty")),
-           (unsigned long long)(smaps_field(text, "Private_Clean") +
-                                smaps_field(text, "Private_Dirty")),
-           now - *faults);
+    printf(
+        "%-34s rss %5llu kB  shared %5llu kB  private %5llu kB  faults %ld\n", what,
+        (unsigned long long)smaps_field(text, "Rss"),
+        (unsigned long long)(smaps_field(text, "Shared_Clean") + smaps_field(text, "Shared_Dirty")),
+        (unsigned long long)(smaps_field(text, "Private_Clean") +
+                             smaps_field(text, "Private_Dirty")),
+        now - *faults);
     fflush(stdout);
     free(text);
     *faults = faults_so_far();
@@ -127,7 +127,8 @@ int main(int argc, char **argv)
 
     page = (size_t)sysconf(_SC_PAGESIZE);
     nr_pages = argc > 1 ? (size_t)parse_long(argv[1], "pages") : 256;
-    memory = mmap(NULL, nr_pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory =
+        mmap(NULL, nr_pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     parent_frames = mmap(NULL, nr_pages * sizeof(uint64_t), PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || parent_frames == MAP_FAILED)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapgames: mmap, mprotect, munmap and mremap on one range of 16 pages, with the kernel's own view of
- * it (/proc/self/maps) after every step. Shows when mappings split and when they merge again.
+ * mapgames: mmap, mprotect, munmap and mremap on one range of 16 pages, with the kernel's own view
+ * of it (/proc/self/maps) after every step. Shows when mappings split and when they merge again.
  */
 #include "lib.h"
 

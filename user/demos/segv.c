@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segv: five ways to touch memory wrongly, and what the kernel says about each in siginfo: the signal,
- * si_code and si_addr.
+ * segv: five ways to touch memory wrongly, and what the kernel says about each in siginfo: the
+ * signal, si_code and si_addr.
  */
 #include "lib.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stackgrow [KIB]: the stack grows as calls go deeper (1024 KiB by default), then a deep call runs into
- * its limit and a handler on another stack catches the fault.
+ * stackgrow [KIB]: the stack grows as calls go deeper (1024 KiB by default), then a deep call runs
+ * into its limit and a handler on another stack catches the fault.
  */
 #include "lib.h"
 

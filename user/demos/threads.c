@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * threads [-t THREADS] [-s SECONDS]: threads (8) map, touch, protect and unmap memory for some
- * seconds (10) and check every byte they read. All share one address space, so every step races with
- * faults and TLB shootdowns of the others. Also a test: exit status 0 means that nothing was wrong.
+ * seconds (10) and check every byte they read. All share one address space, so every step races
+ * with faults and TLB shootdowns of the others. Also a test: exit status 0 means that nothing was
+ * wrong.
  *
- * Each thread owns its mappings, and all of them read a page that one thread keeps remapping between
- * two files: a reader must see one file or the other, never a mixture, never anything else.
+ * Each thread owns its mappings, and all of them read a page that one thread keeps remapping
+ * between two files: a reader must see one file or the other, never a mixture, never anything else.
  */
 #include "lib.h"
 

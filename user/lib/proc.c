@@ -124,8 +124,8 @@ bool proc_parse_map(const char *line, struct proc_map *map)
     int name_at = 0;
     size_t len;
 
-    if (sscanf(line, "%llx-%llx %4s %llx %15s %llu %n", &start, &end, map->perms, &offset,
-               map->dev, &inode, &name_at) < 6)
+    if (sscanf(line, "%llx-%llx %4s %llx %15s %llu %n", &start, &end, map->perms, &offset, map->dev,
+               &inode, &name_at) < 6)
         return false;
     map->start = start;
     map->end = end;

@@ -26,9 +26,8 @@ static const struct {
     const char *text;
     int precedence;
 } operators[] = {
-    {"||", 1}, {"&&", 2}, {"|", 3},  {"^", 4},  {"&", 5},  {"==", 6}, {"!=", 6},
-    {"<=", 7}, {">=", 7}, {"<<", 8}, {">>", 8}, {"<", 7},  {">", 7},  {"+", 9},
-    {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10},
+    {"||", 1}, {"&&", 2}, {"|", 3}, {"^", 4}, {"&", 5}, {"==", 6}, {"!=", 6}, {"<=", 7}, {">=", 7},
+    {"<<", 8}, {">>", 8}, {"<", 7}, {">", 7}, {"+", 9}, {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10},
 };
 
 /* The longest operator at s->at, not counting assignments such as "+=". Returns its index or -1. */
@@ -100,8 +99,8 @@ static long apply(struct arith *s, const char *op, long left, long right)
 
 static long parse_name(struct arith *s)
 {
-    static const char *const assigns[] = {"=",  "+=", "-=",  "*=",  "/=", "%=",
-                                          "&=", "|=", "^=", "<<=", ">>="};
+    static const char *const assigns[] = {
+        "=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="};
     char name[64], number[32];
     size_t len = 0;
     long value;
@@ -151,7 +150,10 @@ static long parse_unary(struct arith *s)
     if (c && strchr("!~+-", c)) {
         s->at++;
         value = parse_unary(s);
-        return c == '!' ? !value : c == '~' ? ~value : c == '-' ? (long)-(unsigned long)value : value;
+        return c == '!'   ? !value
+               : c == '~' ? ~value
+               : c == '-' ? (long)-(unsigned long)value
+                          : value;
     }
     if (isdigit((unsigned char)c)) {
         value = (long)strtoul(s->at, &end, 0);

@@ -96,8 +96,10 @@ static bool binary(struct test *t, const char *left, const char *op, const char 
     if (op[0] != '-') {
         int order = strcmp(left, right);
 
-        return op[0] == '=' ? order == 0 : op[0] == '!' ? order != 0 : op[0] == '<' ? order < 0
-                                                                                    : order > 0;
+        return op[0] == '='   ? order == 0
+               : op[0] == '!' ? order != 0
+               : op[0] == '<' ? order < 0
+                              : order > 0;
     }
     if (strcmp(op, "-nt") == 0)
         return newer(left, right);

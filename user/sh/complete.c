@@ -100,8 +100,7 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void complete_word(const char *line, size_t pos, size_t *start, struct fields *out,
-                   struct arena *a)
+void complete_word(const char *line, size_t pos, size_t *start, struct fields *out, struct arena *a)
 {
     struct completion c = {.out = out, .arena = a, .lead = ""};
     size_t begin = pos, slash;

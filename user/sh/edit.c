@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The line editor: raw terminal modes, one line that scrolls sideways when it is longer than the
- * screen, history, search and completion. A character typed at the end is just written; any other key
- * redraws the whole line, which needs no more of the terminal than carriage return, "erase to end of
- * line" and "cursor right".
+ * screen, history, search and completion. A character typed at the end is just written; any other
+ * key redraws the whole line, which needs no more of the terminal than carriage return, "erase to
+ * end of line" and "cursor right".
  *
  * Keys are bytes: a character of several bytes is kept whole in the line but moves byte by byte.
  *
@@ -19,23 +19,32 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define CTRL(c) ((c) & 31)
+#define CTRL(c) ((c)&31)
 
 enum key {
-    KEY_EOF = -1, KEY_UP = 1000, KEY_DOWN, KEY_LEFT, KEY_RIGHT, KEY_HOME, KEY_END, KEY_DELETE,
-    KEY_WORD_LEFT, KEY_WORD_RIGHT, KEY_UNKNOWN
+    KEY_EOF = -1,
+    KEY_UP = 1000,
+    KEY_DOWN,
+    KEY_LEFT,
+    KEY_RIGHT,
+    KEY_HOME,
+    KEY_END,
+    KEY_DELETE,
+    KEY_WORD_LEFT,
+    KEY_WORD_RIGHT,
+    KEY_UNKNOWN
 };
 
 struct editor {
     const char *prompt;
     struct strbuf line;
-    size_t pos;        /* of the cursor, in bytes */
-    size_t back;       /* history entry shown, counted from the newest + 1; 0 is the new line */
-    char *draft;       /* the new line while a history entry is shown */
-    char *killed;      /* for Ctrl-Y */
-    bool tabbed;       /* the last key was a tab that could not decide */
-    bool drawn; /* the prompt is on the screen */
-    bool shown; /* the screen shows the line as it is */
+    size_t pos;   /* of the cursor, in bytes */
+    size_t back;  /* history entry shown, counted from the newest + 1; 0 is the new line */
+    char *draft;  /* the new line while a history entry is shown */
+    char *killed; /* for Ctrl-Y */
+    bool tabbed;  /* the last key was a tab that could not decide */
+    bool drawn;   /* the prompt is on the screen */
+    bool shown;   /* the screen shows the line as it is */
     bool done, eof;
 };
 

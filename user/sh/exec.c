@@ -3,8 +3,8 @@
  * Running the tree: one function per kind of node, a switch over the kinds.
  *
  * Leaving loops, functions and whole commands is not done by jumps but by sh.unwind: every list and
- * loop stops when it is set, and the construct that it is meant for clears it. Only expand_fail jumps,
- * to the simple command being run, which then sets UNWIND_ABORT.
+ * loop stops when it is set, and the construct that it is meant for clears it. Only expand_fail
+ * jumps, to the simple command being run, which then sets UNWIND_ABORT.
  *
  * Read next: jobs.c for what a fork means, redir.c, builtin.c.
  */

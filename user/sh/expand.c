@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Expansion: the source text of a word to the fields that a command gets, in POSIX's order: tilde,
- * parameters, command substitution and arithmetic in one pass, then splitting at IFS, then globbing.
+ * parameters, command substitution and arithmetic in one pass, then splitting at IFS, then
+ * globbing.
  *
  * The pass builds characters with one attribute each, because splitting and globbing must know
  * where a character came from:

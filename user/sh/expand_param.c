@@ -152,8 +152,7 @@ static const char *strip_match(const char *value, const char *pattern, char end,
 
     for (size_t i = 0; i <= len; i++) {
         size_t cut = longest ? len - i : i;
-        char *part = end == '#' ? arena_strndup(a, value, cut)
-                                : arena_strdup(a, value + len - cut);
+        char *part = end == '#' ? arena_strndup(a, value, cut) : arena_strdup(a, value + len - cut);
 
         if (fnmatch(pattern, part, 0) == 0)
             return end == '#' ? value + cut : arena_strndup(a, value, len - cut);
@@ -195,7 +194,8 @@ static void expand_operator(struct xbuf *x, const char *name, char op, const cha
         return;
     default:
         if (missing)
-            expand_fail("%s: %s", name, *word ? expand_single(word, x->arena) : "parameter not set");
+            expand_fail("%s: %s", name,
+                        *word ? expand_single(word, x->arena) : "parameter not set");
         emit_value(x, name, value, quoted);
         return;
     }

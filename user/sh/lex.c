@@ -279,8 +279,14 @@ static void lex_less(struct parser *p)
             p->redir.strip_tabs = true;
         }
         return;
-    case '&': get(p); set_redir(p, REDIR_DUP, 0); return;
-    case '>': get(p); set_redir(p, REDIR_RDWR, 0); return;
+    case '&':
+        get(p);
+        set_redir(p, REDIR_DUP, 0);
+        return;
+    case '>':
+        get(p);
+        set_redir(p, REDIR_RDWR, 0);
+        return;
     default: set_redir(p, REDIR_IN, 0); return;
     }
 }
@@ -288,9 +294,18 @@ static void lex_less(struct parser *p)
 static void lex_greater(struct parser *p)
 {
     switch (peek(p)) {
-    case '>': get(p); set_redir(p, REDIR_APPEND, 1); return;
-    case '&': get(p); set_redir(p, REDIR_DUP, 1); return;
-    case '|': get(p); set_redir(p, REDIR_OUT, 1); return;
+    case '>':
+        get(p);
+        set_redir(p, REDIR_APPEND, 1);
+        return;
+    case '&':
+        get(p);
+        set_redir(p, REDIR_DUP, 1);
+        return;
+    case '|':
+        get(p);
+        set_redir(p, REDIR_OUT, 1);
+        return;
     default: set_redir(p, REDIR_OUT, 1); return;
     }
 }

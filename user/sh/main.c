@@ -6,8 +6,8 @@
  *   sh [options] -c 'commands' [name [arg...]]
  *   sh [options] script [arg...]
  *
- * Interactive when standard input is a terminal and no script or -c is given. A login shell (-l, or a
- * name that begins with "-") reads /etc/profile first.
+ * Interactive when standard input is a terminal and no script or -c is given. A login shell (-l, or
+ * a name that begins with "-") reads /etc/profile first.
  */
 #include "sh.h"
 
@@ -166,7 +166,7 @@ static void parse_options(char **argv, struct options *o)
     static const struct {
         char letter;
         bool *flag;
-    } flags[] = {{'e', &sh.opt_errexit}, {'x', &sh.opt_xtrace},   {'u', &sh.opt_nounset},
+    } flags[] = {{'e', &sh.opt_errexit}, {'x', &sh.opt_xtrace},  {'u', &sh.opt_nounset},
                  {'f', &sh.opt_noglob},  {'i', &sh.interactive}, {'l', &sh.login}};
     bool command = false;
 

@@ -14,7 +14,8 @@
 
 #define NR_SIGNALS 65
 
-/* ---- arena.c: memory that is freed as a whole; counted, because functions outlive their line -- */
+/* ---- arena.c: memory that is freed as a whole; counted, because functions outlive their line --
+ */
 
 struct arena;
 struct arena *arena_create(void);
@@ -72,9 +73,9 @@ enum node_kind {
     NODE_IF,       /* if left then right else other */
     NODE_WHILE,    /* while left do right */
     NODE_UNTIL,
-    NODE_FOR,      /* for name in words do left; no_words: "$@" */
-    NODE_CASE,     /* case words in items */
-    NODE_FUNC,     /* name() left */
+    NODE_FOR,  /* for name in words do left; no_words: "$@" */
+    NODE_CASE, /* case words in items */
+    NODE_FUNC, /* name() left */
 };
 
 struct node {
@@ -107,20 +108,30 @@ struct source {
 };
 
 enum token {
-    TOK_EOF, TOK_NEWLINE, TOK_WORD, TOK_AND, TOK_OR, TOK_PIPE, TOK_AMP, TOK_SEMI, TOK_DSEMI,
-    TOK_LPAREN, TOK_RPAREN, TOK_REDIR,
+    TOK_EOF,
+    TOK_NEWLINE,
+    TOK_WORD,
+    TOK_AND,
+    TOK_OR,
+    TOK_PIPE,
+    TOK_AMP,
+    TOK_SEMI,
+    TOK_DSEMI,
+    TOK_LPAREN,
+    TOK_RPAREN,
+    TOK_REDIR,
 };
 
 struct parser {
     struct source *src;
     struct arena *arena;
     enum token tok;
-    size_t tok_start;     /* offset of the token in src->buf */
-    char *text;           /* of a word */
-    struct redir redir;   /* kind and fd of a redirection */
+    size_t tok_start;       /* offset of the token in src->buf */
+    char *text;             /* of a word */
+    struct redir redir;     /* kind and fd of a redirection */
     struct redir *here[16]; /* here-documents whose bodies start after the next newline */
     int nr_here;
-    bool failed;          /* a syntax error was reported; every further token is TOK_EOF */
+    bool failed; /* a syntax error was reported; every further token is TOK_EOF */
 };
 
 void lex_next(struct parser *p);
@@ -134,13 +145,13 @@ void parse_substitution(struct parser *p);
 
 /* ---- var.c ---- */
 
-const char *var_get(const char *name); /* NULL when unset */
+const char *var_get(const char *name);             /* NULL when unset */
 bool var_set(const char *name, const char *value); /* false when readonly; says so */
 void var_unset(const char *name);
 void var_export(const char *name);
 void var_readonly(const char *name);
-void var_local(const char *name);        /* restored by var_pop */
-size_t var_push(void);                   /* starts a scope: returns the mark for var_pop */
+void var_local(const char *name); /* restored by var_pop */
+size_t var_push(void);            /* starts a scope: returns the mark for var_pop */
 void var_pop(size_t mark);
 void var_import(char **environ_in);
 char **var_environment(struct arena *a); /* NULL-terminated, for execve */
@@ -179,15 +190,17 @@ long arith_eval(const char *text);
 #define EVAL_EXIT 1 /* this process ends afterwards: no need to fork for a program */
 
 int eval_node(struct node *n, int flags);
-int eval_source(struct source *src);      /* to the end of src */
+int eval_source(struct source *src); /* to the end of src */
 int eval_string(const char *text, const char *name);
-int eval_file(const char *path);          /* -1 with errno when it cannot be opened */
+int eval_file(const char *path);                      /* -1 with errno when it cannot be opened */
 void eval_exit(int status) __attribute__((noreturn)); /* runs the EXIT trap first */
 void exec_program(char **argv, struct arena *a) __attribute__((noreturn));
-char *find_in_path(const char *name);     /* NULL when there is none; freed by the caller */
+char *find_in_path(const char *name); /* NULL when there is none; freed by the caller */
 
 struct saved_fds {
-    struct { int fd, copy; } at[16];
+    struct {
+        int fd, copy;
+    } at[16];
     int nr;
 };
 /* Applies redirections; saved may be NULL when they stay. False after reporting an error. */
@@ -234,12 +247,12 @@ void jobs_init(void);
 struct job *job_create(const char *text);
 /* Forks one process of j. Returns 0 in the child, which is then a subshell. */
 pid_t job_fork(struct job *j, bool background);
-int job_wait(struct job *j);         /* foreground: until done or stopped; returns its status */
+int job_wait(struct job *j); /* foreground: until done or stopped; returns its status */
 int job_wait_interruptible(struct job *j); /* for the wait builtin: also ends at a trapped signal */
-int job_background(struct job *j);   /* announces it */
-void jobs_poll(void);                /* collects what has changed, without waiting */
-void jobs_notify(void);              /* reports finished and stopped jobs, before a prompt */
-void jobs_forget(void);              /* in a subshell: they are not its children */
+int job_background(struct job *j);         /* announces it */
+void jobs_poll(void);                      /* collects what has changed, without waiting */
+void jobs_notify(void);                    /* reports finished and stopped jobs, before a prompt */
+void jobs_forget(void);                    /* in a subshell: they are not its children */
 void jobs_print(bool with_pids);
 struct job *job_find(const char *spec); /* %1, %+, %-, %name, a pid, or NULL for the current one */
 struct job *jobs_first_running(void);
@@ -251,10 +264,10 @@ void job_free(struct job *j);
 /* ---- trap.c ---- */
 
 void traps_init(void);
-void traps_run(void);                /* pending ones */
+void traps_run(void);                       /* pending ones */
 void trap_set(int sig, const char *action); /* NULL: default, "": ignore; signal 0 is EXIT */
 const char *trap_get(int sig);
-void traps_reset_child(void);        /* after fork: what is caught goes back to default */
+void traps_reset_child(void); /* after fork: what is caught goes back to default */
 void traps_exit(void);
 bool trap_is_pending(void);
 
@@ -299,24 +312,24 @@ void complete_word(const char *line, size_t pos, size_t *start, struct fields *o
 enum unwind { UNWIND_NONE, UNWIND_BREAK, UNWIND_CONTINUE, UNWIND_RETURN, UNWIND_ABORT };
 
 struct shell {
-    const char *name;        /* $0 */
-    char **params;           /* $1 ... */
+    const char *name; /* $0 */
+    char **params;    /* $1 ... */
     int nr_params;
-    int status;              /* $? */
-    pid_t pid;               /* $$ */
-    pid_t last_background;   /* $! */
+    int status;            /* $? */
+    pid_t pid;             /* $$ */
+    pid_t last_background; /* $! */
     bool interactive, job_control, login;
     bool opt_errexit, opt_xtrace, opt_nounset, opt_noglob, opt_pipefail;
-    bool subshell;           /* a forked copy */
-    enum unwind unwind;      /* what is being left */
-    int unwind_levels;       /* of loops */
+    bool subshell;      /* a forked copy */
+    enum unwind unwind; /* what is being left */
+    int unwind_levels;  /* of loops */
     int loop_depth, func_depth, source_depth;
-    int tested;              /* conditions around the current command, for set -e */
-    int tty;                 /* the terminal, or -1 */
+    int tested; /* conditions around the current command, for set -e */
+    int tty;    /* the terminal, or -1 */
     pid_t pgid;
     volatile sig_atomic_t interrupted;
-    struct termios modes;    /* of the terminal while the shell has it */
-    jmp_buf *abort;          /* expand_fail jumps here */
+    struct termios modes; /* of the terminal while the shell has it */
+    jmp_buf *abort;       /* expand_fail jumps here */
 };
 extern struct shell sh;
 

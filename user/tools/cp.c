@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cp [-r] SOURCE... TARGET: copies files, with -r whole trees; into TARGET when that is a directory.
- * Symbolic links below a tree are copied as links, modes are kept, devices are refused.
+ * cp [-r] SOURCE... TARGET: copies files, with -r whole trees; into TARGET when that is a
+ * directory. Symbolic links below a tree are copied as links, modes are kept, devices are refused.
  */
 #include "lib.h"
 

@@ -13,8 +13,8 @@
  *   <seq> <time ns> <cpu> <pid> <address> <access r|w|x> <kind> <level> <cost>
  *
  * address is hexadecimal; level is that of the entry that was made (0: a base page); cost is in the
- * machine's cycle or instruction counter. Kinds: anon-zero anon cow reuse file shared stack segv bus
- * (a kernel may have more; every kind that occurs gets a line of the summary).
+ * machine's cycle or instruction counter. Kinds: anon-zero anon cow reuse file shared stack segv
+ * bus (a kernel may have more; every kind that occurs gets a line of the summary).
  */
 #include "lib.h"
 
@@ -134,8 +134,8 @@ static void print_trace(const char *path)
         count_fault(&f);
         if (!only_summary)
             printf("%6llu %12.3f %3u %5d %016llx %c %-10s %5u %8llu %s\n", f.seq,
-                   (double)(f.time_ns - first_ns) / 1000, f.cpu, f.pid, f.address, f.access,
-                   f.kind, f.level, f.cost, place(&f));
+                   (double)(f.time_ns - first_ns) / 1000, f.cpu, f.pid, f.address, f.access, f.kind,
+                   f.level, f.cost, place(&f));
     }
     free(text);
     if (!only_summary)

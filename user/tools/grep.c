@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * grep [-EFivcnqlhow] PATTERN [FILE...]: lines that match a regular expression (-E extended, -F plain
- * text). Exit status 0 when something matched, 1 when nothing did, 2 on an error.
+ * grep [-EFivcnqlhow] PATTERN [FILE...]: lines that match a regular expression (-E extended, -F
+ * plain text). Exit status 0 when something matched, 1 when nothing did, 2 on an error.
  */
 #include "lib.h"
 
@@ -123,7 +123,8 @@ int main(int argc, char **argv)
     bool plain = false, word = false;
     const char *pattern = parse_options(argc, argv, &flags, &plain, &word);
 
-    error = regcomp(&regex, make_regex(pattern, plain, word), plain ? flags & ~REG_EXTENDED : flags);
+    error =
+        regcomp(&regex, make_regex(pattern, plain, word), plain ? flags & ~REG_EXTENDED : flags);
     if (error) {
         char text[128];
 

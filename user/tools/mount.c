@@ -11,7 +11,7 @@ static const struct {
     const char *name;
     unsigned long flag;
 } flag_names[] = {
-    {"ro", MS_RDONLY}, {"nosuid", MS_NOSUID}, {"nodev", MS_NODEV},     {"noexec", MS_NOEXEC},
+    {"ro", MS_RDONLY}, {"nosuid", MS_NOSUID},   {"nodev", MS_NODEV},     {"noexec", MS_NOEXEC},
     {"bind", MS_BIND}, {"remount", MS_REMOUNT}, {"noatime", MS_NOATIME}, {"rw", 0},
 };
 

@@ -6,9 +6,9 @@
  *
  *   <level> <start>-<end> <table|leaf> <pfn> <flags> <shared>
  *
- * level counts from 0, the base pages; a "table" line is an entry of that level that links to a table
- * one level down; a "leaf" line is a run of leaves with consecutive frames and equal flags, the first
- * of which is pfn; numbers are hexadecimal except level and shared. flags has the letters
+ * level counts from 0, the base pages; a "table" line is an entry of that level that links to a
+ * table one level down; a "leaf" line is a run of leaves with consecutive frames and equal flags,
+ * the first of which is pfn; numbers are hexadecimal except level and shared. flags has the letters
  *   r w x u(ser) a(ccessed) d(irty) g(lobal) s(oft-dirty) n(ot cached)
  * each at its place or "-". shared is how many page tables link to this table, or 1.
  *

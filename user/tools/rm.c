@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rm [-r] [-f] PATH...: removes files, with -r whole trees; -f is silent about what is not there. */
+/* rm [-r] [-f] PATH...: removes files, with -r whole trees; -f is silent about what is not there.
+ */
 #include "lib.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* uname [-asnrvm]: the kernel's name, node, release, version and machine; only the name by default. */
+/* uname [-asnrvm]: the kernel's name, node, release, version and machine; only the name by default.
+ */
 #include "lib.h"
 
 #include <err.h>

@@ -15,8 +15,8 @@ int main(void)
         err(1, "/proc/uptime");
     if (load)
         sscanf(load, "%lf %lf %lf", &one, &five, &fifteen);
-    printf("up %d days, %02d:%02d:%05.2f, load average: %.2f, %.2f, %.2f\n",
-           (int)(seconds / 86400), (int)(seconds / 3600) % 24, (int)(seconds / 60) % 60,
+    printf("up %d days, %02d:%02d:%05.2f, load average: %.2f, %.2f, %.2f\n", (int)(seconds / 86400),
+           (int)(seconds / 3600) % 24, (int)(seconds / 60) % 60,
            seconds - 60 * (long)(seconds / 60), one, five, fifteen);
     return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * vmstat [INTERVAL [COUNT]]: memory and what the memory manager does, one line per interval.
  *
- * The first line counts from the start of the machine, the others since the line before. Sizes in MiB;
- * a column that this kernel has no counter for shows "-".
+ * The first line counts from the start of the machine, the others since the line before. Sizes in
+ * MiB; a column that this kernel has no counter for shows "-".
  */
 #include "lib.h"
 
@@ -19,11 +19,11 @@ struct column {
 };
 
 static struct column columns[] = {
-    {"free", "MemFree", true, 0},         {"cache", "Cached", true, 0},
-    {"anon", "AnonPages", true, 0},       {"slab", "Slab", true, 0},
-    {"tables", "PageTables", true, 0},    {"faults", "pgfault", false, 0},
-    {"major", "pgmajfault", false, 0},    {"alloc", "pgalloc", false, 0},
-    {"freed", "pgfree", false, 0},        {"thp", "thp_fault_alloc", false, 0},
+    {"free", "MemFree", true, 0},          {"cache", "Cached", true, 0},
+    {"anon", "AnonPages", true, 0},        {"slab", "Slab", true, 0},
+    {"tables", "PageTables", true, 0},     {"faults", "pgfault", false, 0},
+    {"major", "pgmajfault", false, 0},     {"alloc", "pgalloc", false, 0},
+    {"freed", "pgfree", false, 0},         {"thp", "thp_fault_alloc", false, 0},
     {"split", "thp_split_page", false, 0},
 };
 #define NR_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -60,8 +60,8 @@ static void print_row(void)
     for (size_t i = 0; i < NR_COLUMNS; i++) {
         struct column *c = &columns[i];
         uint64_t value;
-        bool known = c->is_size ? proc_field(meminfo, c->key, &value)
-                                : read_counter(vmstat, c->key, &value);
+        bool known =
+            c->is_size ? proc_field(meminfo, c->key, &value) : read_counter(vmstat, c->key, &value);
 
         if (!known)
             printf(" %8s", "-");
