@@ -193,7 +193,7 @@ static void yield_loop(struct team *team, unsigned int nr)
     (void)nr;
     atomic_inc_return(ready);
     while (atomic_read(ready) < 2)
-        test_sleep_ms(1);
+        sched_yield_current();
     for (unsigned int i = 0; i < 500; i++)
         sched_yield_current();
 }
