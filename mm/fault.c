@@ -129,10 +129,14 @@ bool mm_fault(const struct fault_info *fi)
 {
     struct mm *mm = current->mm;
     bool user = (fi->flags & FAULT_USER) != 0;
-    struct fault_ctx f = { .addr = fi->addr & PAGE_MASK, .flags = fi->flags };
     u64 start = unlikely(READ_ONCE(faulttrace_on)) ? cycle_counter() : 0;
     enum fault_result result;
+    struct fault_ctx f; /* the rest is the row's to fill */
 
+    f.addr = fi->addr & PAGE_MASK;
+    f.flags = fi->flags;
+    f.kind = NULL;
+    f.level = 0;
     ASSERT(irqs_enabled());
     if (unlikely(fi->flags & FAULT_RSVD))
         panic("malformed page table entry for 0x%lx", fi->addr);

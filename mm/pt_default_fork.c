@@ -20,6 +20,7 @@ struct copy {
     pt_prot_t ro;
     struct page *spare;       /* for a pinned page's copy */
     unsigned long anon, file; /* base pages that the child got */
+    unsigned int nr;          /* entries that the table got, not yet in pt_used */
 };
 
 /* The child's own copy of the pinned page behind @e at @va, or false when there is no page for it yet. */
@@ -69,24 +70,25 @@ static inline bool copy_leaf(struct copy *c, pte_t *src, pte_t e, unsigned int l
     return true;
 }
 
-/* Entries from *@done on. False: stopped at a pinned page. */
-static bool copy_run(struct copy *c, const struct pt_run *r, struct page *dst_table, pte_t *dst, unsigned int *done)
+/* Entries from @i on; returns where it stopped: behind the last, or at a pinned page. */
+static __always_inline unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i,
+                                                 const unsigned int level)
 {
-    unsigned int copied = 0;
-    bool ok = true;
+    for (; i < r->nr; i++) {
+        pte_t e = pte_load(r->slot + i);
 
-    for (; *done < r->nr; ++*done) {
-        pte_t e = pte_load(r->slot + *done);
-
-        if (!pte_is_leaf(e, r->level))
+        if (!pte_is_leaf(e, level))
             continue;
-        ok = copy_leaf(c, r->slot + *done, e, r->level, dst + *done);
-        if (unlikely(!ok))
+        if (unlikely(!copy_leaf(c, r->slot + i, e, level, dst + i)))
             break;
-        copied++;
+        c->nr++;
     }
-    dst_table->pt_used += copied;
-    return ok;
+    return i;
+}
+
+static unsigned int copy_run(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i)
+{
+    return likely(r->level == 0) ? copy_entries(c, r, dst, i, 0) : copy_entries(c, r, dst, i, r->level);
 }
 
 /* The run's table is not locked; nothing but truncation changes it. */
@@ -95,15 +97,16 @@ static int copy_table(struct copy *c, const struct pt_run *r)
     struct page *dst_table;
     unsigned int level, done = 0;
     pte_t *dst = pt_get_slot(c->dst, r->va, r->level, &dst_table, &level);
-    bool ok = false;
 
     if (dst == NULL)
         return -ENOMEM;
-    while (!ok) {
+    for (;;) {
         pt_lock_two(r->table, dst_table);
-        ok = copy_run(c, r, dst_table, dst, &done);
+        done = copy_run(c, r, dst, done);
+        dst_table->pt_used += c->nr;
+        c->nr = 0;
         pt_unlock_two(r->table, dst_table);
-        if (likely(ok))
+        if (likely(done == r->nr))
             break;
         c->spare = pt_anon_page(c->dst_vma, r->va + done * PAGE_SIZE);
         if (c->spare == NULL)

@@ -204,48 +204,51 @@ static bool fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
     return true;
 }
 
-/* Down to @level, or to where no link leads on; *level gets where that was. */
-static inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int *level, pte_t **base)
+/* Down to @until, or to where no link leads on; *level gets where that was. */
+static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int until, unsigned int *level, struct page **table)
 {
-    unsigned int l = pt_top_level(), until = *level;
-    pte_t *table = mm->root;
-    pte_t *slot = table + pt_index(va, l), e;
+    unsigned int l = pt_top_level();
+    pte_t *slot = mm->root + pt_index(va, l);
+    paddr_t pa = 0;
+    pte_t e;
 
     while (l > until && (e = pte_load(slot), pte_is_table(e, l))) {
-        table = pt_link_table(e, l);
+        pa = pte_paddr(e, l);
         l--;
-        slot = table + pt_index(va, l);
+        slot = (pte_t *)phys_to_virt(pa) + pt_index(va, l);
     }
-    *base = table;
     *level = l;
+    *table = likely(pa != 0) ? pfn_to_page(pa >> PAGE_SHIFT) : pt_table_page(mm->root);
     return slot;
 }
 
-pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+/* Makes tables until there is an entry at @level. */
+static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
 {
     for (;;) {
-        pte_t *base, *slot;
+        pte_t *slot = descend(mm, va, level, level_found, table);
 
-        *level_found = level;
-        slot = descend(mm, va, level_found, &base);
-        *table = pt_table_page(base);
-        if (likely(*level_found == level) || !pte_is_none(pte_load(slot)))
+        if (*level_found == level || !pte_is_none(pte_load(slot)))
             return slot;
         if (!fill_slot(mm, *table, slot))
             return NULL;
     }
 }
 
+pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+{
+    pte_t *slot = descend(mm, va, level, level_found, table);
+
+    if (likely(*level_found == level))
+        return slot;
+    return make_slot(mm, va, level, table, level_found);
+}
+
 pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
 {
-    pte_t *base, *slot;
+    pte_t *slot = descend(mm, va, level, level_found, table);
 
-    *level_found = level;
-    slot = descend(mm, va, level_found, &base);
-    if (*level_found != level && pte_is_none(pte_load(slot)))
-        return NULL;
-    *table = pt_table_page(base);
-    return slot;
+    return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
 }
 
 pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)

@@ -78,29 +78,29 @@ static inline bool pte_is_leaf(pte_t e, unsigned int level)
 }
 static inline bool pte_is_table(pte_t e, unsigned int level)
 {
-    return level != 0 && (e.v & (X86_PTE_P | X86_PTE_PS)) == X86_PTE_P;
+    bool link = level != 0 && (e.v & (X86_PTE_P | X86_PTE_PS)) == X86_PTE_P;
+
+    if (link && (e.v & X86_PTE_P) == 0)
+        __builtin_unreachable(); /* lets the compiler drop pte_paddr's other form on the way down */
+    return link;
 }
 static inline bool pte_is_marker(pte_t e)
 {
     return e.v != 0 && (e.v & (X86_PTE_P | X86_PTE_NONE)) == 0;
 }
 
-/* All ones when the entry is not present and so has its address inverted. */
-static inline u64 x86_pte_inversion(pte_t e)
-{
-    return (e.v & X86_PTE_P) - 1;
-}
 static inline u64 x86_prot_bits(pt_prot_t prot)
 {
     _Static_assert(PT_W == X86_PTE_RW && PT_NC == X86_PTE_PCD, "these need no shift");
-    return (prot & (PT_W | PT_NC)) | (prot & PT_U) >> 1 | (u64)(prot & PT_G) << 3 | ((prot & PT_X) ? 0 : X86_PTE_NX);
+    return (prot & (PT_W | PT_NC)) | (prot & PT_U) >> 1 | (u64)(prot & PT_G) << 3 | (u64)!(prot & PT_X) << 63;
 }
-/* @v: address and bits to keep, upright. */
+/* @v: address and bits to keep, upright. Without branches, so that a loop computes what depends on @prot once. */
 static inline pte_t x86_pte_finish(u64 v, pt_prot_t prot)
 {
-    if (prot & (PT_R | PT_W | PT_X))
-        return (pte_t){ v | x86_prot_bits(prot) | X86_PTE_P };
-    return (pte_t){ (v ^ X86_PTE_ADDR) | X86_PTE_NONE };
+    u64 none = (u64)((prot & (PT_R | PT_W | PT_X)) != 0) - 1; /* all ones: PROT_NONE */
+    u64 bits = ((x86_prot_bits(prot) | X86_PTE_P) & ~none) | (X86_PTE_NONE & none);
+
+    return (pte_t){ (v ^ (X86_PTE_ADDR & none)) | bits };
 }
 static inline pte_t pte_make_leaf(paddr_t pa, unsigned int level, pt_prot_t prot)
 {
@@ -125,7 +125,8 @@ static inline u64 pte_marker_value(pte_t e)
 static inline paddr_t pte_paddr(pte_t e, unsigned int level)
 {
     (void)level;
-    return (e.v ^ x86_pte_inversion(e)) & X86_PTE_ADDR;
+    /* Two forms rather than arithmetic: behind a test for present the compiler keeps only the first. */
+    return likely(e.v & X86_PTE_P) ? e.v & X86_PTE_ADDR : ~e.v & X86_PTE_ADDR;
 }
 static inline pt_prot_t pte_prot(pte_t e, unsigned int level)
 {
@@ -137,9 +138,9 @@ static inline pt_prot_t pte_prot(pte_t e, unsigned int level)
 }
 static inline pte_t pte_with_prot(pte_t e, unsigned int level, pt_prot_t prot)
 {
-    u64 keep = X86_PTE_A | X86_PTE_D | X86_PTE_SOFT | (level ? X86_PTE_PS : 0);
+    u64 keep = X86_PTE_A | X86_PTE_D | X86_PTE_SOFT | X86_PTE_ADDR | (level ? X86_PTE_PS : 0);
 
-    return x86_pte_finish((e.v & keep) | pte_paddr(e, level), prot);
+    return x86_pte_finish((likely(e.v & X86_PTE_P) ? e.v : e.v ^ X86_PTE_ADDR) & keep, prot);
 }
 static inline unsigned int pte_state(pte_t e)
 {
@@ -168,5 +169,9 @@ static inline pte_t pte_xchg(pte_t *p, pte_t e)
 }
 static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
 {
-    return __atomic_compare_exchange_n(&p->v, &old->v, e.v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    u64 found = old->v; /* a local of its own stays in a register */
+    bool done = __atomic_compare_exchange_n(&p->v, &found, e.v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+
+    old->v = found;
+    return done;
 }
