@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fail.c: deterministic fault injection: makes the n-th of all places that can fail do so. Debug kernels only.
+ * fail.c: deterministic fault injection: makes the n-th of all places that can fail do so. Debug
+ * kernels only.
  *
- * Each task has a counter (/proc/self/fail-nth): written with n, it makes the n-th call of should_fail from then on return
- * true, once, and is 0 afterwards; while it is positive the fault has not come yet. `fail_nth=` sets one counter for the calls of
- * all tasks after boot. Interrupt handlers are not counted: where they fall is not the test's doing.
- * Source of the semantics: Linux, Documentation/fault-injection. No locks: a task's counter is its own, the global ones are atomic.
- * I1: every armed counter makes at most one call fail. Checked by tests/kernel/lock/fail_ktest.c. Read next: ktest.c.
+ * Each task has a counter (/proc/self/fail-nth): written with n, it makes the n-th call of
+ * should_fail from then on return true, once, and is 0 afterwards; while it is positive the fault
+ * has not come yet. `fail_nth=` sets one counter for the calls of all tasks after boot. Interrupt
+ * handlers are not counted: where they fall is not the test's doing. Source of the semantics:
+ * Linux, Documentation/fault-injection. No locks: a task's counter is its own, the global ones are
+ * atomic.
+ * I1: every armed counter makes at most one call fail. Checked by tests/kernel/lock/fail_ktest.c.
+ *     Read next: ktest.c.
  */
 #include <arch/current.h>
 #include <kernel/fail.h>

@@ -2,15 +2,18 @@
 /*
  * ktest.c: runs in-kernel tests and reports in KTAP version 1. Debug kernels only.
  *
- * Each test runs in a kernel thread of its own. Afterwards every walker registered with KCHECK runs, and the free pages and slab
- * objects are compared with those before, once all deferred freeing is done. A test that passes but seems to leak runs a second
- * time: what is built once at first use is not lost again, a leak is.
- * A test that does not end within its budget of guest time ends the whole run in a panic that names it and shows where it hangs: a
- * thread that hangs cannot be taken away safely. Every CPU has a timer for that, so that the one on which the test spins shows it.
+ * Each test runs in a kernel thread of its own. Afterwards every walker registered with KCHECK
+ * runs, and the free pages and slab objects are compared with those before, once all deferred
+ * freeing is done. A test that passes but seems to leak runs a second time: what is built once at
+ * first use is not lost again, a leak is. A test that does not end within its budget of guest time
+ * ends the whole run in a panic that names it and shows where it hangs: a thread that hangs cannot
+ * be taken away safely. Every CPU has a timer for that, so that the one on which the test spins
+ * shows it.
  *
- * Locks: none; failures are counted atomically. Invariants: I1 exactly one result line per selected test, in the order of
- * the plan. I2 the exit of a run that did not reach its totals line is a failure (the plan shows it).
- * Source: Linux's Documentation/dev-tools/ktap.rst for the format. Checked by tests/kernel/lock/ktest_ktest.c. Read next: the suites.
+ * Locks: none; failures are counted atomically. Invariants: I1 exactly one result line per selected
+ * test, in the order of the plan. I2 the exit of a run that did not reach its totals line is a
+ * failure (the plan shows it). Source: Linux's Documentation/dev-tools/ktap.rst for the format.
+ * Checked by tests/kernel/lock/ktest_ktest.c. Read next: the suites.
  */
 #include <kernel/cpu.h>
 #include <kernel/fail.h>
@@ -33,7 +36,7 @@
 #ifdef CONFIG_DEBUG
 
 #define MAX_REPORTS 20u                /* failure lines per test */
-#define WATCH_GRACE_NS (1 * NSEC_PER_SEC) /* how much later the other CPUs speak for one that is silent */
+#define WATCH_GRACE_NS (1 * NSEC_PER_SEC) /* then others speak for a silent CPU */
 #define SETTLE_TRIES 25
 #define SETTLE_NS (20 * NSEC_PER_MSEC)
 
@@ -53,7 +56,7 @@ static void set_budget(const char *value)
 {
     budget_ns = parse_u64(value, NULL) * NSEC_PER_SEC;
 }
-KPARAM("ktest_timeout", set_budget, "seconds of guest time that one in-kernel test may take (default 20)");
+KPARAM("ktest_timeout", set_budget, "seconds that one in-kernel test may take (default 20)");
 
 /* ---- output ---- */
 
@@ -75,7 +78,8 @@ void ktest_fail(const char *file, int line, const char *expr, long a, long b)
     unsigned int n = (unsigned int)atomic_inc_return(&failures);
 
     if (n <= MAX_REPORTS)
-        say("  # %s.%s: %s:%d: expected %s (%ld, %ld)\n", t->suite, t->name, file, line, expr, a, b);
+        say("  # %s.%s: %s:%d: expected %s (%ld, %ld)\n", t->suite, t->name, file, line, expr, a,
+            b);
     if (n == MAX_REPORTS)
         say("  # %s.%s: further failures are only counted\n", t->suite, t->name);
 }

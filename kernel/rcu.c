@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcu.c: read-copy-update: freeing what readers without locks may still look at, when none of them can any more.
+ * rcu.c: read-copy-update: freeing what readers without locks may still look at, when none of them
+ * can any more.
  *
- * A reader runs with preemption off. So a CPU that has switched tasks, was in user mode, idled, or took a tick while preemption
- * was on has no reader from before. Each CPU counts these quiescent states; a grace period notes all counts, then waits
- * until each has changed or its CPU was seen idle. One thread runs grace periods and the callbacks of those that queued before.
- * Source: McKenney and Slingwine, "Read-Copy Update", PDCS 1998; this is their simplest form.
+ * A reader runs with preemption off. So a CPU that has switched tasks, was in user mode, idled, or
+ * took a tick while preemption was on has no reader from before. Each CPU counts these quiescent
+ * states; a grace period notes all counts, then waits until each has changed or its CPU was seen
+ * idle. One thread runs grace periods and the callbacks of those that queued before. Source:
+ * McKenney and Slingwine, "Read-Copy Update", PDCS 1998; this is their simplest form.
  *
- * Why a change of a count is enough. Updater: unlink, full barrier (gp_begin), read count c. CPU: count c + 1, full barrier
- * (rcu_note_quiescent), later reads. If the updater read c, the CPU's later reads see the unlinking; if it read c + 1, it waits for one
- * more. Idle: a CPU leaves idle by a switch, or takes an interrupt, with a full barrier before it can read (core.c switch_away,
- * and the interrupt entry's raise of irq_depth), so one look at (curr is idle, irq_depth is 0) after gp_begin is enough.
+ * Why a change of a count is enough. Updater: unlink, full barrier (gp_begin), read count c. CPU:
+ * count c + 1, full barrier (rcu_note_quiescent), later reads. If the updater read c, the CPU's
+ * later reads see the unlinking; if it read c + 1, it waits for one more. Idle: a CPU leaves idle
+ * by a switch, or takes an interrupt, with a full barrier before it can read (core.c switch_away,
+ * and the interrupt entry's raise of irq_depth), so one look at (curr is idle, irq_depth is 0)
+ * after gp_begin is enough.
  *
  * Locks: RCU, for the list of new callbacks. Invariants:
- *   I1  a callback runs after a grace period that began after it was queued, in the order of queueing
+ *   I1  a callback runs after a grace period that began after it was queued, in the order of
+ *       queueing
  *   I2  the thread sleeps without a timeout only when no callback is queued
  * Checked by tests/kernel/rcu/rcu_ktest.c. Read next: workqueue.c.
  */
@@ -28,7 +33,7 @@
 #include <linux/errno.h>
 #include <mm/slab.h>
 
-#define BATCH_DELAY_NS (5 * NSEC_PER_MSEC)  /* callbacks gather that long before their grace period begins */
+#define BATCH_DELAY_NS (5 * NSEC_PER_MSEC)  /* callbacks gather that long */
 #define POLL_NS        (1 * NSEC_PER_MSEC)
 #define POLLS_BEFORE_KICK 20                /* then CPUs that hold it up are asked to reschedule */
 #define STALL_NS       (20 * NSEC_PER_SEC)

@@ -2,12 +2,12 @@
 /*
  * workqueue.c: one kernel thread that calls queued functions in order.
  *
- * For what an interrupt handler or the holder of a spinlock wants done but may not do itself. Work that sleeps long holds up
- * what is queued behind it.
+ * For what an interrupt handler or the holder of a spinlock wants done but may not do itself. Work
+ * that sleeps long holds up what is queued behind it.
  *
- * Lock: work_lock (LEAF). Invariants: I1 work is on the list exactly while pending is set. I2 running_work names the work whose
- * function runs; it is compared, never followed, since the function may free it. Checked by tests/kernel/sched/workqueue_ktest.c.
- * Read next: fail.c.
+ * Lock: work_lock (LEAF). Invariants: I1 work is on the list exactly while pending is set. I2
+ * running_work names the work whose function runs; it is compared, never followed, since the
+ * function may free it. Checked by tests/kernel/sched/workqueue_ktest.c. Read next: fail.c.
  */
 #include <kernel/panic.h>
 #include <kernel/printk.h>

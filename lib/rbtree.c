@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree.c: balancing of red-black trees (see kernel/rbtree.h), after Cormen et al., ch. 13, without a sentinel node.
+ * rbtree.c: balancing of red-black trees (see kernel/rbtree.h), after Cormen et al., ch. 13,
+ * without a sentinel node.
  *
  * Does not compare keys and does not allocate. Locks: the caller's.
  *
@@ -9,10 +10,11 @@
  *   I2  every path from a node down to an empty link has the same number of black nodes
  *   I3  a child's parent pointer names its parent
  *   I4  in an augmented tree every node's value equals what its recompute function would give
- *   I5  child pointers change one word at a time and never form a cycle, so a lookup without the lock ends
+ *   I5  child pointers change one word at a time and never form a cycle, so a lookup without the
+ *       lock ends
  *
- * "side" is 0 for left and 1 for right; each case is written once and mirrored by !side.
- * Read next: kernel/sched/fair.c, kernel/time/timer.c.
+ * "side" is 0 for left and 1 for right; each case is written once and mirrored by !side. Read next:
+ * kernel/sched/fair.c, kernel/time/timer.c.
  */
 #include <kernel/rbtree.h>
 
@@ -60,7 +62,10 @@ static inline void replace_child(struct rb_root *root, struct rb_node *parent,
     set_child(parent ? &parent->child[side_of(old, parent)] : &root->node, new);
 }
 
-/* Turns the subtree at @x towards @side: its child on the other side takes its place and is returned. */
+/*
+ * Turns the subtree at @x towards @side: its child on the other side takes its place and is
+ * returned.
+ */
 static __always_inline struct rb_node *rotate(struct rb_root *root, struct rb_node *x,
                                               unsigned int side, rb_recompute_fn fn)
 {
@@ -168,8 +173,12 @@ static __always_inline void move_successor(struct rb_root *root, struct rb_node 
     s->parent_color = n->parent_color;
 }
 
-/* Values of @low and its ancestors, as far up as they change. @moved, on that path or NULL, brings a value from elsewhere. */
-static __always_inline void erase_propagate(struct rb_node *low, struct rb_node *moved, rb_recompute_fn fn)
+/*
+ * Values of @low and its ancestors, as far up as they change. @moved, on that path or NULL, brings
+ * a value from elsewhere.
+ */
+static __always_inline void erase_propagate(struct rb_node *low, struct rb_node *moved,
+                                            rb_recompute_fn fn)
 {
     while (low && low != moved && fn(low))
         low = rb_parent(low);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mutex.h: sleeping locks with a rank: mutex and reader-writer semaphore (first come, first served between readers and
- * writers, so a stream of readers cannot starve mmap). Neither may be taken in interrupt context or under a spinlock.
+ * mutex.h: sleeping locks with a rank: mutex and reader-writer semaphore (first come, first served
+ * between readers and writers, so a stream of readers cannot starve mmap). Neither may be taken in
+ * interrupt context or under a spinlock.
  *
- * The uncontended paths are inline: one atomic instruction each. The rest is in kernel/lock/mutex.c and rwsem.c.
+ * The uncontended paths are inline: one atomic instruction each. The rest is in kernel/lock/mutex.c
+ * and rwsem.c.
  */
 #pragma once
 #include <kernel/wait.h>
@@ -83,7 +85,8 @@ struct rwsem {
     atomic_long_t count;
     u8 class;
     struct task *owner;   /* the writer */
-    struct wait_queue wq; /* its lock guards the list of waiters (struct rwsem_waiter) and RWSEM_WAITING */
+    /* its lock guards the list of waiters (struct rwsem_waiter) and RWSEM_WAITING */
+    struct wait_queue wq;
 };
 
 void rwsem_init(struct rwsem *s, enum lock_class c);

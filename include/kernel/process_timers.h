@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process_timers.h: timers that send signals: setitimer and alarm, timer_create. Source: POSIX.1-2017, <time.h>.
- * For kernel/task only; the calls themselves are in kernel/time/.
+ * process_timers.h: timers that send signals: setitimer and alarm, timer_create. Source:
+ * POSIX.1-2017, <time.h>. For kernel/task only; the calls themselves are in kernel/time/.
  */
 #pragma once
 

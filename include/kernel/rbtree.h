@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree.h: red-black trees whose nodes live inside the objects. Source: Cormen et al., "Introduction to Algorithms", ch. 13;
- * Guibas and Sedgewick 1978. The caller compares, descends and locks; the tree keeps its depth at most 2 log2(n + 1).
+ * rbtree.h: red-black trees whose nodes live inside the objects. Source: Cormen et al.,
+ * "Introduction to Algorithms", ch. 13; Guibas and Sedgewick 1978. The caller compares, descends
+ * and locks; the tree keeps its depth at most 2 log2(n + 1).
  *
- * Insert: descend from &root->node to an empty link, then rb_insert_at(node, parent, link) and rb_insert_color(node, root).
- * Augmented trees keep in each node a value computed from the node and its two children; they pass a recompute function
- * to every change, rb_*_augmented, and never use the plain forms on the same tree.
+ * Insert: descend from &root->node to an empty link, then rb_insert_at(node, parent, link) and
+ * rb_insert_color(node, root). Augmented trees keep in each node a value computed from the node and
+ * its two children; they pass a recompute function to every change, rb_*_augmented, and never use
+ * the plain forms on the same tree.
  *
- * A lookup that runs beside a writer (under RCU, nodes freed by RCU) always ends, and sees each child pointer whole,
- * but may miss nodes that are there: the caller checks a sequence count and tries again.
+ * A lookup that runs beside a writer (under RCU, nodes freed by RCU) always ends, and sees each
+ * child pointer whole, but may miss nodes that are there: the caller checks a sequence count and
+ * tries again.
  */
 #pragma once
 #include <kernel/types.h>
@@ -40,7 +43,10 @@ static inline bool rb_empty(const struct rb_root *root)
     return READ_ONCE(root->node) == NULL;
 }
 
-/* Hangs @node as a red leaf below @parent (NULL for an empty tree) at @link; rb_insert_color must follow. */
+/*
+ * Hangs @node as a red leaf below @parent (NULL for an empty tree) at @link; rb_insert_color must
+ * follow.
+ */
 static inline void rb_insert_at(struct rb_node *node, struct rb_node *parent, struct rb_node **link)
 {
     node->parent_color = (unsigned long)parent;
@@ -67,9 +73,13 @@ struct rb_node *rb_last(const struct rb_root *root);
 struct rb_node *rb_next(const struct rb_node *node);
 struct rb_node *rb_prev(const struct rb_node *node);
 
-/* Building a whole tree from a sorted list: @node above two finished subtrees. All full levels are black, the nodes below
- * the last full level red; then root->node = the top. The caller computes augmented values on the way up. */
-static inline void rb_build_node(struct rb_node *node, struct rb_node *left, struct rb_node *right, bool black)
+/*
+ * Building a whole tree from a sorted list: @node above two finished subtrees. All full levels are
+ * black, the nodes below the last full level red; then root->node = the top. The caller computes
+ * augmented values on the way up.
+ */
+static inline void rb_build_node(struct rb_node *node, struct rb_node *left,
+                                 struct rb_node *right, bool black)
 {
     node->parent_color = black;
     node->left = left;
@@ -80,5 +90,8 @@ static inline void rb_build_node(struct rb_node *node, struct rb_node *left, str
         right->parent_color |= (unsigned long)node;
 }
 
-/* Checks colours, black heights and parent links; returns the number of violations. For walkers and tests. */
+/*
+ * Checks colours, black heights and parent links; returns the number of violations. For walkers and
+ * tests.
+ */
 int rb_check(const struct rb_root *root);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcu.h: a simple RCU. A reader runs with preemption off; a grace period has passed when every online CPU has
- * gone through a context switch, user mode or idle. Callbacks run in task context of the rcu kernel thread.
+ * rcu.h: a simple RCU. A reader runs with preemption off; a grace period has passed when every
+ * online CPU has gone through a context switch, user mode or idle. Callbacks run in task context of
+ * the rcu kernel thread.
  */
 #pragma once
 #include <kernel/preempt.h>

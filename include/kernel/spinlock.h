@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spinlock.h: spinning locks with a rank. Source of the ranks: lock_classes.h; the checker is kernel/lockcheck.c.
+ * spinlock.h: spinning locks with a rank. Source of the ranks: lock_classes.h; the checker is
+ * kernel/lockcheck.c.
  *
- * A holder runs with preemption off. Classes of kind SPIN_IRQ are taken with spin_lock_irqsave (or with interrupts
- * already off). Contended waiting uses cpu_relax(). Acquire on lock, release on unlock (POWER: isync/lwsync).
+ * A holder runs with preemption off. Classes of kind SPIN_IRQ are taken with spin_lock_irqsave (or
+ * with interrupts already off). Contended waiting uses cpu_relax(). Acquire on lock, release on
+ * unlock (POWER: isync/lwsync).
  */
 #pragma once
 #include <kernel/atomic.h>
@@ -34,7 +36,10 @@ static inline void spin_init(spinlock_t *l, enum lock_class c)
 }
 
 #ifdef CONFIG_DEBUG
-/* Checker hooks: panic on a wrong order, a recursive acquire, an irq-unsafe acquire, an unlock of what is not held. */
+/*
+ * Checker hooks: panic on a wrong order, a recursive acquire, an irq-unsafe acquire, an unlock of
+ * what is not held.
+ */
 void lockcheck_acquire(const void *lock, enum lock_class c, bool nested, bool trylock);
 void lockcheck_release(const void *lock, enum lock_class c);
 bool lockcheck_is_held(const void *lock);
@@ -42,15 +47,18 @@ bool lockcheck_is_held(const void *lock);
 enum lockcheck_kind {
     LOCKCHECK_ORDER,       /* taken below a lock of the same or a higher rank */
     LOCKCHECK_RECURSION,   /* taken by a context that holds it */
-    LOCKCHECK_NOT_HELD,    /* released, or asserted to be held, by a context that does not hold it */
-    LOCKCHECK_IRQ_UNSAFE,  /* SPIN_IRQ with interrupts on, or another kind in an interrupt handler */
+    /* released, or asserted to be held, by a context that does not hold it */
+    LOCKCHECK_NOT_HELD,
+    /* SPIN_IRQ with interrupts on, or another kind in an interrupt handler */
+    LOCKCHECK_IRQ_UNSAFE,
     LOCKCHECK_SLEEP,       /* might sleep where that is not allowed */
     LOCKCHECK_USER_RETURN, /* still held on the way to user mode */
     LOCKCHECK_TOO_MANY     /* more than MAX_HELD_LOCKS */
 };
 /*
- * Tests see violations instead of dying: @fn gets the kind and the text, any context, and returns true when it
- * expected that one; otherwise the kernel panics as usual. NULL takes the handler away.
+ * Tests see violations instead of dying: @fn gets the kind and the text, any context, and returns
+ * true when it expected that one; otherwise the kernel panics as usual. NULL takes the handler
+ * away.
  */
 void lockcheck_set_handler(bool (*fn)(enum lockcheck_kind kind, const char *text));
 /* Locks that the current context (task, or interrupt handler) holds. */
@@ -85,8 +93,8 @@ static inline void lockcheck_user_return(void)
 #endif
 
 /*
- * Waits for the lock word; the uncontended case is inline. Test-and-test-and-set: with more virtual CPUs than real ones
- * a queue of waiters in fixed order would wait for a CPU that does not run.
+ * Waits for the lock word; the uncontended case is inline. Test-and-test-and-set: with more virtual
+ * CPUs than real ones a queue of waiters in fixed order would wait for a CPU that does not run.
  */
 void spin_lock_slow(spinlock_t *l);
 

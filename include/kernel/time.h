@@ -21,17 +21,26 @@ void timer_init(struct timer *t, void (*func)(struct timer *));
 /* (Re)arms on this CPU, or on the one where func runs just now. Any context below rank TIMER. */
 void timer_start(struct timer *t, u64 expires_ns);
 /*
- * Disarms; returns true when it was queued. After return func is not running anywhere (may spin), unless the caller
- * is func itself. The caller holds no lock that func takes.
+ * Disarms; returns true when it was queued. After return func is not running anywhere (may spin),
+ * unless the caller is func itself. The caller holds no lock that func takes.
  */
 bool timer_cancel(struct timer *t);
 
-/* When @t expires, 0 when it is not armed; known to be so only while nobody arms or cancels it and func does not run. */
+/*
+ * When @t expires, 0 when it is not armed; known to be so only while nobody arms or cancels it and
+ * func does not run.
+ */
 u64 timer_expires(struct timer *t);
 
-/* Called by arch from the timer interrupt: runs expired timers, charges the tick, programs the next event. */
+/*
+ * Called by arch from the timer interrupt: runs expired timers, charges the tick, programs the next
+ * event.
+ */
 void timer_interrupt(void);
-/* arch: programs this CPU's timer for an absolute monotonic time (clamped to >= now). arch/ implements. */
+/*
+ * arch: programs this CPU's timer for an absolute monotonic time (clamped to >= now). arch/
+ * implements.
+ */
 void arch_timer_program(u64 expires_ns);
 /* arch: monotonic nanoseconds since boot. arch/ implements. */
 u64 arch_clock_ns(void);
@@ -44,5 +53,8 @@ void timer_request_tick(u64 deadline_ns);
 /* What /proc shows: timers queued on all CPUs. */
 unsigned int timer_nr_queued(void);
 
-/* Sleeps; returns 0 or -EINTR with the rest in *@left_ns (may be NULL). @deadline_ns is absolute monotonic. */
+/*
+ * Sleeps; returns 0 or -EINTR with the rest in *@left_ns (may be NULL). @deadline_ns is absolute
+ * monotonic.
+ */
 int nanosleep_until(u64 deadline_ns, bool interruptible, u64 *left_ns);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.h: wait queues. A sleeper puts itself on the queue, sets its state, tests its condition, then schedules;
- * a waker changes the condition first and wakes after. The queue's lock orders the two, so no wake-up is lost.
+ * wait.h: wait queues. A sleeper puts itself on the queue, sets its state, tests its condition,
+ * then schedules; a waker changes the condition first and wakes after. The queue's lock orders the
+ * two, so no wake-up is lost.
  */
 #pragma once
 #include <kernel/list.h>
@@ -15,8 +16,8 @@ struct wait_queue {
 };
 
 /*
- * wake_up_key counts these; other waiters are always all woken. A waiter that leaves for a signal or a timeout after it
- * was woken (its link is empty) passes the wake-up on.
+ * wake_up_key counts these; other waiters are always all woken. A waiter that leaves for a signal
+ * or a timeout after it was woken (its link is empty) passes the wake-up on.
  */
 #define WAIT_EXCLUSIVE 1
 
@@ -24,7 +25,10 @@ struct wait_entry {
     struct list_head link;
     struct task *task;
     unsigned int flags;
-    /* Called under the queue lock instead of waking @task when set (poll); returns true when it counts as woken. */
+    /*
+     * Called under the queue lock instead of waking @task when set (poll); returns true when it
+     * counts as woken.
+     */
     bool (*func)(struct wait_entry *e, unsigned long key);
     void *private;
 };
@@ -32,7 +36,10 @@ struct wait_entry {
 #define WAIT_QUEUE_INIT(name) { SPINLOCK_INIT(LOCK_WAITQ), LIST_HEAD_INIT((name).waiters) }
 void wait_queue_init(struct wait_queue *wq);
 
-/* Puts the current task on @wq and sets its state to @state (TASK_INTERRUPTIBLE ...). Repeat before each test. */
+/*
+ * Puts the current task on @wq and sets its state to @state (TASK_INTERRUPTIBLE ...). Repeat before
+ * each test.
+ */
 void wait_prepare(struct wait_queue *wq, struct wait_entry *e, unsigned int state);
 /* Takes the entry off and sets the state to running. */
 void wait_finish(struct wait_queue *wq, struct wait_entry *e);
@@ -40,7 +47,10 @@ void wait_finish(struct wait_queue *wq, struct wait_entry *e);
 void wait_add(struct wait_queue *wq, struct wait_entry *e);
 void wait_remove(struct wait_queue *wq, struct wait_entry *e);
 
-/* Wakes all non-exclusive waiters and up to @nr exclusive ones; nr 0 means all. @key goes to func (poll events). */
+/*
+ * Wakes all non-exclusive waiters and up to @nr exclusive ones; nr 0 means all. @key goes to func
+ * (poll events).
+ */
 void wake_up_key(struct wait_queue *wq, unsigned int nr, unsigned long key);
 static inline bool wait_queue_active(struct wait_queue *wq)
 {
@@ -59,8 +69,9 @@ static inline void wake_up_all(struct wait_queue *wq)
 }
 
 /*
- * One step of a wait loop, after the state was set to @state: sleeps. Returns 0, -EINTR (a signal that @state heeds is
- * pending) or -ETIME at @deadline_ns (0 = none); the last two without sleeping, and the state is left as it is.
+ * One step of a wait loop, after the state was set to @state: sleeps. Returns 0, -EINTR (a signal
+ * that @state heeds is pending) or -ETIME at @deadline_ns (0 = none); the last two without
+ * sleeping, and the state is left as it is.
  */
 int wait_step(unsigned int state, u64 deadline_ns);
 /* Sleeps in the state that is set until woken or until @deadline_ns has passed. */
@@ -86,7 +97,10 @@ void sleep_until(u64 deadline_ns);
         ret_;                                                                                     \
     })
 
-/* Sleeps until @cond is true. The interruptible forms return -EINTR on a signal; callers turn it into -ERESTARTSYS. */
+/*
+ * Sleeps until @cond is true. The interruptible forms return -EINTR on a signal; callers turn it
+ * into -ERESTARTSYS.
+ */
 #define wait_event(wq, cond) ((void)wait_event_common(wq, cond, TASK_UNINTERRUPTIBLE, 0))
 #define wait_event_interruptible(wq, cond) wait_event_common(wq, cond, TASK_INTERRUPTIBLE, 0)
 #define wait_event_killable(wq, cond) wait_event_common(wq, cond, TASK_KILLABLE, 0)

@@ -21,7 +21,10 @@ static inline void work_init(struct work *w, void (*fn)(struct work *))
 
 /* Queues @w; false when it was pending already. Any context below rank LEAF. */
 bool work_queue(struct work *w);
-/* Takes @w back when it has not started, and waits for it when it runs; true when it was pending. May sleep. */
+/*
+ * Takes @w back when it has not started, and waits for it when it runs; true when it was pending.
+ * May sleep.
+ */
 bool work_cancel(struct work *w);
 /* Sleeps until all work queued before has been done. Not from a work function. */
 void work_flush(void);

@@ -2,14 +2,16 @@
 /*
  * lockcheck.c: checks every acquire and release against lock_classes.h. Debug kernels only.
  *
- * Each context has a stack of the locks it holds: a task its own (struct task.held, it moves with the task), interrupt
- * handlers one per CPU, the code before a CPU's first task one per CPU. A handler's locks have no order towards those of
- * the task it interrupts: what orders them is that a lock taken by handlers is held with interrupts off everywhere.
- * It does not find wrong orders that no run shows, and does not say whether a rank is well chosen.
+ * Each context has a stack of the locks it holds: a task its own (struct task.held, it moves with
+ * the task), interrupt handlers one per CPU, the code before a CPU's first task one per CPU. A
+ * handler's locks have no order towards those of the task it interrupts: what orders them is that a
+ * lock taken by handlers is held with interrupts off everywhere. It does not find wrong orders that
+ * no run shows, and does not say whether a rank is well chosen.
  *
- * Locks: none; each stack belongs to one context and is touched with interrupts off. Silent once a panic is in progress.
- * Invariants, each a violation when broken:
- *   I1  a lock is taken only above all held ranks; at the same rank only by a _nested call within one class
+ * Locks: none; each stack belongs to one context and is touched with interrupts off. Silent once a
+ * panic is in progress. Invariants, each a violation when broken:
+ *   I1  a lock is taken only above all held ranks; at the same rank only by a _nested call within
+ *       one class
  *   I2  no context takes what it holds, or releases what it does not hold
  *   I3  SPIN_IRQ is taken with interrupts off; interrupt handlers take nothing else
  *   I4  nothing sleeps in a handler, with preemption or with interrupts off
@@ -126,7 +128,10 @@ static void check_order(const struct held *h, const void *lock, enum lock_class 
     }
 }
 
-/* trylock: the lock is held already; it cannot have deadlocked, so its rank is not compared, but later ones are with it. */
+/*
+ * trylock: the lock is held already; it cannot have deadlocked, so its rank is not compared, but
+ * later ones are with it.
+ */
 void lockcheck_acquire(const void *lock, enum lock_class c, bool nested, bool trylock)
 {
     bool irqs_on = irqs_enabled();
@@ -196,7 +201,10 @@ void lockcheck_assert_held(const void *lock, const char *name)
         violation(LOCKCHECK_NOT_HELD, name, lock, -1);
 }
 
-/* The context that boots a CPU becomes its idle task and takes sleeping locks that nobody can hold: not checked. */
+/*
+ * The context that boots a CPU becomes its idle task and takes sleeping locks that nobody can hold:
+ * not checked.
+ */
 void might_sleep(void)
 {
     bool irqs_on = irqs_enabled();

@@ -2,14 +2,17 @@
 /*
  * mutex.c: what a mutex does when somebody must wait. The fast paths are inline in kernel/mutex.h.
  *
- * Waiters queue first come, first served. An unlock wakes the first one, which then competes with newcomers: a thread that is
- * running gets the lock without a switch. A waiter that lost once after it was woken is owed the lock: the next unlock hands it over
- * while it sleeps, so nobody waits for more than one turn of a barger. Not interruptible, not recursive, no priority inheritance.
+ * Waiters queue first come, first served. An unlock wakes the first one, which then competes with
+ * newcomers: a thread that is running gets the lock without a switch. A waiter that lost once after
+ * it was woken is owed the lock: the next unlock hands it over while it sleeps, so nobody waits for
+ * more than one turn of a barger. Not interruptible, not recursive, no priority inheritance.
  *
  * Locks: wq.lock (WAITQ) guards the list of waiters. Invariants:
  *   I1  state != 0 exactly while somebody owns the mutex or it is being handed to a waiter
- *   I2  while the list is not empty and state is not 2, the first waiter has been woken and will set it to 2
- *   I3  a waiter leaves the list only under wq.lock, by its own hand or by the one that hands the lock over
+ *   I2  while the list is not empty and state is not 2, the first waiter has been woken and will
+ *       set it to 2
+ *   I3  a waiter leaves the list only under wq.lock, by its own hand or by the one that hands the
+ *       lock over
  * Checked by tests/kernel/lock/mutex_ktest.c. Read next: rwsem.c.
  */
 #include <kernel/mutex.h>
@@ -31,7 +34,10 @@ void mutex_init(struct mutex *m, enum lock_class c)
     wait_queue_init(&m->wq);
 }
 
-/* Sleeps until woken. Called and returns with wq.lock held; the state is set before the lock is dropped. */
+/*
+ * Sleeps until woken. Called and returns with wq.lock held; the state is set before the lock is
+ * dropped.
+ */
 static unsigned long wait_unlocked(struct wait_queue *wq, unsigned long flags)
 {
     task_set_state(TASK_UNINTERRUPTIBLE);

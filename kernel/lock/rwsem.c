@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rwsem.c: what a reader-writer semaphore does when somebody must wait. The fast paths are inline in kernel/mutex.h.
+ * rwsem.c: what a reader-writer semaphore does when somebody must wait. The fast paths are inline
+ * in kernel/mutex.h.
  *
- * One queue for readers and writers, first come, first served: once somebody waits, newcomers queue behind. Readers at
- * the head get the lock together and asleep. A writer at the head is woken and competes with writers that happen to be
- * running; when it lost once it is owed the lock and gets it asleep, as in mutex.c. No upgrade, no recursion.
+ * One queue for readers and writers, first come, first served: once somebody waits, newcomers queue
+ * behind. Readers at the head get the lock together and asleep. A writer at the head is woken and
+ * competes with writers that happen to be running; when it lost once it is owed the lock and gets
+ * it asleep, as in mutex.c. No upgrade, no recursion.
  *
- * The fast path of a reader adds 1 before it looks, so for an instant the count holds readers that are about to wait; each
- * takes its 1 back under wq.lock and then does what the unlock that was misled by it would have done.
+ * The fast path of a reader adds 1 before it looks, so for an instant the count holds readers that
+ * are about to wait; each takes its 1 back under wq.lock and then does what the unlock that was
+ * misled by it would have done.
  *
  * Locks: wq.lock (WAITQ) guards the list of waiters and RWSEM_WAITING. Invariants:
  *   I1  RWSEM_WAITING is set exactly while the list is not empty
  *   I2  RWSEM_WRITER excludes readers, those about to wait apart
- *   I3  count == RWSEM_WAITING (free, somebody waits) is seen by the one who made it so, who calls rwsem_wake
+ *   I3  count == RWSEM_WAITING (free, somebody waits) is seen by the one who made it so, who calls
+ *       rwsem_wake
  * Checked by tests/kernel/lock/rwsem_ktest.c. Read next: kernel/sched/wait.c.
  */
 #include <kernel/mutex.h>
@@ -125,7 +129,9 @@ static unsigned long sleep_unlocked(struct rwsem *s, unsigned long flags)
     return spin_lock_irqsave(&s->wq.lock);
 }
 
-/* Newcomers may pass a writer that was woken and has not lost yet; nobody else. @w is on the list. */
+/*
+ * Newcomers may pass a writer that was woken and has not lost yet; nobody else. @w is on the list.
+ */
 static bool may_take(struct rwsem *s, const struct rwsem_waiter *w)
 {
     const struct rwsem_waiter *first = first_waiter(s);

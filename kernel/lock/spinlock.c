@@ -2,11 +2,14 @@
 /*
  * spinlock.c: waiting for a spinlock, and the names of the lock classes.
  *
- * Does not queue waiters: who sees the word free first gets it. Test-and-test-and-set spins on a shared cache line and
- * is blind to the order of arrival, which suits virtual CPUs that may not be running when their turn comes.
+ * Does not queue waiters: who sees the word free first gets it. Test-and-test-and-set spins on a
+ * shared cache line and is blind to the order of arrival, which suits virtual CPUs that may not be
+ * running when their turn comes.
  *
- * I1: locked == 1 exactly while one context is between acquire and release. Checked by tests/kernel/lock/spinlock_ktest.c.
- * I2: a word that does not come free within STUCK_NS of guest time is a deadlock: panic names class and holder.
+ * I1: locked == 1 exactly while one context is between acquire and release. Checked by
+ *     tests/kernel/lock/spinlock_ktest.c.
+ * I2: a word that does not come free within STUCK_NS of guest time is a deadlock: panic names class
+ *     and holder.
  * Read next: lockcheck.c.
  */
 #include <kernel/panic.h>
@@ -28,7 +31,10 @@ const char *lock_class_name(enum lock_class c)
     return c < NR_LOCK_CLASSES ? names[c] : "?";
 }
 
-/* @since is 0 at the first look. The panicking CPU waits for locks of CPUs that it has stopped: not a new failure. */
+/*
+ * @since is 0 at the first look. The panicking CPU waits for locks of CPUs that it has stopped: not
+ * a new failure.
+ */
 static void look_for_deadlock(const spinlock_t *l, u64 *since)
 {
     u64 now = arch_clock_ns();

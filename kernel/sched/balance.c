@@ -2,13 +2,15 @@
 /*
  * balance.c: which CPU a task goes to, and moving queued tasks between CPUs.
  *
- * Three occasions: a task wakes (its last CPU if idle, else an idle one, else its last); a CPU runs out of tasks and pulls one; a
- * busy CPU looks around every SCHED_BALANCE_NS, pulls when it has two tasks fewer than the busiest, and gives one to an idle CPU,
- * which sleeps without ticks and would not notice. Counts tasks, not weights, and knows no cache topology.
+ * Three occasions: a task wakes (its last CPU if idle, else an idle one, else its last); a CPU runs
+ * out of tasks and pulls one; a busy CPU looks around every SCHED_BALANCE_NS, pulls when it has two
+ * tasks fewer than the busiest, and gives one to an idle CPU, which sleeps without ticks and would
+ * not notice. Counts tasks, not weights, and knows no cache topology.
  *
- * Locks: two RUNQ locks in the order of CPU numbers. What it reads of other queues without their lock is a hint; the decision is
- * made again under the locks. Invariants I5 and I6 of core.c: only queued tasks with on_cpu clear move, to CPUs that they may use.
- * Checked by tests/kernel/sched/balance_ktest.c. Read next: policy.c.
+ * Locks: two RUNQ locks in the order of CPU numbers. What it reads of other queues without their
+ * lock is a hint; the decision is made again under the locks. Invariants I5 and I6 of core.c: only
+ * queued tasks with on_cpu clear move, to CPUs that they may use. Checked by
+ * tests/kernel/sched/balance_ktest.c. Read next: policy.c.
  */
 #include "internal.h"
 #include <linux/sched.h>
@@ -56,7 +58,8 @@ unsigned int balance_select(const struct task *t, unsigned int prev_cpu)
         return cpu;
     if (cpumask_test(&t->affinity, prev_cpu) && prev_cpu < nr_cpus_online)
         return prev_cpu;
-    return least_loaded_cpu_for(t); /* exists: sched_set_affinity keeps one online CPU in the mask */
+    /* exists: sched_set_affinity keeps one online CPU in the mask */
+    return least_loaded_cpu_for(t);
 }
 
 static void lock_pair(struct rq *a, struct rq *b)

@@ -2,21 +2,27 @@
 /*
  * core.c: switching between tasks, waking them, the tick.
  *
- * Each CPU runs the first task of its own run queue (order: fair.c), or its idle task. Tasks go to another CPU when they wake
- * (balance_select), when a CPU runs dry or the load is uneven (balance.c), or when their affinity says so.
+ * Each CPU runs the first task of its own run queue (order: fair.c), or its idle task. Tasks go to
+ * another CPU when they wake (balance_select), when a CPU runs dry or the load is uneven
+ * (balance.c), or when their affinity says so.
  *
- * A task is switched out in two steps. Under the run queue's lock curr changes; then, without the lock but with interrupts off,
- * arch_switch_to saves the registers, and sched_finish_switch, in the next task's context, clears on_cpu with release order.
- * Until then nobody may run or move it: a waker that finds on_cpu set queues it where it is, a balancer passes it by.
+ * A task is switched out in two steps. Under the run queue's lock curr changes; then, without the
+ * lock but with interrupts off, arch_switch_to saves the registers, and sched_finish_switch, in the
+ * next task's context, clears on_cpu with release order. Until then nobody may run or move it: a
+ * waker that finds on_cpu set queues it where it is, a balancer passes it by.
  *
- * Locks: RUNQ, one per CPU; two are taken in the order of CPU numbers. A task's [R] fields belong to the lock of the queue of
- * t->cpu, which changes only under that lock and while on_cpu is clear. Invariants (I1-I3 are in fair.c):
+ * Locks: RUNQ, one per CPU; two are taken in the order of CPU numbers. A task's [R] fields belong
+ * to the lock of the queue of t->cpu, which changes only under that lock and while on_cpu is clear.
+ * Invariants (I1-I3 are in fair.c):
  *   I4  nr_running counts the tree, and curr when it is on_rq and not the idle task
- *   I5  a task is current on at most one CPU: on_cpu is set under the lock by the CPU that will run it
+ *   I5  a task is current on at most one CPU: on_cpu is set under the lock by the CPU that will run
+ *       it
  *   I6  a queued task may run on its queue's CPU (affinity)
- *   I7  with two runnable tasks a tick is requested no later than curr's slice ends; alone, SCHED_TICK_NS ahead; idle, none
+ *   I7  with two runnable tasks a tick is requested no later than curr's slice ends; alone,
+ *       SCHED_TICK_NS ahead; idle, none
  *   I8  (runnable, not on_rq) means: somebody is about to sched_place it
- * Checked by sched_check after every test and by tests/kernel/sched/. Read next: balance.c, policy.c.
+ * Checked by sched_check after every test and by tests/kernel/sched/. Read next: balance.c,
+ * policy.c.
  */
 #include "internal.h"
 #include <arch/cpu.h>
@@ -49,7 +55,10 @@ struct rq *task_rq_lock(struct task *t)
 
 void resched_cpu(unsigned int cpu)
 {
-    /* Set already: whoever set it has sent the interrupt, and the CPU has not been through its queue since. */
+    /*
+     * Set already: whoever set it has sent the interrupt, and the CPU has not been through its
+     * queue since.
+     */
     if (xchg(&cpus[cpu].need_resched, 1) == 0 && cpu != smp_processor_id())
         arch_send_resched_ipi(cpu);
 }
@@ -70,10 +79,15 @@ void rq_request_tick(struct rq *rq, u64 now)
     timer_request_tick(want);
 }
 
-/* Reports a CPU on which a switch has been due for long and does not come: preemption off, or an endless interrupt. */
+/*
+ * Reports a CPU on which a switch has been due for long and does not come: preemption off, or an
+ * endless interrupt.
+ */
 static void watch_lockup(struct rq *rq, u64 now)
 {
-    if (!this_cpu()->need_resched || rq->lockup_told || now - rq->last_schedule_ns < SCHED_LOCKUP_NS)
+    if (!this_cpu()->need_resched || rq->lockup_told)
+        return;
+    if (now - rq->last_schedule_ns < SCHED_LOCKUP_NS)
         return;
     rq->lockup_told = true;
     pr_err("CPU %u has not rescheduled for %llu s although due; task %d (%s)\n", rq->cpu,
@@ -165,7 +179,10 @@ void sched_place(struct task *t)
     rq_unlock(rq);
 }
 
-/* Makes sleeping @t, whose state is RUNNING now, compete again. Called with the lock of @rq, returns without. */
+/*
+ * Makes sleeping @t, whose state is RUNNING now, compete again. Called with the lock of @rq,
+ * returns without.
+ */
 static void wake_sleeper(struct rq *rq, struct task *t)
 {
     unsigned int cpu = rq->cpu;
@@ -188,7 +205,10 @@ static void wake_sleeper(struct rq *rq, struct task *t)
     rq_unlock(rq);
 }
 
-/* The run queue of @t, once @t can be queued: not while it is being switched out on a CPU that it may not use any more. */
+/*
+ * The run queue of @t, once @t can be queued: not while it is being switched out on a CPU that it
+ * may not use any more.
+ */
 static struct rq *lock_for_wake(struct task *t)
 {
     struct rq *rq = task_rq_lock(t);
@@ -455,7 +475,10 @@ void sched_init(void)
     }
 }
 
-/* The stack that the CPU boots on becomes the idle task's; the one that comes with a task is not needed. */
+/*
+ * The stack that the CPU boots on becomes the idle task's; the one that comes with a task is not
+ * needed.
+ */
 void sched_init_cpu(unsigned int cpu)
 {
     struct rq *rq = &runqueues[cpu];

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fair.c: the order of tasks within one run queue: real-time tasks by priority, then all others by virtual run time.
+ * fair.c: the order of tasks within one run queue: real-time tasks by priority, then all others by
+ * virtual run time.
  *
- * Virtual run time grows by the real time a task ran, scaled by 1024 / weight; the task with the least runs next, so each
- * gets CPU time in proportion to its weight. One nice level is a factor of 1.25. A sleeper comes back at most
- * SCHED_SLEEP_BONUS_NS behind the queue's clock (min_vruntime): it is served soon, but cannot save up a claim.
- * Real-time tasks use the same field as a number of arrival. Does not choose CPUs (balance.c) and does not switch (core.c).
- * Source: the idea is weighted fair queueing (Demers, Keshav, Shenker, 1989) on CPU time.
+ * Virtual run time grows by the real time a task ran, scaled by 1024 / weight; the task with the
+ * least runs next, so each gets CPU time in proportion to its weight. One nice level is a factor of
+ * 1.25. A sleeper comes back at most SCHED_SLEEP_BONUS_NS behind the queue's clock (min_vruntime):
+ * it is served soon, but cannot save up a claim. Real-time tasks use the same field as a number of
+ * arrival. Does not choose CPUs (balance.c) and does not switch (core.c). Source: the idea is
+ * weighted fair queueing (Demers, Keshav, Shenker, 1989) on CPU time.
  *
  * Locks: everything here runs under the run queue's lock. Invariants, checked by sched_check:
- *   I1  the tree holds exactly the tasks with on_rq set that are not curr, in the order of rq_before
+ *   I1  the tree holds exactly the tasks with on_rq set that are not curr, in the order of
+ *       rq_before
  *   I2  leftmost is the first of the tree; min_vruntime never goes back
- *   I3  a task on a queue has that queue's absolute virtual time; off all queues and moving, a relative one
+ *   I3  a task on a queue has that queue's absolute virtual time; off all queues and moving, a
+ *       relative one
  * Read next: core.c.
  */
 #include "internal.h"

@@ -6,10 +6,10 @@
 #include <kernel/time.h>
 
 /* Times of the policy, ns. */
-#define SCHED_SLICE_NS       (4 * NSEC_PER_MSEC)   /* a task runs that long before an equal one gets the CPU */
+#define SCHED_SLICE_NS       (4 * NSEC_PER_MSEC)   /* before an equal one gets the CPU */
 #define SCHED_RR_SLICE_NS    (100 * NSEC_PER_MSEC) /* SCHED_RR */
-#define SCHED_WAKE_GRAIN_NS  (1 * NSEC_PER_MSEC)   /* a waker's lead over the woken below which it goes on */
-#define SCHED_SLEEP_BONUS_NS (2 * NSEC_PER_MSEC)   /* what a sleeper may keep of the time it did not use */
+#define SCHED_WAKE_GRAIN_NS  (1 * NSEC_PER_MSEC)   /* a waker less far ahead goes on */
+#define SCHED_SLEEP_BONUS_NS (2 * NSEC_PER_MSEC)   /* what a sleeper keeps of time it did not use */
 #define SCHED_TICK_NS        (10 * NSEC_PER_MSEC)  /* accounting while a task runs alone */
 #define SCHED_BALANCE_NS     (50 * NSEC_PER_MSEC)
 #define SCHED_LOCKUP_NS      (20 * NSEC_PER_SEC)   /* a due switch that does not come is reported */
@@ -31,7 +31,8 @@ struct rq {
     bool lockup_told;
     struct task *leaving;     /* curr must go to another CPU once it is switched out */
     u64 nr_switches;
-    long nr_uninterruptible;  /* sleepers of that kind that went from here, minus those woken here; only the sum counts */
+    /* sleepers of that kind that went from here, minus those woken here; only the sum counts */
+    long nr_uninterruptible;
 } __aligned(64);
 
 extern struct rq runqueues[NR_CPUS];
@@ -75,18 +76,25 @@ static inline bool task_is_moving(const struct task *t)
 }
 
 /* core.c; interrupts off. */
-/* Puts runnable @t, which is on no queue, on @rq, whose lock is held and whose curr is charged up to @now. */
+/*
+ * Puts runnable @t, which is on no queue, on @rq, whose lock is held and whose curr is charged up
+ * to @now.
+ */
 void rq_activate(struct rq *rq, struct task *t, u64 now);
 /* Takes queued @t, which is on no CPU, off @rq. */
 void rq_deactivate(struct rq *rq, struct task *t);
 /* Asks for the next sched_tick on this CPU, whose run queue lock is held. */
 void rq_request_tick(struct rq *rq, u64 now);
-/* Puts @t, runnable, off every queue and with relative virtual time, on t->cpu or, if it may not run there, elsewhere. */
+/*
+ * Puts @t, runnable, off every queue and with relative virtual time, on t->cpu or, if it may not
+ * run there, elsewhere.
+ */
 void sched_place(struct task *t);
 
 /* balance.c; interrupts off. */
 unsigned int balance_select(const struct task *t, unsigned int prev_cpu);
-bool balance_pull_idle(struct rq *rq); /* lock of @rq held, dropped and taken again; true when @rq has a task now */
+/* lock of @rq held, dropped and taken again; true when @rq has a task now */
+bool balance_pull_idle(struct rq *rq);
 void balance_tick(struct rq *rq, u64 now); /* no run queue lock held */
 
 /* stats.c */

@@ -2,9 +2,9 @@
 /*
  * policy.c: changing how and where a task is scheduled: nice, policy and priority, affinity.
  *
- * Does not check permissions; kernel/sched/syscalls.c does. Locks: RUNQ of the task. Invariants of core.c and fair.c hold
- * before and after each change; a queued task leaves the tree while its place in the order changes.
- * Checked by tests/kernel/sched/policy_ktest.c. Read next: stats.c.
+ * Does not check permissions; kernel/sched/syscalls.c does. Locks: RUNQ of the task. Invariants of
+ * core.c and fair.c hold before and after each change; a queued task leaves the tree while its
+ * place in the order changes. Checked by tests/kernel/sched/policy_ktest.c. Read next: stats.c.
  */
 #include "internal.h"
 #include <arch/cpu.h>
@@ -77,7 +77,10 @@ int sched_set_policy(struct task *t, unsigned int policy, unsigned int priority)
     return 0;
 }
 
-/* Sets the mask; returns whether @t sits or runs where it may not be any more. A queued one is moved here. */
+/*
+ * Sets the mask; returns whether @t sits or runs where it may not be any more. A queued one is
+ * moved here.
+ */
 static bool change_mask(struct task *t, cpumask_t mask)
 {
     bool must_leave = false, place = false;

@@ -2,9 +2,10 @@
 /*
  * stats.c: what /proc and getrusage show of the scheduler, and the walker over its invariants.
  *
- * The load average is the number of tasks that run, want to run or sleep uninterruptibly, averaged exponentially over 1, 5 and 15
- * minutes; a sample is due every SCHED_LOAD_NS and is taken by the first tick or reader after that. Sleeping CPUs take no
- * ticks: samples that nobody took are made up with the count of the next one.
+ * The load average is the number of tasks that run, want to run or sleep uninterruptibly, averaged
+ * exponentially over 1, 5 and 15 minutes; a sample is due every SCHED_LOAD_NS and is taken by the
+ * first tick or reader after that. Sleeping CPUs take no ticks: samples that nobody took are made
+ * up with the count of the next one.
  *
  * Locks: LEAF for the averages; RUNQ in the walker. Read next: wait.c.
  */

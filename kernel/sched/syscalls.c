@@ -2,9 +2,10 @@
 /*
  * syscalls.c: the system calls about scheduling, and who may make them.
  *
- * A process may lower its own and its user's tasks; raising needs capability or a resource limit (RLIMIT_NICE, RLIMIT_RTPRIO).
- * Source: POSIX.1-2017 <sched.h>, getpriority; sched_setaffinity(2), sched_setscheduler(2), setpriority(2), sched(7).
- * Locks: TASKLIST to walk processes. Read next: wait.c.
+ * A process may lower its own and its user's tasks; raising needs capability or a resource limit
+ * (RLIMIT_NICE, RLIMIT_RTPRIO). Source: POSIX.1-2017 <sched.h>, getpriority; sched_setaffinity(2),
+ * sched_setscheduler(2), setpriority(2), sched(7). Locks: TASKLIST to walk processes. Read next:
+ * wait.c.
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -115,7 +116,8 @@ static bool may_set_policy(const struct task *t, unsigned int policy, unsigned i
     if (!same_owner(t->proc))
         return false;
     if (is_rt_policy(policy))
-        return (policy == t->policy || limit > 0) && (priority <= t->rt_priority || priority <= limit);
+        return (policy == t->policy || limit > 0) &&
+               (priority <= t->rt_priority || priority <= limit);
     return t->policy != SCHED_IDLE || policy == SCHED_IDLE || may_set_nice(t, t->nice - 1);
 }
 

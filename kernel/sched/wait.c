@@ -2,14 +2,17 @@
 /*
  * wait.c: wait queues: lists of sleepers, and waking them.
  *
- * Waking takes an entry off the list when its task was really asleep, so that the next exclusive wake-up finds the next
- * sleeper. Entries with a function (poll) stay until removed. A sleeper leaves by itself after a signal or a timeout.
+ * Waking takes an entry off the list when its task was really asleep, so that the next exclusive
+ * wake-up finds the next sleeper. Entries with a function (poll) stay until removed. A sleeper
+ * leaves by itself after a signal or a timeout.
  *
  * Locks: the queue's (WAITQ); RUNQ is taken inside it. Invariants:
  *   I1  an entry is on its queue, or its link is an empty list; both under the queue's lock
- *   I2  the sleeper sets its state before it tests the condition, the waker changes the condition before it looks at the
- *       queue, and a full barrier lies between on both sides: one of them sees the other
- *   I3  a waker does not touch an entry after its link was emptied, so the sleeper may return without the lock
+ *   I2  the sleeper sets its state before it tests the condition, the waker changes the condition
+ *       before it looks at the queue, and a full barrier lies between on both sides: one of them
+ *       sees the other
+ *   I3  a waker does not touch an entry after its link was emptied, so the sleeper may return
+ *       without the lock
  * Checked by tests/kernel/sched/wait_ktest.c. Read next: core.c (wake_up_state).
  */
 #include <kernel/task.h>
@@ -42,7 +45,10 @@ void wait_prepare(struct wait_queue *wq, struct wait_entry *e, unsigned int stat
     spin_unlock_irqrestore(&wq->lock, flags);
 }
 
-/* The acquire pairs with the release in detach: an empty link means that the waker is done with the entry. */
+/*
+ * The acquire pairs with the release in detach: an empty link means that the waker is done with the
+ * entry.
+ */
 static bool is_detached(const struct wait_entry *e)
 {
     return smp_load_acquire(&e->link.next) == &e->link;

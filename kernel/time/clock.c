@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clock.c: the two clocks: monotonic time since boot, which the machine gives, and wall time, which is that plus an offset.
+ * clock.c: the two clocks: monotonic time since boot, which the machine gives, and wall time, which
+ * is that plus an offset.
  *
- * The offset is one word, read and written whole, so readers need no lock. Setting the clock changes the offset and nothing
- * else; who sleeps until a wall time is woken to compute its deadline anew. No leap seconds, no slewing.
- * I1: monotonic time never goes back, on one CPU and from one CPU to another (the machine's promise, tests/kernel/time/clock_ktest.c).
+ * The offset is one word, read and written whole, so readers need no lock. Setting the clock
+ * changes the offset and nothing else; who sleeps until a wall time is woken to compute its
+ * deadline anew. No leap seconds, no slewing.
+ * I1: monotonic time never goes back, on one CPU and from one CPU to another (the machine's
+ *     promise, tests/kernel/time/clock_ktest.c).
  * Read next: posix_clock.c.
  */
 #include "internal.h"

@@ -2,9 +2,10 @@
 /*
  * cpu_clock.c: clocks that count the CPU time of a thread or a process.
  *
- * CLOCK_PROCESS_CPUTIME_ID and CLOCK_THREAD_CPUTIME_ID name the caller's. clock_getcpuclockid(3) and
- * pthread_getcpuclockid(3) encode others in a negative number: ~id in the upper bits, bit 2 set for a thread, and the
- * kind in the lower two: 0 user and system time, 1 user time, 2 CPU time. A timer on such a clock is checked by ticks.
+ * CLOCK_PROCESS_CPUTIME_ID and CLOCK_THREAD_CPUTIME_ID name the caller's. clock_getcpuclockid(3)
+ * and pthread_getcpuclockid(3) encode others in a negative number: ~id in the upper bits, bit 2 set
+ * for a thread, and the kind in the lower two: 0 user and system time, 1 user time, 2 CPU time. A
+ * timer on such a clock is checked by ticks.
  *
  * Locks: none here; the sums take TASKLIST. Read next: itimer.c, posix_timer.c.
  */
@@ -48,7 +49,9 @@ int cpu_clock_get(struct cpu_clock *c, int clock)
     bool thread = clock < 0 ? (clock & CPU_CLOCK_THREAD) != 0 : clock == CLOCK_THREAD_CPUTIME_ID;
     int err;
 
-    *c = (struct cpu_clock){ .kind = clock < 0 ? (enum cpu_clock_kind)(clock & 3) : CPU_CLOCK_SCHED };
+    *c = (struct cpu_clock){ .kind = CPU_CLOCK_SCHED };
+    if (clock < 0)
+        c->kind = (enum cpu_clock_kind)(clock & 3);
     if (c->kind > CPU_CLOCK_SCHED)
         return -EINVAL;
     err = thread ? find_task(c, id) : find_process(c, id);

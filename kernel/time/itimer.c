@@ -2,12 +2,15 @@
 /*
  * itimer.c: the three interval timers of a process, alarm, and the life of a process's timers.
  *
- * ITIMER_REAL is a kernel timer in struct process. ITIMER_VIRTUAL and ITIMER_PROF count CPU time of all threads; ticks of running
- * threads look at them, so they are as exact as the tick (SCHED_TICK_NS). What few processes have lies in struct process_timers.
+ * ITIMER_REAL is a kernel timer in struct process. ITIMER_VIRTUAL and ITIMER_PROF count CPU time of
+ * all threads; ticks of running threads look at them, so they are as exact as the tick
+ * (SCHED_TICK_NS). What few processes have lies in struct process_timers.
  *
- * Locks: process_timer_mutex for all changes by system calls; process_timers.lock (LEAF) for what the tick reads. A timer's
- * function takes neither the mutex nor, while it sends, the lock. Invariants:
- *   I1  proc->timers changes from NULL to a value once, under the mutex, and back when no thread is left to tick
+ * Locks: process_timer_mutex for all changes by system calls; process_timers.lock (LEAF) for what
+ * the tick reads. A timer's function takes neither the mutex nor, while it sends, the lock.
+ * Invariants:
+ *   I1  proc->timers changes from NULL to a value once, under the mutex, and back when no thread is
+ *       left to tick
  *   I2  expires_ns == 0 means not armed
  * Source: POSIX.1-2017 setitimer, alarm; setitimer(2). Read next: posix_timer.c.
  */
@@ -165,7 +168,8 @@ void process_timers_exit(struct process *p)
     if (!pt)
         return;
     process_timers_exec(p);
-    p->timers = NULL; /* the last thread is the one that runs this: no tick uses it on another CPU */
+    /* the last thread is the one that runs this: no tick uses it on another CPU */
+    p->timers = NULL;
     barrier();
     kfree(pt);
 }

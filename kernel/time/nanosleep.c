@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nanosleep.c: sleeping for a time. A signal ends the sleep; a relative one goes on with the rest when the signal had no handler,
- * through restart_syscall, an absolute one by making the call again.
+ * nanosleep.c: sleeping for a time. A signal ends the sleep; a relative one goes on with the rest
+ * when the signal had no handler, through restart_syscall, an absolute one by making the call
+ * again.
  *
- * No locks. Source: POSIX.1-2017 nanosleep, clock_nanosleep; restart_syscall(2). Read next: itimer.c.
+ * No locks. Source: POSIX.1-2017 nanosleep, clock_nanosleep; restart_syscall(2). Read next:
+ * itimer.c.
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -68,8 +70,8 @@ SYSCALL2(nanosleep, const void __user *, rqtp, void __user *, rmtp)
 }
 
 /*
- * Sleeps until @c has reached @target. CPU time grows at most as fast as its threads run together, so the time that is missing
- * divided by their number is never too long a nap.
+ * Sleeps until @c has reached @target. CPU time grows at most as fast as its threads run together,
+ * so the time that is missing divided by their number is never too long a nap.
  */
 static int sleep_on_cpu_clock(struct cpu_clock *c, u64 target)
 {

@@ -2,10 +2,11 @@
 /*
  * posix_clock.c: the system calls that read and set clocks.
  *
- * Clocks: REALTIME and TAI (no leap seconds, so equal), MONOTONIC, MONOTONIC_RAW, BOOTTIME (the machine never suspends, so equal),
- * the COARSE ones (as fine as the others), and the CPU clocks of cpu_clock.c. The ALARM clocks need a clock device that can wake
- * the machine: EINVAL as on Linux without one.
- * Source: POSIX.1-2017 clock_gettime, gettimeofday, times; clock_getres(2), settimeofday(2). Read next: nanosleep.c.
+ * Clocks: REALTIME and TAI (no leap seconds, so equal), MONOTONIC, MONOTONIC_RAW, BOOTTIME (the
+ * machine never suspends, so equal), the COARSE ones (as fine as the others), and the CPU clocks of
+ * cpu_clock.c. The ALARM clocks need a clock device that can wake the machine: EINVAL as on Linux
+ * without one. Source: POSIX.1-2017 clock_gettime, gettimeofday, times; clock_getres(2),
+ * settimeofday(2). Read next: nanosleep.c.
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -15,7 +16,8 @@
 
 #define USER_HZ 100 /* the unit of times(2) */
 
-static struct timezone timezone; /* stored for settimeofday, given back by gettimeofday, used for nothing */
+/* stored for settimeofday, given back by gettimeofday, used for nothing */
+static struct timezone timezone;
 
 static int read_cpu_clock(int clock, u64 *ns)
 {

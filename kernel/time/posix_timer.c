@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * posix_timer.c: timers made by timer_create: any number per process, on any clock, each with its own signal.
+ * posix_timer.c: timers made by timer_create: any number per process, on any clock, each with its
+ * own signal.
  *
- * A timer on a time clock is a kernel timer; one on a CPU clock is on a list that ticks look at. An expiry while the signal of
- * the one before is still pending is no second signal but an overrun of the first. Intervals below MIN_PERIOD_NS are served at that
- * pace and counted as overruns. SIGEV_THREAD is the C library's: it asks for SIGEV_THREAD_ID or a signal.
+ * A timer on a time clock is a kernel timer; one on a CPU clock is on a list that ticks look at. An
+ * expiry while the signal of the one before is still pending is no second signal but an overrun of
+ * the first. Intervals below MIN_PERIOD_NS are served at that pace and counted as overruns.
+ * SIGEV_THREAD is the C library's: it asks for SIGEV_THREAD_ID or a signal.
  *
- * Locks: process_timer_mutex for all calls and lists; process_timers.lock (LEAF) for armed CPU timers, which the tick walks. The
- * kernel timer's function needs no lock: calls cancel it, which waits for it, before they change the timer.
- * Invariants:
+ * Locks: process_timer_mutex for all calls and lists; process_timers.lock (LEAF) for armed CPU
+ * timers, which the tick walks. The kernel timer's function needs no lock: calls cancel it, which
+ * waits for it, before they change the timer. Invariants:
  *   I1  expires_ns == 0 means not armed; armed means queued as a kernel timer or on cpu_timers
  *   I2  a timer is freed only after it was disarmed
  *   I3  wall_timers holds the armed timers whose deadline is a wall time
@@ -58,7 +60,10 @@ static int add_saturated(int a, u64 b)
     return b > (u64)(INT32_MAX - a) ? INT32_MAX : a + (int)b;
 }
 
-/* Counts @nr expiries into the signal of this timer that is still pending; false when there is none. */
+/*
+ * Counts @nr expiries into the signal of this timer that is still pending; false when there is
+ * none.
+ */
 static bool add_to_pending(struct posix_timer *t, u64 nr)
 {
     struct sigpending *pending = t->target ? &t->target->pending : &t->process->pending;
@@ -92,7 +97,9 @@ static void deliver(struct posix_timer *t, u64 missed)
         signal_send_process(t->process, t->signo, &info);
 }
 
-/* Moves expires_ns to the next expiry behind @now, or to 0; returns how many expiries lie between. */
+/*
+ * Moves expires_ns to the next expiry behind @now, or to 0; returns how many expiries lie between.
+ */
 static u64 advance(struct posix_timer *t, u64 now)
 {
     u64 missed;
@@ -118,7 +125,10 @@ static void timer_expired(struct timer *kt)
     deliver(t, missed);
 }
 
-/* CPU time that the tick of @task compares timer @t with; 0 when the timer does not count this thread. */
+/*
+ * CPU time that the tick of @task compares timer @t with; 0 when the timer does not count this
+ * thread.
+ */
 static u64 tick_time(const struct posix_timer *t, const struct task *task, const u64 proc_ns[2],
                      const u64 task_ns[2])
 {
@@ -129,7 +139,10 @@ static u64 tick_time(const struct posix_timer *t, const struct task *task, const
     return t->cpu.kind == CPU_CLOCK_VIRT ? ns[0] : ns[0] + ns[1];
 }
 
-/* Interrupt context: calls of this process that wait for the mutex or hold it may be interrupted here. */
+/*
+ * Interrupt context: calls of this process that wait for the mutex or hold it may be interrupted
+ * here.
+ */
 void posix_timers_tick(struct process_timers *pt, struct task *task)
 {
     u64 proc_ns[2], task_ns[2], now = 0, missed;
@@ -243,7 +256,9 @@ static struct itimerspec current_setting(const struct posix_timer *t)
 
 /* ---- making and deleting ---- */
 
-/* Without the mutex: the last reference to a task frees its stack, which takes locks of lower rank. */
+/*
+ * Without the mutex: the last reference to a task frees its stack, which takes locks of lower rank.
+ */
 static void release(struct posix_timer *t)
 {
     if (t->target)

@@ -2,12 +2,15 @@
 /*
  * timer.c: one-shot timers and the timer interrupt.
  *
- * Each CPU has a tree of armed timers by expiry, and a wish of the scheduler for its next tick; the hardware is set to the earlier
- * of the two. It is set anew only when something earlier is armed: cancelling leaves it, and an interrupt that finds nothing to do
- * sets the next. So a timeout that rarely expires costs no access to the device, and an idle CPU without timers sleeps on.
+ * Each CPU has a tree of armed timers by expiry, and a wish of the scheduler for its next tick; the
+ * hardware is set to the earlier of the two. It is set anew only when something earlier is armed:
+ * cancelling leaves it, and an interrupt that finds nothing to do sets the next. So a timeout that
+ * rarely expires costs no access to the device, and an idle CPU without timers sleeps on.
  *
- * Locks: TIMER, one per CPU. Functions run without it, in the interrupt. Invariants, checked by tests/kernel/time/timer_ktest.c:
- *   I1  a queued timer is in the tree of its CPU; t->cpu changes only under the lock of that CPU and while func does not run
+ * Locks: TIMER, one per CPU. Functions run without it, in the interrupt. Invariants, checked by
+ * tests/kernel/time/timer_ktest.c:
+ *   I1  a queued timer is in the tree of its CPU; t->cpu changes only under the lock of that CPU
+ *       and while func does not run
  *   I2  the hardware of a CPU expires no later than its first timer and its requested tick
  *   I3  running names the timer whose function runs on this CPU; cancel waits for it to change
  * Read next: clock.c, nanosleep.c.
@@ -21,7 +24,8 @@
 #define NEVER (~0ULL)
 
 struct timer_base {
-    spinlock_t lock; /* LOCK_TIMER: all but tick_ns and hardware_ns, which only this CPU uses, interrupts off */
+    /* LOCK_TIMER: all but tick_ns and hardware_ns, which only this CPU uses, interrupts off */
+    spinlock_t lock;
     struct rb_root tree;
     struct rb_node *first;
     struct timer *running;
@@ -31,7 +35,9 @@ struct timer_base {
 } __aligned(64);
 
 static struct timer_base timer_bases[NR_CPUS] = {
-    [0 ... NR_CPUS - 1] = { .lock = SPINLOCK_INIT(LOCK_TIMER), .tick_ns = NEVER, .hardware_ns = NEVER },
+    [0 ... NR_CPUS - 1] = { .lock = SPINLOCK_INIT(LOCK_TIMER),
+                            .tick_ns = NEVER,
+                            .hardware_ns = NEVER },
 };
 
 static struct timer *timer_of(struct rb_node *n)
@@ -109,7 +115,8 @@ void timer_start(struct timer *t, u64 expires_ns)
     if (t->queued)
         dequeue(b, t);
     if (b != here && b->running != t) {
-        t->cpu = smp_processor_id(); /* nobody but the caller arms it: two starters are the caller's mistake */
+        /* nobody but the caller arms it: two starters are the caller's mistake */
+        t->cpu = smp_processor_id();
         spin_unlock(&b->lock);
         b = here;
         spin_lock(&b->lock);

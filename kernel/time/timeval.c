@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timeval.c: the time structures of user programs to nanoseconds and back. Both kinds have two words of 64 bits.
+ * timeval.c: the time structures of user programs to nanoseconds and back. Both kinds have two
+ * words of 64 bits.
  *
- * A time too far ahead for 64 bits of nanoseconds becomes the farthest that is not, as a sleep cannot tell. No locks, no state.
- * Source: POSIX.1-2017 <time.h>, <sys/time.h>; negative seconds are malformed everywhere here.
- * Read next: posix_clock.c.
+ * A time too far ahead for 64 bits of nanoseconds becomes the farthest that is not, as a sleep
+ * cannot tell. No locks, no state. Source: POSIX.1-2017 <time.h>, <sys/time.h>; negative seconds
+ * are malformed everywhere here. Read next: posix_clock.c.
  */
 #include "internal.h"
 #include <kernel/uaccess.h>

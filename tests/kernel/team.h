@@ -20,7 +20,8 @@ struct team {
     void *arg;            /* the test's */
     bool pinned;          /* member nr runs on CPU nr % nr_cpus_online only */
     bool stop;            /* for members that run until told */
-    u64 end_ns;           /* for members that repeat: an emulator's speed varies, so time bounds them, too */
+    /* for members that repeat: an emulator's speed varies, so time bounds them, too */
+    u64 end_ns;
     unsigned long rounds[TEAM_MAX]; /* what each did */
     atomic_t next, left;
     struct task *captain; /* who waits */

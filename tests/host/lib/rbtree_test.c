@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree_test.c: random insertions and removals against a sorted array, with an augmented "maximum in the subtree".
- * Shows I1-I4 of lib/rbtree.c after every change. Prints KTAP; deterministic.
+ * rbtree_test.c: random insertions and removals against a sorted array, with an augmented "maximum
+ * in the subtree". Shows I1-I4 of lib/rbtree.c after every change. Prints KTAP; deterministic.
  */
 #include <kernel/rbtree.h>
 #include <stdio.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* lockcheck_ktest.c: provokes each violation I1-I5 of kernel/lock/lockcheck.c and sees it reported; and legal uses not. */
+/*
+ * lockcheck_ktest.c: provokes each violation I1-I5 of kernel/lock/lockcheck.c and sees it reported;
+ * and legal uses not.
+ */
 #include "tests/kernel/team.h"
 #include <kernel/string.h>
 
@@ -112,7 +115,8 @@ KTEST(lockcheck, recursion)
 
     watch_begin();
     spin_lock(&a);
-    lockcheck_acquire(&a, LOCK_PT, true, false); /* what a second spin_lock would ask, without waiting for ever */
+    /* what a second spin_lock would ask, without waiting for ever */
+    lockcheck_acquire(&a, LOCK_PT, true, false);
     lockcheck_release(&a, LOCK_PT);
     spin_unlock(&a);
     watch_end(LOCKCHECK_RECURSION, 1);

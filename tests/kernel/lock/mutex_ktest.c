@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* mutex_ktest.c: exclusion, no lost wake-up, no starvation of sleepers by a thread that hogs the mutex. */
+/*
+ * mutex_ktest.c: exclusion, no lost wake-up, no starvation of sleepers by a thread that hogs the
+ * mutex.
+ */
 #include "tests/kernel/team.h"
 
 struct shared {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* rwsem_ktest.c: readers share, writers exclude, newcomers queue behind a waiting writer, downgrading leaves no gap. */
+/*
+ * rwsem_ktest.c: readers share, writers exclude, newcomers queue behind a waiting writer,
+ * downgrading leaves no gap.
+ */
 #include "tests/kernel/team.h"
 
 struct shared {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* rcu_ktest.c: readers never see an object after its grace period; callbacks run in order, after rcu_barrier all have. */
+/*
+ * rcu_ktest.c: readers never see an object after its grace period; callbacks run in order, after
+ * rcu_barrier all have.
+ */
 #include "tests/kernel/team.h"
 #include <arch/cpu.h>
 #include <kernel/rcu.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* balance_ktest.c: work spreads over the CPUs, each task runs on one at a time, and none is lost on the way. */
+/*
+ * balance_ktest.c: work spreads over the CPUs, each task runs on one at a time, and none is lost on
+ * the way.
+ */
 #include "tests/kernel/team.h"
 
 struct spread {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fair_ktest.c: CPU time goes by weight, sleepers are served soon, and cannot take more than their share. */
+/*
+ * fair_ktest.c: CPU time goes by weight, sleepers are served soon, and cannot take more than their
+ * share.
+ */
 #include "tests/kernel/team.h"
 #include <linux/sched.h>
 
@@ -48,8 +51,8 @@ static bool is_ratio(u64 a, u64 b, u64 x, u64 y)
 }
 
 /*
- * Time that an emulator's host takes away counts for whoever ran; a chunk of it weighs less in a longer measurement. So a
- * ratio must come out within 15 % in one of a few tries.
+ * Time that an emulator's host takes away counts for whoever ran; a chunk of it weighs less in a
+ * longer measurement. So a ratio must come out within 15 % in one of a few tries.
  */
 static bool comes_out(int nice_a, int nice_b, u64 x, u64 y)
 {
@@ -79,7 +82,10 @@ KTEST(fair, nice_is_a_ratio)
 #define NR_NAPS 41u
 #define NR_BURNERS 3u
 
-/* A thread naps among burners on CPU 0. How much these got done between the timer and the thread shows how long it waited. */
+/*
+ * A thread naps among burners on CPU 0. How much these got done between the timer and the thread
+ * shows how long it waited.
+ */
 struct nap {
     struct timer timer;
     struct task *task;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ordering_ktest.c: litmus tests of the primitives of kernel/atomic.h and of the locks, run many times on two CPUs.
- * On a strongly ordered host only the store-buffering one can fail; the others guard the compiler's part.
+ * ordering_ktest.c: litmus tests of the primitives of kernel/atomic.h and of the locks, run many
+ * times on two CPUs. On a strongly ordered host only the store-buffering one can fail; the others
+ * guard the compiler's part.
  */
 #include "tests/kernel/team.h"
 
@@ -44,7 +45,9 @@ static void store_buffering(struct team *team, unsigned int nr)
     }
 }
 
-/* MP: data, then flag with release; flag with acquire, then data. Flag without data is forbidden. */
+/*
+ * MP: data, then flag with release; flag with acquire, then data. Flag without data is forbidden.
+ */
 static void message_passing(struct team *team, unsigned int nr)
 {
     struct litmus *l = team->arg;

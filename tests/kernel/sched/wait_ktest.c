@@ -60,7 +60,9 @@ static bool take(struct tokens *t)
     return false;
 }
 
-/* Producers and consumers; wake-ups from a thread that is itself about to sleep on the same queue. */
+/*
+ * Producers and consumers; wake-ups from a thread that is itself about to sleep on the same queue.
+ */
 static void trade(struct team *team, unsigned int nr)
 {
     struct tokens *t = team->arg;

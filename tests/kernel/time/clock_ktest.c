@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* clock_ktest.c: monotonic time does not go back from one CPU to another; sleeps are not too short; the wall clock can be set. */
+/*
+ * clock_ktest.c: monotonic time does not go back from one CPU to another; sleeps are not too short;
+ * the wall clock can be set.
+ */
 #include "tests/kernel/team.h"
 #include <linux/errno.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* timer_ktest.c: timers expire in order and not early, cancel waits, functions may arm their timer again. */
+/*
+ * timer_ktest.c: timers expire in order and not early, cancel waits, functions may arm their timer
+ * again.
+ */
 #include "tests/kernel/team.h"
 #include <arch/cpu.h>
 
@@ -32,7 +35,7 @@ KTEST(timer, order_and_time)
     for (unsigned int i = 0; i < NR_TIMERS; i++) {
         ticks[i].next = &next;
         timer_init(&ticks[i].timer, note);
-        timer_start(&ticks[i].timer, now + 20 * NSEC_PER_MSEC + test_random(&random) % 30 * NSEC_PER_MSEC);
+        timer_start(&ticks[i].timer, now + (20 + test_random(&random) % 30) * NSEC_PER_MSEC);
     }
     while (atomic_read(&next) < (int)NR_TIMERS)
         test_sleep_ms(2);
@@ -97,8 +100,11 @@ static void start_and_cancel(struct team *team, unsigned int nr)
 
         WRITE_ONCE(r->rearm, test_random(&random) % 2 == 0);
         timer_start(&r->timer, clock_monotonic_ns() + test_random(&random) % 40 * NSEC_PER_USEC);
-        if (i % 8 == 0)
-            EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1UL << (i / 8 + nr) % nr_cpus_online }), 0);
+        if (i % 8 == 0) {
+            cpumask_t mask = { 1UL << (i / 8 + nr) % nr_cpus_online };
+
+            EXPECT_EQ(sched_set_affinity(current, mask), 0);
+        }
         test_spin_us(test_random(&random) % 60);
         timer_cancel(&r->timer);
         EXPECT(!smp_load_acquire(&r->inside));
