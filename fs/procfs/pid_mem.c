@@ -120,7 +120,7 @@ static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsig
 
     if (show_pfn)
         w |= pfn & PM_PFN_MASK;
-    if ((pte_state(e) & PT_SOFT) || (v->flags & VM_SOFTDIRTY))
+    if ((pte_state(e) & (PT_DIRTY | PT_SOFT)) || (v->flags & VM_SOFTDIRTY))
         w |= PM_SOFT_DIRTY;
     if (v->flags & VM_PFNMAP)
         return w;
@@ -268,24 +268,52 @@ int pid_show_auxv(struct seq *s, struct task *t)
 
 enum { CLEAR_ALL = 1, CLEAR_ANON, CLEAR_MAPPED, CLEAR_SOFT_DIRTY, CLEAR_HIWATER };
 
-/* Leaves of [v->start, v->end) are old again. The CPU may go on with a translation that it has: a later access may not
- * be seen, as Linux has it. */
-static void clear_young(struct mm *mm, struct vma *v)
+/* Leaves of @v are old again, and with @soft clean and write-protected, so that the next write is seen: the dirty bit is the
+ * soft-dirty bit here, since nobody writes pages out. What was dirty stays known in the page. mmap_lock held, for writing
+ * with @soft. The CPU may go on with a translation that it has until the flush. */
+static void clear_leaf(pte_t *slot, unsigned int level, bool soft)
+{
+    unsigned int drop = soft ? PT_DIRTY | PT_SOFT : PT_YOUNG;
+    pte_t old = pte_load(slot), new;
+    pfn_t pfn;
+
+    do { /* hardware may set bits meanwhile */
+        new = pte_with_state(old, pte_state(old) & ~drop);
+        if (soft)
+            new = pte_with_prot(new, level, pte_prot(old, level) & ~PT_W);
+    } while (!pte_cmpxchg(slot, &old, new));
+    pfn = (pfn_t)(pte_paddr(old, level) >> PAGE_SHIFT);
+    if (soft && (pte_state(old) & PT_DIRTY) && pfn_valid(pfn) && pfn_to_page(pfn)->kind != PAGE_ZERO)
+        page_set(pfn_to_page(pfn), PG_DIRTY);
+}
+
+static void clear_area(struct mm *mm, struct vma *v, bool soft)
 {
     struct pt_cursor c;
     struct pt_run r;
 
-    pt_cursor_begin(&c, mm, v->start, v->end, true);
-    while (pt_cursor_next(&c, &r)) {
-        for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++) {
-            pte_t old = pte_load(r.slot + i);
-
-            /* Hardware may set bits meanwhile. */
-            while (!pte_cmpxchg(r.slot + i, &old, pte_with_state(old, pte_state(old) & ~PT_YOUNG)))
-                ;
-        }
+    if (v->flags & VM_PFNMAP)
+        return;
+    if (soft) {
+        vma_write_lock(v);
+        v->flags &= ~VM_SOFTDIRTY;
     }
+    pt_cursor_begin(&c, mm, v->start, v->end, true);
+    while (pt_cursor_next(&c, &r))
+        for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++)
+            clear_leaf(r.slot + i, r.level, soft);
     pt_cursor_end(&c);
+}
+
+static void clear_refs(struct mm *mm, u64 what)
+{
+    bool soft = what == CLEAR_SOFT_DIRTY;
+
+    for_each_vma(v, mm)
+        if (what == CLEAR_ALL || soft || (what == CLEAR_MAPPED) == (v->file != NULL))
+            clear_area(mm, v, soft);
+    mmu_quiesce_walkers(mm);
+    mmu_flush_mm(mm);
 }
 
 ssize_t pid_store_clear_refs(const char *buf, size_t n, struct task *t)
@@ -294,21 +322,17 @@ ssize_t pid_store_clear_refs(const char *buf, size_t n, struct task *t)
     u64 what = parse_u64(buf, &end);
     struct mm *mm;
 
-    if (end == buf || what < CLEAR_ALL || what > CLEAR_HIWATER || what == CLEAR_SOFT_DIRTY)
+    if (end == buf || what < CLEAR_ALL || what > CLEAR_HIWATER)
         return -EINVAL;
     mm = task_mm_get(t);
     if (!mm)
         return (ssize_t)n;
-    mmap_read_lock(mm);
-    if (what == CLEAR_HIWATER) {
+    mmap_write_lock(mm);
+    if (what == CLEAR_HIWATER)
         mm->hiwater_rss = mm_rss(mm);
-    } else {
-        for_each_vma(v, mm)
-            if (what == CLEAR_ALL || (what == CLEAR_MAPPED) == (v->file != NULL))
-                clear_young(mm, v);
-        mmu_flush_mm(mm);
-    }
-    mmap_read_unlock(mm);
+    else
+        clear_refs(mm, what);
+    mmap_write_unlock(mm);
     mm_put(mm);
     return (ssize_t)n;
 }
