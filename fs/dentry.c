@@ -8,9 +8,10 @@
  * unlinked of all dentries; the INODE lock of a directory, held for writing, is what makes "not there" stay true.
  *
  * Invariants: I1 hashed <=> on the parent's children list and in the hash; I2 children are in ascending order of cookie;
- * I3 an unlinked directory has no children. tests/kernel/fs/dentry_ktest.c checks them. Read next: namei.c.
+ * I3 an unlinked directory has no children. dentry_check tests them. Read next: namei.c.
  */
 #include "internal.h"
+#include <kernel/ktest.h>
 #include <uapi/dirent.h>
 
 #define HASH_BITS 12
@@ -250,6 +251,46 @@ void dentry_destroy_tree(struct dentry *root)
     }
     dentry_put(root);
 }
+
+/* ---- checking ---- */
+
+static int check_children(const struct dentry *d)
+{
+    const struct dentry *c;
+    u64 last = 0;
+    int bad = 0;
+
+    list_for_each_entry(c, &d->children, sibling) {
+        if (!c->hashed || c->parent != d || c->unlinked || !c->inode || c->cookie <= last || atomic_read(&c->refs) < 1) {
+            pr_err("dentry_check: entry %s is not where it says it is\n", c->name);
+            bad++;
+        }
+        last = c->cookie;
+    }
+    if (d->unlinked && last != 0) {
+        pr_err("dentry_check: removed directory %s has entries\n", d->name);
+        bad++;
+    }
+    return bad;
+}
+
+int dentry_check(void)
+{
+    int bad = 0;
+
+    spin_lock(&dentry_lock);
+    for (unsigned int n = 0; n < ARRAY_SIZE(dentry_hash); n++)
+        for (const struct dentry *d = dentry_hash[n]; d; d = d->hash_next) {
+            if (!d->hashed || hash_slot(d->parent, d->hash) != &dentry_hash[n] || d->hash != name_hash(d->name, d->name_len)) {
+                pr_err("dentry_check: %s is in the wrong chain\n", d->name);
+                bad++;
+            }
+            bad += check_children(d);
+        }
+    spin_unlock(&dentry_lock);
+    return bad;
+}
+KCHECK("dentry", dentry_check);
 
 /* ---- reading a directory ---- */
 

@@ -81,6 +81,7 @@ void dentry_move(struct dentry *od, struct dentry *place, struct dentry *victim)
 void dentry_exchange(struct dentry *a, struct dentry *b);
 bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d);
 bool dentry_has_children(struct dentry *d);
+int dentry_check(void); /* invariant walker */
 struct dentry *dentry_parent_get(struct dentry *d);
 /* Takes the whole tree apart, @root's reference included. */
 void dentry_destroy_tree(struct dentry *root);
@@ -135,6 +136,8 @@ static inline int mount_want_write(const struct mount *m)
     return ((m->flags | m->sb->flags) & MS_RDONLY) ? -EROFS : 0;
 }
 int mount_fs(const struct fs_type *t, const char *source, const struct path *at, unsigned long flags, const char *options);
+/* umount2: @p is the root of what goes. 0, -EINVAL, -EBUSY. */
+int mount_remove(const struct path *p, int flags);
 void mount_show(struct seq *s, const struct path *root, bool mountinfo);
 void filesystems_show(struct seq *s);
 struct super_block *super_alloc(const struct fs_type *t);

@@ -222,6 +222,7 @@ static void detach_lazily(struct mount *top)
     }
 }
 
+/* mount_mutex held; the caller's path holds one reference on the mount. */
 static int umount_path(const struct path *p, int flags)
 {
     struct mount *m = p->mnt;
@@ -248,6 +249,16 @@ static int umount_path(const struct path *p, int flags)
     return ret;
 }
 
+int mount_remove(const struct path *p, int flags)
+{
+    int ret;
+
+    mutex_lock(&mount_mutex);
+    ret = umount_path(p, flags);
+    mutex_unlock(&mount_mutex);
+    return ret;
+}
+
 SYSCALL2(umount2, const char __user *, target, int, flags)
 {
     struct path p;
@@ -262,9 +273,7 @@ SYSCALL2(umount2, const char __user *, target, int, flags)
     ret = walk_user_path(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : WALK_FOLLOW, &p);
     if (ret)
         return ret;
-    mutex_lock(&mount_mutex);
-    ret = umount_path(&p, flags);
-    mutex_unlock(&mount_mutex);
+    ret = mount_remove(&p, flags);
     path_put(&p);
     return ret;
 }

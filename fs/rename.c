@@ -173,7 +173,7 @@ static int rename_walked(struct rename *r)
     return ret;
 }
 
-static int rename_names(int odirfd, const char *old, int ndirfd, const char *new, unsigned int flags)
+int name_rename(int odirfd, const char *old, int ndirfd, const char *new, unsigned int flags)
 {
     struct rename r = { .flags = flags };
     int ret = walk_parent(odirfd, old, &r.from);
@@ -206,7 +206,7 @@ static int do_renameat(int odirfd, const char __user *uold, int ndirfd, const ch
         kfree(old);
         return (int)PTR_ERR(new);
     }
-    ret = rename_names(odirfd, old, ndirfd, new, flags);
+    ret = name_rename(odirfd, old, ndirfd, new, flags);
     kfree(new);
     kfree(old);
     return ret;
