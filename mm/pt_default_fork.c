@@ -23,8 +23,8 @@ struct copy {
     unsigned int nr;          /* entries that the table got, not yet in pt_used */
 };
 
-/* The child's own copy of the pinned page behind @e at @va, or false when there is no page for it yet. */
-static bool copy_pinned(struct copy *c, pte_t e, unsigned int level, pte_t *dst)
+/* The child's own copy of the pinned page behind @e, or false when there is no page for it yet. */
+static __noinline bool copy_pinned(struct copy *c, pte_t e, unsigned int level, pte_t *dst)
 {
     struct page *new = c->spare;
 
@@ -33,56 +33,65 @@ static bool copy_pinned(struct copy *c, pte_t e, unsigned int level, pte_t *dst)
     c->spare = NULL;
     copy_page(page_to_virt(new), page_to_virt(pte_page(e, level)));
     pte_store(dst, pte_with_state(pte_make_leaf(page_to_phys(new), level, c->ro), PT_DIRTY));
-    c->anon++;
     return true;
 }
 
-/* One leaf. False: it maps a pinned page, and a spare page is needed first. */
-static inline bool copy_leaf(struct copy *c, pte_t *src, pte_t e, unsigned int level, pte_t *dst)
+/* The parent's entry loses the right to write; returns what it is now. */
+static inline pte_t write_protect(pte_t *slot, pte_t e, unsigned int level, pt_prot_t ro)
 {
-    struct page *p = pte_page(e, level);
+    pte_t new;
 
-    if (unlikely(p == zero_page)) {
-        pte_store(dst, e);
-        return true;
-    }
-    if (likely(p->kind == PAGE_ANON)) {
-        if (page_test(p, PG_EXCLUSIVE)) {
-            if (unlikely(page_pins(p) != 0) && level == 0)
-                return copy_pinned(c, e, level, dst);
-            page_clear(p, PG_EXCLUSIVE);
-        }
-        c->anon += pt_leaf_pages(level);
-    } else {
-        c->file += pt_leaf_pages(level);
-    }
-    page_get(p);
-    page_map_inc(p);
-    if (pte_prot(e, level) & PT_W) {
-        pte_t ro;
-
-        do
-            ro = pte_with_prot(e, level, c->ro);
-        while (!pte_cmpxchg(src, &e, ro));
-        e = ro;
-    }
-    pte_store(dst, e);
-    return true;
+    do
+        new = pte_with_prot(e, level, ro);
+    while (!pte_cmpxchg(slot, &e, new));
+    return new;
 }
 
-/* Entries from @i on; returns where it stopped: behind the last, or at a pinned page. */
+/*
+ * Entries from @i on; returns where it stopped: behind the last, or at a pinned page for which a spare page is needed first.
+ * @level is a constant where it matters.
+ */
 static __always_inline unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i,
                                                  const unsigned int level)
 {
+    const pt_prot_t ro = c->ro;
+    unsigned int anon = 0, file = 0, zero = 0;
+
     for (; i < r->nr; i++) {
         pte_t e = pte_load(r->slot + i);
+        struct page *p;
 
         if (!pte_is_leaf(e, level))
             continue;
-        if (unlikely(!copy_leaf(c, r->slot + i, e, level, dst + i)))
-            break;
-        c->nr++;
+        p = pte_page(e, level);
+        if (likely(p->kind == PAGE_ANON)) {
+            bool own = page_test(p, PG_EXCLUSIVE);
+
+            if (own && unlikely(page_pins(p) != 0) && level == 0) {
+                if (!copy_pinned(c, e, level, dst + i))
+                    break;
+                anon++;
+                continue;
+            }
+            if (own)
+                page_clear(p, PG_EXCLUSIVE);
+            anon++;
+        } else if (p != zero_page) {
+            file++;
+        } else {
+            pte_store(dst + i, e);
+            zero++;
+            continue;
+        }
+        page_get(p);
+        page_map_inc(p);
+        if (pte_prot(e, level) & PT_W)
+            e = write_protect(r->slot + i, e, level, ro);
+        pte_store(dst + i, e);
     }
+    c->nr += anon + file + zero;
+    c->anon += anon * pt_leaf_pages(level);
+    c->file += file * pt_leaf_pages(level);
     return i;
 }
 
