@@ -47,7 +47,7 @@ const struct pid_entry pid_entries[] = {
     { .name = "oom_adj", .mode = FILE_RO, .show = pid_show_oom_adj },
     { .name = "oom_score_adj", .mode = FILE_RW, .show = pid_show_oom_score_adj, .store = pid_store_oom_score_adj },
 #ifdef CONFIG_DEBUG
-    { .name = "fail-nth", .mode = FILE_RW, .show = pid_show_fail_nth, .store = pid_store_fail_nth },
+    { .name = "fail-nth", .mode = FILE_RW, .fop = &proc_fail_nth_fops },
 #endif
     { .name = NULL },
 };

@@ -6,7 +6,6 @@
  * ids and masks, mmap_lock for sizes. Source: proc(5). Read next: pid_maps.c.
  */
 #include "procfs.h"
-#include <kernel/fail.h>
 #include <kernel/kallsyms.h>
 
 #define TICKS_PER_SEC 100
@@ -384,25 +383,6 @@ ssize_t pid_store_oom_score_adj(const char *buf, size_t n, struct task *t)
     WRITE_ONCE(t->proc->oom_score_adj, (int)v);
     return (ssize_t)n;
 }
-
-#ifdef CONFIG_DEBUG
-int pid_show_fail_nth(struct seq *s, struct task *t)
-{
-    seq_printf(s, "%ld\n", t->fail_nth);
-    return 0;
-}
-
-ssize_t pid_store_fail_nth(const char *buf, size_t n, struct task *t)
-{
-    const char *end;
-    u64 v = parse_u64(buf, &end);
-
-    if (end == buf || v > 0x7fffffff)
-        return -EINVAL;
-    fail_set_nth(t, (long)v);
-    return (ssize_t)n;
-}
-#endif
 
 /* ---- mounts ---- */
 

@@ -59,10 +59,11 @@ int pid_show_maps(struct seq *s, struct task *t), pid_show_smaps(struct seq *s, 
     pid_show_oom_score(struct seq *s, struct task *t), pid_show_oom_score_adj(struct seq *s, struct task *t),
     pid_show_oom_adj(struct seq *s, struct task *t), pid_show_wchan(struct seq *s, struct task *t),
     pid_show_mounts(struct seq *s, struct task *t), pid_show_mountinfo(struct seq *s, struct task *t),
-    pid_show_personality(struct seq *s, struct task *t), pid_show_fail_nth(struct seq *s, struct task *t),
+    pid_show_personality(struct seq *s, struct task *t),
     pid_show_schedstat(struct seq *s, struct task *t), pid_show_io(struct seq *s, struct task *t);
 ssize_t pid_store_comm(const char *buf, size_t n, struct task *t), pid_store_oom_score_adj(const char *buf, size_t n, struct task *t),
-    pid_store_clear_refs(const char *buf, size_t n, struct task *t), pid_store_fail_nth(const char *buf, size_t n, struct task *t);
+    pid_store_clear_refs(const char *buf, size_t n, struct task *t);
+extern const struct file_ops proc_fail_nth_fops; /* debug kernels */
 
 /* Registering the fixed part. */
 void proc_meminfo_init(void), proc_system_init(void), proc_sys_init(void), proc_kpage_init(void);
