@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * random.c: the kernel's random numbers: ChaCha20 as a generator with fast key erasure. Each request makes a key stream
- * with the current key; the first 32 bytes of it become the next key at once, so that a later look into memory cannot
- * recover what was given out. Does not estimate entropy. Sources: RFC 8439 2.3; Bernstein (2017), see random.h.
+ * random.c: the kernel's random numbers: ChaCha20 as a generator with fast key erasure. Each
+ * request makes a key stream with the current key; the first 32 bytes of it become the next key at
+ * once, so that a later look into memory cannot recover what was given out. Does not estimate
+ * entropy. Sources: RFC 8439 2.3; Bernstein (2017), see random.h.
  *
- * Seed: the processor's random instruction where there is one, and always the cycle counter and the clocks, read a few
- * times. In an emulator without that instruction the numbers are only as good as these.
+ * Seed: the processor's random instruction where there is one, and always the cycle counter and the
+ * clocks, read a few times. In an emulator without that instruction the numbers are only as good as
+ * these.
  *
  * Locks: random_lock (LEAF) guards the key; the stream itself is computed without it.
- * Invariants: I1 a key is used for one request. Checked by tests/kernel/task/random_ktest.c (RFC 8439's test vector).
+ * Invariants: I1 a key is used for one request. Checked by tests/kernel/task/task_ktest.c (RFC
+ * 8439's test vector).
  */
 #include <arch/cpu.h>
 #include <arch/task.h>
@@ -22,14 +25,14 @@
 #include <asm/errno.h>
 #include <linux/random.h>
 
-#define KEY_WORDS 8
+#define KEY_WORDS   8
 #define BLOCK_WORDS 16
 
 static spinlock_t random_lock = SPINLOCK_INIT(LOCK_LEAF);
 static u32 key[KEY_WORDS];
 static bool seeded;
 
-/* ---- the cipher ---------------------------------------------------------------------------------------------------- */
+/* ---- the cipher ------------------------------------------------------------------------------ */
 
 static inline u32 rotl(u32 v, int n)
 {
@@ -65,7 +68,7 @@ void chacha20_block(u32 out[16], const u32 k[8], const u32 counter_nonce[4])
         out[i] += in[i];
 }
 
-/* ---- the generator ------------------------------------------------------------------------------------------------- */
+/* ---- the generator --------------------------------------------------------------------------- */
 
 /* random_lock held. New key = first half of the block of (old key xor words). */
 static void mix(const u32 *words, size_t n)
@@ -113,7 +116,9 @@ void random_bytes(void *buf, size_t n)
     u8 *p = buf;
 
     take_key(k);
-    if (n <= sizeof(k)) { /* the usual small request: the key is random enough, and used for nothing else */
+    if (n <=
+        sizeof(
+            k)) { /* the usual small request: the key is random enough, and used for nothing else */
         memcpy(p, k, n);
         return;
     }
@@ -147,7 +152,7 @@ void random_add(const void *buf, size_t n)
     }
 }
 
-/* ---- getrandom ----------------------------------------------------------------------------------------------------- */
+/* ---- getrandom ------------------------------------------------------------------------------- */
 
 SYSCALL3(getrandom, u8 __user *, ubuf, size_t, n, unsigned int, flags)
 {

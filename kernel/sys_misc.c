@@ -4,7 +4,8 @@
  * Source: uname(2), sysinfo(2), syslog(2), reboot(2).
  *
  * Locks: utsname_lock (LEAF); the log has its own.
- * Invariants: none. Read next: kernel/task/.
+ * Invariants: none.
+ * Read next: kernel/task/.
  */
 #include <arch/task.h>
 #include <kernel/printk.h>
@@ -22,7 +23,7 @@
 #include <linux/reboot.h>
 #include <linux/sysinfo.h>
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static spinlock_t utsname_lock = SPINLOCK_INIT(LOCK_LEAF);
 /* Programs ask for the interface they may use, so the first two name Linux's. */
@@ -90,7 +91,7 @@ SYSCALL2(setdomainname, const char __user *, name, int, len)
     return set_name_from_user(utsname.domainname, name, len);
 }
 
-/* ---- memory and load ----------------------------------------------------------------------------------------------- */
+/* ---- memory and load ------------------------------------------------------------------------- */
 
 SYSCALL1(sysinfo, struct sysinfo __user *, uinfo)
 {
@@ -108,12 +109,24 @@ SYSCALL1(sysinfo, struct sysinfo __user *, uinfo)
     return copy_to_user(uinfo, &info, sizeof(info));
 }
 
-/* ---- the log ------------------------------------------------------------------------------------------------------- */
+/* ---- the log --------------------------------------------------------------------------------- */
 
-enum { LOG_CLOSE, LOG_OPEN, LOG_READ, LOG_READ_ALL, LOG_READ_CLEAR, LOG_CLEAR, LOG_CONSOLE_OFF, LOG_CONSOLE_ON,
-       LOG_CONSOLE_LEVEL, LOG_SIZE_UNREAD, LOG_SIZE_BUFFER };
+enum {
+    LOG_CLOSE,
+    LOG_OPEN,
+    LOG_READ,
+    LOG_READ_ALL,
+    LOG_READ_CLEAR,
+    LOG_CLEAR,
+    LOG_CONSOLE_OFF,
+    LOG_CONSOLE_ON,
+    LOG_CONSOLE_LEVEL,
+    LOG_SIZE_UNREAD,
+    LOG_SIZE_BUFFER
+};
 
-static u64 log_read_pos, log_clear_pos; /* of LOG_READ and LOG_CLEAR; a race only repeats or skips a line */
+static u64 log_read_pos,
+    log_clear_pos; /* of LOG_READ and LOG_CLEAR; a race only repeats or skips a line */
 
 /* Bytes from @pos to the end. */
 static size_t log_length(u64 pos)
@@ -164,7 +177,8 @@ static long log_read_all(char __user *ubuf, size_t len, bool clear)
 static long log_wait_and_read(char __user *ubuf, size_t len)
 {
     while (log_length(log_read_pos) == 0) {
-        /* Nobody wakes readers of the log, for it must work in any context: they look now and then. */
+        /* Nobody wakes readers of the log, for it must work in any context: they look now and then.
+         */
         if (nanosleep_until(clock_monotonic_ns() + 100 * NSEC_PER_MSEC, true, NULL) != 0)
             return -ERESTARTSYS;
     }
@@ -186,30 +200,23 @@ SYSCALL3(syslog, int, type, char __user *, buf, int, len)
     case LOG_CLOSE:
     case LOG_OPEN:
     case LOG_CONSOLE_OFF:
-    case LOG_CONSOLE_ON:
-        return 0;
-    case LOG_READ:
-        return log_wait_and_read(buf, (size_t)len);
+    case LOG_CONSOLE_ON: return 0;
+    case LOG_READ: return log_wait_and_read(buf, (size_t)len);
     case LOG_READ_ALL:
-    case LOG_READ_CLEAR:
-        return log_read_all(buf, (size_t)len, type == LOG_READ_CLEAR);
+    case LOG_READ_CLEAR: return log_read_all(buf, (size_t)len, type == LOG_READ_CLEAR);
     case LOG_CLEAR:
         for (char skipped[256]; printk_read(&end, skipped, sizeof(skipped)) != 0;)
             continue;
         log_clear_pos = end;
         return 0;
-    case LOG_CONSOLE_LEVEL:
-        return len < 1 || len > 8 ? -EINVAL : 0;
-    case LOG_SIZE_UNREAD:
-        return (long)log_length(log_read_pos);
-    case LOG_SIZE_BUFFER:
-        return (long)KIB(64);
-    default:
-        return -EINVAL;
+    case LOG_CONSOLE_LEVEL: return len < 1 || len > 8 ? -EINVAL : 0;
+    case LOG_SIZE_UNREAD: return (long)log_length(log_read_pos);
+    case LOG_SIZE_BUFFER: return (long)KIB(64);
+    default: return -EINVAL;
     }
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* "exit=N": the status with which a test run ends the emulator. */
 static int exit_status(const char *command)
@@ -239,23 +246,16 @@ SYSCALL4(reboot, int, magic1, int, magic2, unsigned int, cmd, void __user *, arg
     if (!has_capability())
         return -EPERM;
     if ((unsigned int)magic1 != LINUX_REBOOT_MAGIC1 ||
-        (magic2 != LINUX_REBOOT_MAGIC2 && magic2 != LINUX_REBOOT_MAGIC2A && magic2 != LINUX_REBOOT_MAGIC2B &&
-         magic2 != LINUX_REBOOT_MAGIC2C))
+        (magic2 != LINUX_REBOOT_MAGIC2 && magic2 != LINUX_REBOOT_MAGIC2A &&
+         magic2 != LINUX_REBOOT_MAGIC2B && magic2 != LINUX_REBOOT_MAGIC2C))
         return -EINVAL;
     switch (cmd) {
     case LINUX_REBOOT_CMD_CAD_ON:
-    case LINUX_REBOOT_CMD_CAD_OFF:
-        return 0;
-    case LINUX_REBOOT_CMD_HALT:
-        pr_info("System halted\n");
-        arch_poweroff(0);
-    case LINUX_REBOOT_CMD_POWER_OFF:
-        arch_poweroff(0);
-    case LINUX_REBOOT_CMD_RESTART:
-        arch_restart();
-    case LINUX_REBOOT_CMD_RESTART2:
-        return restart_with_command(arg);
-    default:
-        return -EINVAL;
+    case LINUX_REBOOT_CMD_CAD_OFF: return 0;
+    case LINUX_REBOOT_CMD_HALT: pr_info("System halted\n"); arch_poweroff(0);
+    case LINUX_REBOOT_CMD_POWER_OFF: arch_poweroff(0);
+    case LINUX_REBOOT_CMD_RESTART: arch_restart();
+    case LINUX_REBOOT_CMD_RESTART2: return restart_with_command(arg);
+    default: return -EINVAL;
     }
 }

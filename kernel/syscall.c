@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * syscall.c: the table of system calls, filled once at boot from what the SYSCALLn macros left in the image. Does not
- * enter or leave the kernel (arch's entry code indexes the table).
+ * syscall.c: the table of system calls, filled once at boot from what the SYSCALLn macros left in
+ * the image. Does not enter or leave the kernel (arch's entry code indexes the table).
  *
  * Locks: none: read-only after boot, but for one bit per unknown number.
  * Invariants: I1 no entry is NULL; I2 no number is defined twice.
- * Checked by tests/kernel/task/syscall_ktest.c. docs/SYSCALLS.md is made by tools/gen-syscalls-doc.
+ * Checked by tests/kernel/task/task_ktest.c. docs/SYSCALLS.md is made by tools/gen-syscalls-doc.
  */
 #include <arch/ptrace.h>
 #include <kernel/atomic.h>

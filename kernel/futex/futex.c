@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex.c: sleeping until a word of user memory changes: names of words, waiting, waking. Does not do requeueing
- * (requeue.c) or robust lists (robust.c). Priority inheritance is not offered (ENOSYS). Source: futex(2).
+ * futex.c: sleeping until a word of user memory changes: names of words, waiting, waking. Does not
+ * do requeueing (requeue.c) or robust lists (robust.c). Priority inheritance is not offered
+ * (ENOSYS). Source: futex(2).
  *
- * No wake-up is lost: a waiter reads the word and queues under the lock of the word's bucket; a waker changes the word
- * first, then takes that lock. The read must not sleep there, so it runs with page faults off; when the page is not
- * there, the lock is dropped, the page is fetched and all starts again.
+ * No wake-up is lost: a waiter reads the word and queues under the lock of the word's bucket; a
+ * waker changes the word first, then takes that lock. The read must not sleep there, so it runs
+ * with page faults off; when the page is not there, the lock is dropped, the page is fetched and
+ * all starts again.
  *
  * Locks: FUTEX, one per bucket; two in the order of addresses.
- * Invariants: I1 w->bucket names the bucket whose list w is on, NULL when on none; I2 a waker takes a reference to the
- * thread before it stores NULL there, for then the waiter, on its own stack, may be gone. Checked by
- * tests/kernel/futex/.
+ * Invariants: I1 w->bucket names the bucket whose list w is on, NULL when on none; I2 a waker takes
+ * a reference to the thread before it stores NULL there, for then the waiter, on its own stack, may
+ * be gone. Checked by tests/kernel/futex/.
  * Read next: requeue.c.
  */
 #include "internal.h"
@@ -32,7 +34,7 @@ void futex_init(void)
     }
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* The area's flags are stable while it is locked. */
 static int key_of_area(struct futex_key *key, const struct vma *v, vaddr_t va)
@@ -116,7 +118,7 @@ int futex_read_locked(u32 *value, u32 __user *uaddr)
     return err;
 }
 
-/* ---- waking -------------------------------------------------------------------------------------------------------- */
+/* ---- waking ---------------------------------------------------------------------------------- */
 
 void futex_wake_waiter(struct futex_waiter *w)
 {
@@ -170,7 +172,7 @@ void futex_wake_user(u32 __user *uaddr)
     (void)futex_wake(uaddr, FUTEX_SHARED, 1, FUTEX_ANY_BIT);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 bool futex_unqueue(struct futex_waiter *w)
 {
@@ -190,8 +192,9 @@ bool futex_unqueue(struct futex_waiter *w)
 }
 
 /*
- * The word still has @expected: @w is on its bucket's list. The list's insertion is ordered before the read by the
- * lock for those who take it; a waker that only peeks at the list needs the full barrier.
+ * The word still has @expected: @w is on its bucket's list. The list's insertion is ordered before
+ * the read by the lock for those who take it; a waker that only peeks at the list needs the full
+ * barrier.
  */
 static int enqueue(struct futex_waiter *w, u32 __user *uaddr, unsigned int flags, u32 expected)
 {

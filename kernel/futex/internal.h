@@ -6,8 +6,9 @@
 #include <kernel/types.h>
 
 /*
- * What a word is called: an object and a place in it. Memory that several processes can map is named by the mapping and
- * the page's index, so that all of them mean the same word; other memory by the address space and the page's address.
+ * What a word is called: an object and a place in it. Memory that several processes can map is
+ * named by the mapping and the page's index, so that all of them mean the same word; other memory
+ * by the address space and the page's address.
  */
 struct futex_key {
     const void *object; /* struct mm or struct mapping; only compared */
@@ -28,7 +29,7 @@ struct futex_waiter {
     struct futex_bucket *bucket; /* NULL: woken. Changes under the lock of the bucket it names */
 };
 
-#define FUTEX_SHARED 1u /* the word may be in memory that other processes map */
+#define FUTEX_SHARED  1u /* the word may be in memory that other processes map */
 #define FUTEX_ANY_BIT 0xffffffffu
 
 /* 0, -EINVAL (not aligned), -EFAULT. */
@@ -46,7 +47,8 @@ void futex_unlock_two(struct futex_bucket *a, struct futex_bucket *b);
 int futex_read_locked(u32 *value, u32 __user *uaddr);
 /* Takes @w off its bucket, whose lock is held, and wakes its thread; @w is gone afterwards. */
 void futex_wake_waiter(struct futex_waiter *w);
-/* Wakes up to @nr waiters of @key in the locked bucket @b that wait for a bit of @bitset; returns how many. */
+/* Wakes up to @nr waiters of @key in the locked bucket @b that wait for a bit of @bitset; returns
+ * how many. */
 int futex_wake_bucket(struct futex_bucket *b, const struct futex_key *key, int nr, u32 bitset);
 /* Takes it off its bucket unless it was woken; returns whether it was still there. */
 bool futex_unqueue(struct futex_waiter *w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * requeue.c: the operations on two words, and the system call. Source: futex(2), "Fuss, Futexes and Furwocks"
- * (Franke, Russell, Kirkwood, OLS 2002).
+ * requeue.c: the operations on two words, and the system call. Source: futex(2), "Fuss, Futexes and
+ * Furwocks" (Franke, Russell, Kirkwood, OLS 2002).
  *
  * Locks: FUTEX, two buckets.
  * Invariants: I1 a waiter that moves changes its key and its bucket under the locks of both.
@@ -90,7 +90,7 @@ int futex_requeue(const struct futex_pair *pair, const u32 *expected)
     return result;
 }
 
-/* ---- FUTEX_WAKE_OP ------------------------------------------------------------------------------------------------- */
+/* ---- FUTEX_WAKE_OP --------------------------------------------------------------------------- */
 
 static s32 sign_extend_12(u32 v)
 {
@@ -102,20 +102,13 @@ static int compare(u32 encoded, u32 old)
     s32 arg = sign_extend_12(encoded & 0xfff), value = (s32)old;
 
     switch ((encoded >> 24) & 15) {
-    case FUTEX_OP_CMP_EQ:
-        return value == arg;
-    case FUTEX_OP_CMP_NE:
-        return value != arg;
-    case FUTEX_OP_CMP_LT:
-        return value < arg;
-    case FUTEX_OP_CMP_GE:
-        return value >= arg;
-    case FUTEX_OP_CMP_LE:
-        return value <= arg;
-    case FUTEX_OP_CMP_GT:
-        return value > arg;
-    default:
-        return -ENOSYS;
+    case FUTEX_OP_CMP_EQ: return value == arg;
+    case FUTEX_OP_CMP_NE: return value != arg;
+    case FUTEX_OP_CMP_LT: return value < arg;
+    case FUTEX_OP_CMP_GE: return value >= arg;
+    case FUTEX_OP_CMP_LE: return value <= arg;
+    case FUTEX_OP_CMP_GT: return value > arg;
+    default: return -ENOSYS;
     }
 }
 
@@ -176,7 +169,7 @@ int futex_wake_op(const struct futex_pair *pair, u32 op)
     return result;
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------------ */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 /* Deadline in monotonic ns; never 0, which means none. */
 static int get_deadline(u64 *deadline_ns, const void __user *utime, int cmd, bool realtime)
@@ -206,7 +199,8 @@ static int get_deadline(u64 *deadline_ns, const void __user *utime, int cmd, boo
 
 static long wait_restart(struct task *t);
 
-static long wait_or_prepare_restart(u32 __user *uaddr, unsigned int flags, u32 expected, u64 deadline_ns, u32 bitset)
+static long wait_or_prepare_restart(u32 __user *uaddr, unsigned int flags, u32 expected,
+                                    u64 deadline_ns, u32 bitset)
 {
     long err = futex_wait(uaddr, flags, expected, deadline_ns, bitset);
 
@@ -224,8 +218,8 @@ static long wait_restart(struct task *t)
 {
     const struct restart_block r = t->restart;
 
-    return wait_or_prepare_restart((u32 __user *)r.arg[0], (unsigned int)r.arg[1], (u32)r.arg[2], r.deadline_ns,
-                                   (u32)r.arg[3]);
+    return wait_or_prepare_restart((u32 __user *)r.arg[0], (unsigned int)r.arg[1], (u32)r.arg[2],
+                                   r.deadline_ns, (u32)r.arg[3]);
 }
 
 static bool takes_timeout(int cmd)
@@ -233,7 +227,8 @@ static bool takes_timeout(int cmd)
     return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET;
 }
 
-SYSCALL6(futex, u32 __user *, uaddr, int, op, u32, val, void __user *, utime, u32 __user *, uaddr2, u32, val3)
+SYSCALL6(futex, u32 __user *, uaddr, int, op, u32, val, void __user *, utime, u32 __user *, uaddr2,
+         u32, val3)
 {
     int cmd = op & FUTEX_CMD_MASK;
     unsigned int flags = (op & FUTEX_PRIVATE_FLAG) != 0 ? 0 : FUTEX_SHARED;
@@ -249,21 +244,13 @@ SYSCALL6(futex, u32 __user *, uaddr, int, op, u32, val, void __user *, utime, u3
             return err;
     }
     switch (cmd) {
-    case FUTEX_WAIT:
-        return wait_or_prepare_restart(uaddr, flags, val, deadline_ns, FUTEX_ANY_BIT);
-    case FUTEX_WAIT_BITSET:
-        return wait_or_prepare_restart(uaddr, flags, val, deadline_ns, val3);
-    case FUTEX_WAKE:
-        return futex_wake(uaddr, flags, (int)val, FUTEX_ANY_BIT);
-    case FUTEX_WAKE_BITSET:
-        return futex_wake(uaddr, flags, (int)val, val3);
-    case FUTEX_REQUEUE:
-        return futex_requeue(&pair, NULL);
-    case FUTEX_CMP_REQUEUE:
-        return futex_requeue(&pair, &val3);
-    case FUTEX_WAKE_OP:
-        return futex_wake_op(&pair, val3);
-    default:
-        return -ENOSYS;
+    case FUTEX_WAIT: return wait_or_prepare_restart(uaddr, flags, val, deadline_ns, FUTEX_ANY_BIT);
+    case FUTEX_WAIT_BITSET: return wait_or_prepare_restart(uaddr, flags, val, deadline_ns, val3);
+    case FUTEX_WAKE: return futex_wake(uaddr, flags, (int)val, FUTEX_ANY_BIT);
+    case FUTEX_WAKE_BITSET: return futex_wake(uaddr, flags, (int)val, val3);
+    case FUTEX_REQUEUE: return futex_requeue(&pair, NULL);
+    case FUTEX_CMP_REQUEUE: return futex_requeue(&pair, &val3);
+    case FUTEX_WAKE_OP: return futex_wake_op(&pair, val3);
+    default: return -ENOSYS;
     }
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * robust.c: futexes whose owner dies: the list that a thread keeps in its own memory, and what is done with it when
- * the thread ends. Source: get_robust_list(2), and <linux/futex.h> for the format.
+ * robust.c: futexes whose owner dies: the list that a thread keeps in its own memory, and what is
+ * done with it when the thread ends. Source: get_robust_list(2), and <linux/futex.h> for the
+ * format.
  *
- * The list is user data: any part of it may be garbage, endless or gone. Every word is read through uaccess, the walk
- * ends after ROBUST_LIMIT entries, and errors only end it.
+ * The list is user data: any part of it may be garbage, endless or gone. Every word is read through
+ * uaccess, the walk ends after ROBUST_LIMIT entries, and errors only end it.
  *
  * Locks: none of its own. Invariants: none in the kernel.
  * Read next: kernel/task/exit.c.
@@ -19,7 +20,8 @@
 
 #define ROBUST_LIMIT 2048 /* also the UAPI's ROBUST_LIST_LIMIT */
 
-/* Bit 0 of a link marks a priority-inheritance futex, which the kernel does not offer: only the word is marked then. */
+/* Bit 0 of a link marks a priority-inheritance futex, which the kernel does not offer: only the
+ * word is marked then. */
 struct robust_link {
     vaddr_t entry;
     bool pi;
@@ -36,7 +38,8 @@ static int read_link(struct robust_link *l, vaddr_t from)
     return 0;
 }
 
-/* The thread @tid died: the word says so, and a waiter learns it. @pending: it was about to lock or unlock. */
+/* The thread @tid died: the word says so, and a waiter learns it. @pending: it was about to lock or
+ * unlock. */
 static void mark_owner_died(vaddr_t va, pid_t tid, bool pi, bool pending)
 {
     u32 __user *uaddr = (u32 __user *)va;
@@ -66,8 +69,9 @@ static void walk(vaddr_t head, pid_t tid)
     struct robust_link pending, cur, next;
     long offset;
 
-    if (copy_from_user(&offset, (const void __user *)(head + offsetof(struct robust_list_head, futex_offset)),
-                       sizeof(offset)) != 0)
+    if (copy_from_user(
+            &offset, (const void __user *)(head + offsetof(struct robust_list_head, futex_offset)),
+            sizeof(offset)) != 0)
         return;
     if (read_link(&pending, head + offsetof(struct robust_list_head, list_op_pending)) != 0)
         return;

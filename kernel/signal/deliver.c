@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deliver.c: what a thread does about its pending signals on the way back to user mode: stop, die, run a handler,
- * restart the interrupted call. Does not build frames (arch_setup_sigframe).
+ * deliver.c: what a thread does about its pending signals on the way back to user mode: stop, die,
+ * run a handler, restart the interrupted call. Does not build frames (arch_setup_sigframe).
  *
- * Group stop: the thread that takes a stop signal sets group_stop; each thread counts itself in nr_stopped and parks
- * in TASK_STOPPED; the last one tells the parent. SIGCONT and death undo it in send.c.
+ * Group stop: the thread that takes a stop signal sets group_stop; each thread counts itself in
+ * nr_stopped and parks in TASK_STOPPED; the last one tells the parent. SIGCONT and death undo it in
+ * send.c.
  *
  * Locks: SIGHAND; TASKLIST is taken only while it is not held.
- * Invariants: I1 a thread parks only with group_stop set and no SIGKILL pending; I2 after signal_deliver the current
- * thread's sigpending_flag says whether there is more to do.
+ * Invariants: I1 a thread parks only with group_stop set and no SIGKILL pending; I2 after
+ * signal_deliver the current thread's sigpending_flag says whether there is more to do.
  * Read next: arch's signal frame code; kernel/task/exit.c.
  */
 #include "internal.h"
@@ -21,7 +22,7 @@ struct ksignal {
     struct ksigaction act;
 };
 
-/* ---- pending flags ------------------------------------------------------------------------------------------------- */
+/* ---- pending flags --------------------------------------------------------------------------- */
 
 void signal_recalc(struct task *t)
 {
@@ -54,7 +55,7 @@ void signal_sleep(void)
     WRITE_ONCE(current->state, TASK_RUNNING);
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------------------------ */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 /* Parks current until the process continues or dies. SIGHAND held on entry and exit. */
 static void stop_here(struct process *p, unsigned long *flags)
@@ -78,7 +79,8 @@ static void stop_here(struct process *p, unsigned long *flags)
     WRITE_ONCE(current->state, TASK_RUNNING);
 }
 
-/* @sig's default action is to stop. SIGTTIN and friends do nothing to a group that nobody could continue. */
+/* @sig's default action is to stop. SIGTTIN and friends do nothing to a group that nobody could
+ * continue. */
 static void start_stop(struct process *p, int sig, unsigned long *flags)
 {
     p->stop_dequeued = true;
@@ -107,9 +109,10 @@ static void start_stop(struct process *p, int sig, unsigned long *flags)
     stop_here(p, flags);
 }
 
-/* ---- the next signal that means something -------------------------------------------------------------------------- */
+/* ---- the next signal that means something ---------------------------------------------------- */
 
-/* SIGHAND held: true with @k filled when a handler is to run; false when @k->sig did nothing. Kills with @k->sig < 0. */
+/* SIGHAND held: true with @k filled when a handler is to run; false when @k->sig did nothing. Kills
+ * with @k->sig < 0. */
 static bool act_on(struct process *p, struct ksignal *k, unsigned long *flags)
 {
     struct ksigaction *act = &p->sighand->action[k->sig - 1];
@@ -132,7 +135,8 @@ static bool act_on(struct process *p, struct ksignal *k, unsigned long *flags)
     return false;
 }
 
-/* Stops and reports first, then signals. Returns whether a handler is to run; k->sig < 0 says which signal kills. */
+/* Stops and reports first, then signals. Returns whether a handler is to run; k->sig < 0 says which
+ * signal kills. */
 static bool next_signal(struct process *p, struct ksignal *k)
 {
     unsigned long flags = sighand_lock(p);
@@ -181,12 +185,12 @@ static void die_of(struct process *p, const struct ksignal *k, const struct pt_r
     if (p->group_exit || sig == SIGKILL)
         do_group_exit(sig); /* whoever started the end has set the status */
     if (log_deaths)
-        pr_info("%s[%d]: %s, code %d, address %p, at pc %lx\n", current->comm, current->tid, signal_name(sig),
-                k->info.si_code, k->info.si_addr, regs_pc(regs));
+        pr_info("%s[%d]: %s, code %d, address %p, at pc %lx\n", current->comm, current->tid,
+                signal_name(sig), k->info.si_code, k->info.si_addr, regs_pc(regs));
     do_group_exit(sig);
 }
 
-/* ---- system calls that were interrupted ---------------------------------------------------------------------------- */
+/* ---- system calls that were interrupted ------------------------------------------------------ */
 
 static void finish_call_for_handler(struct pt_regs *regs, const struct ksigaction *act)
 {
@@ -194,18 +198,14 @@ static void finish_call_for_handler(struct pt_regs *regs, const struct ksigactio
         return;
     switch (arch_syscall_result(regs)) {
     case -ERESTARTNOHAND:
-    case -ERESTART_RESTARTBLOCK:
-        arch_set_syscall_result(regs, -EINTR);
-        break;
+    case -ERESTART_RESTARTBLOCK: arch_set_syscall_result(regs, -EINTR); break;
     case -ERESTARTSYS:
         if ((act->flags & SA_RESTART) == 0) {
             arch_set_syscall_result(regs, -EINTR);
             break;
         }
         __fallthrough;
-    case -ERESTARTNOINTR:
-        arch_syscall_restart(regs, false);
-        break;
+    case -ERESTARTNOINTR: arch_syscall_restart(regs, false); break;
     }
 }
 
@@ -216,16 +216,12 @@ static void restart_call(struct pt_regs *regs)
     switch (arch_syscall_result(regs)) {
     case -ERESTARTNOHAND:
     case -ERESTARTSYS:
-    case -ERESTARTNOINTR:
-        arch_syscall_restart(regs, false);
-        break;
-    case -ERESTART_RESTARTBLOCK:
-        arch_syscall_restart(regs, true);
-        break;
+    case -ERESTARTNOINTR: arch_syscall_restart(regs, false); break;
+    case -ERESTART_RESTARTBLOCK: arch_syscall_restart(regs, true); break;
     }
 }
 
-/* ---- delivery ------------------------------------------------------------------------------------------------------ */
+/* ---- delivery -------------------------------------------------------------------------------- */
 
 static void run_handler(struct pt_regs *regs, const struct ksignal *k)
 {
@@ -245,7 +241,8 @@ static void run_handler(struct pt_regs *regs, const struct ksignal *k)
     signal_set_blocked(&mask);
 }
 
-/* No room for a frame: SIGSEGV, and when that is what could not be delivered its handler is taken away first. */
+/* No room for a frame: SIGSEGV, and when that is what could not be delivered its handler is taken
+ * away first. */
 void signal_frame_failed(int sig)
 {
     siginfo_t info;
@@ -278,7 +275,7 @@ void signal_deliver(struct pt_regs *regs)
     }
 }
 
-/* ---- masks --------------------------------------------------------------------------------------------------------- */
+/* ---- masks ----------------------------------------------------------------------------------- */
 
 /* Blocking a signal that waits for a thread passes it on to one that can take it. SIGHAND held. */
 static void retarget(struct process *p, struct task *t, u64 newly_blocked)

@@ -6,12 +6,17 @@
 #include <kernel/task.h>
 #include "../task/internal.h"
 
-#define SIGMASK(s) (1ULL << ((s) - 1))
-/* Signals that the thread itself caused: delivered before others, so that the frame shows the faulting instruction. */
-#define SYNC_MASK (SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
+#define SIGMASK(s) (1ULL << ((s)-1))
+/* Signals that the thread itself caused: delivered before others, so that the frame shows the
+ * faulting instruction. */
+#define SYNC_MASK                                                                                  \
+    (SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) |   \
+     SIGMASK(SIGSYS))
 #define STOP_MASK (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
-#define KERNEL_ONLY_MASK (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP)) /* neither caught nor blocked nor ignored */
-#define DEFAULT_IGNORE_MASK (SIGMASK(SIGCONT) | SIGMASK(SIGCHLD) | SIGMASK(SIGWINCH) | SIGMASK(SIGURG))
+#define KERNEL_ONLY_MASK                                                                           \
+    (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP)) /* neither caught nor blocked nor ignored */
+#define DEFAULT_IGNORE_MASK                                                                        \
+    (SIGMASK(SIGCONT) | SIGMASK(SIGCHLD) | SIGMASK(SIGWINCH) | SIGMASK(SIGURG))
 
 static inline bool sig_in(u64 mask, int sig)
 {
@@ -19,7 +24,8 @@ static inline bool sig_in(u64 mask, int sig)
 }
 
 /* queue.c; SIGHAND held. */
-/* Adds @info to @p when a record of @sig can be had; -EAGAIN when the user's limit or memory is used up. */
+/* Adds @info to @p when a record of @sig can be had; -EAGAIN when the user's limit or memory is
+ * used up. */
 int sigqueue_add(struct sigpending *p, int sig, const siginfo_t *info, struct process *target);
 /* Takes the next signal of @p outside @blocked: its number, or 0. */
 int sigqueue_take(struct sigpending *p, u64 blocked, siginfo_t *info);
@@ -28,7 +34,8 @@ void sigqueue_discard(struct sigpending *p, u64 mask);
 int signal_take(struct task *t, u64 blocked, siginfo_t *info);
 
 /* send.c; SIGHAND held. @t NULL: to the process. @force: init is not spared. */
-int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info, bool force);
+int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info,
+                       bool force);
 void signal_wake(struct task *t, bool fatal);
 /* Would @sig do nothing to @p at all? */
 bool signal_is_ignored(struct process *p, int sig, bool force);

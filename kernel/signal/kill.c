@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kill.c: the calls that send signals to others, and who may. Source: kill(2), tkill(2), rt_sigqueueinfo(2).
+ * kill.c: the calls that send signals to others, and who may. Source: kill(2), tkill(2),
+ * rt_sigqueueinfo(2).
  *
  * Locks: TASKLIST while a set of processes is walked; SIGHAND of the target inside.
  * Invariants: none of its own.
@@ -11,7 +12,8 @@
 #include <kernel/uaccess.h>
 #include <asm/errno.h>
 
-/* kill(2): root; or real or effective id equals the target's real or saved id; SIGCONT anywhere in the session. */
+/* kill(2): root; or real or effective id equals the target's real or saved id; SIGCONT anywhere in
+ * the session. */
 static bool may_signal(const struct process *p, int sig)
 {
     const struct process *me = current->proc;
@@ -65,7 +67,8 @@ static int kill_pgrp(pid_t pgid, int sig, const siginfo_t *info)
     unsigned long flags = spin_lock_irqsave(&tasklist_lock);
     int result = -ESRCH;
 
-    for_each_pgrp_member(p, pgid) {
+    for_each_pgrp_member(p, pgid)
+    {
         int err = send_checked(p, NULL, sig, info);
 
         if (err == 0 || result == -ESRCH)
@@ -176,17 +179,21 @@ SYSCALL4(rt_tgsigqueueinfo, pid_t, tgid, pid_t, tid, int, sig, const siginfo_t _
 }
 
 static const char *const names[] = {
-    [SIGHUP] = "SIGHUP",       [SIGINT] = "SIGINT",       [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",
-    [SIGTRAP] = "SIGTRAP",     [SIGABRT] = "SIGABRT",     [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",
-    [SIGKILL] = "SIGKILL",     [SIGUSR1] = "SIGUSR1",     [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
-    [SIGPIPE] = "SIGPIPE",     [SIGALRM] = "SIGALRM",     [SIGTERM] = "SIGTERM", [SIGSTKFLT] = "SIGSTKFLT",
-    [SIGCHLD] = "SIGCHLD",     [SIGCONT] = "SIGCONT",     [SIGSTOP] = "SIGSTOP", [SIGTSTP] = "SIGTSTP",
-    [SIGTTIN] = "SIGTTIN",     [SIGTTOU] = "SIGTTOU",     [SIGURG] = "SIGURG",   [SIGXCPU] = "SIGXCPU",
-    [SIGXFSZ] = "SIGXFSZ",     [SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF", [SIGWINCH] = "SIGWINCH",
-    [SIGIO] = "SIGIO",         [SIGPWR] = "SIGPWR",       [SIGSYS] = "SIGSYS",
+    [SIGHUP] = "SIGHUP",       [SIGINT] = "SIGINT",       [SIGQUIT] = "SIGQUIT",
+    [SIGILL] = "SIGILL",       [SIGTRAP] = "SIGTRAP",     [SIGABRT] = "SIGABRT",
+    [SIGBUS] = "SIGBUS",       [SIGFPE] = "SIGFPE",       [SIGKILL] = "SIGKILL",
+    [SIGUSR1] = "SIGUSR1",     [SIGSEGV] = "SIGSEGV",     [SIGUSR2] = "SIGUSR2",
+    [SIGPIPE] = "SIGPIPE",     [SIGALRM] = "SIGALRM",     [SIGTERM] = "SIGTERM",
+    [SIGSTKFLT] = "SIGSTKFLT", [SIGCHLD] = "SIGCHLD",     [SIGCONT] = "SIGCONT",
+    [SIGSTOP] = "SIGSTOP",     [SIGTSTP] = "SIGTSTP",     [SIGTTIN] = "SIGTTIN",
+    [SIGTTOU] = "SIGTTOU",     [SIGURG] = "SIGURG",       [SIGXCPU] = "SIGXCPU",
+    [SIGXFSZ] = "SIGXFSZ",     [SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF",
+    [SIGWINCH] = "SIGWINCH",   [SIGIO] = "SIGIO",         [SIGPWR] = "SIGPWR",
+    [SIGSYS] = "SIGSYS",
 };
 
 const char *signal_name(int sig)
 {
-    return sig > 0 && sig < (int)ARRAY_SIZE(names) && names[sig] != NULL ? names[sig] : "a real-time signal";
+    return sig > 0 && sig < (int)ARRAY_SIZE(names) && names[sig] != NULL ? names[sig]
+                                                                         : "a real-time signal";
 }

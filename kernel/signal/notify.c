@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notify.c: what a process tells its parent: that it ended, stopped or continued (SIGCHLD and a wake-up of wait4).
- * Does not decide what wait4 returns (kernel/task/wait.c).
+ * notify.c: what a process tells its parent: that it ended, stopped or continued (SIGCHLD and a
+ * wake-up of wait4). Does not decide what wait4 returns (kernel/task/wait.c).
  *
- * Locks: TASKLIST holds the parent still; the parent's SIGHAND is taken inside. The child's SIGHAND is not held.
- * Invariants: I1 the wake-up comes after the state that wait4 looks for was set.
- * Read next: kernel/task/exit.c.
+ * Locks: TASKLIST holds the parent still; the parent's SIGHAND is taken inside. The child's SIGHAND
+ * is not held. Invariants: I1 the wake-up comes after the state that wait4 looks for was set. Read
+ * next: kernel/task/exit.c.
  */
 #include "internal.h"
 
@@ -37,7 +37,8 @@ static void set_exit_status(siginfo_t *info, int code)
     }
 }
 
-/* A SIGCHLD that would be dropped at once is not even made: the usual case of a shell that waits. */
+/* A SIGCHLD that would be dropped at once is not even made: the usual case of a shell that waits.
+ */
 static bool parent_cares(const struct process *parent, int sig)
 {
     const struct task *leader = parent->leader;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.c: pending signals: a bit per signal, and a record (struct sigqueue) with its siginfo for each that was sent.
- * Does not decide who gets a signal (send.c) or what it does (deliver.c).
+ * queue.c: pending signals: a bit per signal, and a record (struct sigqueue) with its siginfo for
+ * each that was sent. Does not decide who gets a signal (send.c) or what it does (deliver.c).
  *
- * A standard signal is pending at most once. Real-time signals queue; when no record can be had they fail with EAGAIN,
- * while a standard one is then pending without a siginfo of its own (POSIX.1-2017, 2.4.1).
+ * A standard signal is pending at most once. Real-time signals queue; when no record can be had
+ * they fail with EAGAIN, while a standard one is then pending without a siginfo of its own
+ * (POSIX.1-2017, 2.4.1).
  *
  * Locks: SIGHAND for every struct sigpending.
- * Invariants: I1 a record of a signal is on the list only while its bit is set; I2 each record counts in its user's
- * nr_sigpending and holds a reference to that user. Checked by tests/kernel/signal/queue_ktest.c.
+ * Invariants: I1 a record of a signal is on the list only while its bit is set; I2 each record
+ * counts in its user's nr_sigpending and holds a reference to that user. Checked by
+ * tests/kernel/signal/send_ktest.c.
  * Read next: send.c.
  */
 #include "internal.h"
@@ -25,7 +27,7 @@ void signal_init(void)
     sighand_cache = kmem_cache_create("sighand", sizeof(struct sighand), 0, NULL);
 }
 
-/* ---- handlers ------------------------------------------------------------------------------------------------------ */
+/* ---- handlers -------------------------------------------------------------------------------- */
 
 struct sighand *sighand_alloc(void)
 {
@@ -54,14 +56,16 @@ struct sighand *sighand_copy(struct process *from)
     return s;
 }
 
-/* Exec, which gives a process another sighand, waits for a grace period before it, see sighand_lock. */
+/* Exec, which gives a process another sighand, waits for a grace period before it, see
+ * sighand_lock. */
 void sighand_put(struct sighand *s)
 {
     if (atomic_dec_and_test(&s->refs))
         kmem_cache_free(sighand_cache, s);
 }
 
-/* Exec may replace p->sighand between the load and the lock; the old one then lives on for a grace period. */
+/* Exec may replace p->sighand between the load and the lock; the old one then lives on for a grace
+ * period. */
 unsigned long sighand_lock(struct process *p)
 {
     for (;;) {
@@ -96,7 +100,7 @@ void signal_reset_handlers(struct sighand *s)
     }
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 void sigpending_init(struct sigpending *p)
 {
@@ -132,7 +136,8 @@ static void sigqueue_free(struct sigqueue *q)
 
 int sigqueue_add(struct sigpending *p, int sig, const siginfo_t *info, struct process *target)
 {
-    /* The kernel's own standard signals may exceed the limit: a fault must be reported with its address. */
+    /* The kernel's own standard signals may exceed the limit: a fault must be reported with its
+     * address. */
     bool may_exceed = sig < SIGRTMIN && (info == NULL || info->si_code >= 0);
     struct sigqueue *q = sigqueue_alloc(target, may_exceed);
 
@@ -214,7 +219,7 @@ void sigpending_flush(struct sigpending *p)
     sigqueue_discard(p, ~0ULL);
 }
 
-/* ---- siginfo ------------------------------------------------------------------------------------------------------- */
+/* ---- siginfo --------------------------------------------------------------------------------- */
 
 void siginfo_init(siginfo_t *info, int sig, int code)
 {

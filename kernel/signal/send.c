@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * send.c: sending a signal: is it ignored, which queue, which thread wakes. Does not run handlers (deliver.c).
+ * send.c: sending a signal: is it ignored, which queue, which thread wakes. Does not run handlers
+ * (deliver.c).
  *
  * What must happen at the moment of sending, whatever the target does with the signal later:
- *   - a stop signal throws away a pending SIGCONT, and SIGCONT pending stop signals; SIGCONT resumes a stopped process;
- *   - a signal that is certain to kill starts the end of the whole group at once (SIGKILL becomes pending in every
- *     thread), so that sleeps in TASK_KILLABLE end and no other signal can be handled in between.
+ *   - a stop signal throws away a pending SIGCONT, and SIGCONT pending stop signals; SIGCONT
+ * resumes a stopped process;
+ *   - a signal that is certain to kill starts the end of the whole group at once (SIGKILL becomes
+ * pending in every thread), so that sleeps in TASK_KILLABLE end and no other signal can be handled
+ * in between.
  *
  * Locks: SIGHAND of the target; TASKLIST outside it where a set of processes is walked.
- * Invariants: I1 group_exit set => SIGKILL pending in every thread that has not begun to exit; I2 group_stop set =>
- * no SIGCONT pending.
+ * Invariants: I1 group_exit set => SIGKILL pending in every thread that has not begun to exit; I2
+ * group_stop set => no SIGCONT pending.
  * Read next: deliver.c.
  */
 #include "internal.h"
@@ -24,7 +27,8 @@ void signal_wake(struct task *t, bool fatal)
     if (fatal)
         states |= TASK_KILLABLE | TASK_STOPPED;
     if (!wake_up_state(t, states) && t != current && READ_ONCE(t->on_cpu))
-        resched_cpu(READ_ONCE(t->cpu)); /* it runs: the interrupt brings it to its return to user mode */
+        resched_cpu(
+            READ_ONCE(t->cpu)); /* it runs: the interrupt brings it to its return to user mode */
 }
 
 bool signal_is_ignored(struct process *p, int sig, bool force)
@@ -36,7 +40,8 @@ bool signal_is_ignored(struct process *p, int sig, bool force)
     return handler == SIG_IGN || (handler == SIG_DFL && sig_in(DEFAULT_IGNORE_MASK, sig));
 }
 
-/* A blocked signal stays pending even when ignored now: the handler may be set before it is unblocked. */
+/* A blocked signal stays pending even when ignored now: the handler may be set before it is
+ * unblocked. */
 static bool discard_at_once(struct process *p, struct task *t, int sig, bool force)
 {
     if (sig_in(t->blocked.bits | t->real_blocked.bits, sig))
@@ -134,7 +139,8 @@ int signal_kill_threads(struct process *p, struct task *except)
     return n;
 }
 
-int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info, bool force)
+int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info,
+                       bool force)
 {
     struct sigpending *pending = t != NULL ? &t->pending : &p->pending;
     struct task *target;
@@ -192,7 +198,8 @@ int signal_send_pgrp(pid_t pgid, int sig, const siginfo_t *info)
     unsigned long flags = spin_lock_irqsave(&tasklist_lock);
     int result = -ESRCH;
 
-    for_each_pgrp_member(p, pgid) {
+    for_each_pgrp_member(p, pgid)
+    {
         int err = sig != 0 ? signal_send_process(p, sig, info) : 0;
 
         if (result != 0)
@@ -202,20 +209,21 @@ int signal_send_pgrp(pid_t pgid, int sig, const siginfo_t *info)
     return result;
 }
 
-/* ---- forced signals ------------------------------------------------------------------------------------------------ */
+/* ---- forced signals -------------------------------------------------------------------------- */
 
 void signal_force(const siginfo_t *info, int sig)
 {
     struct process *p = current->proc;
     unsigned long flags = sighand_lock(p);
-    struct ksigaction *act = &p->sighand->action[sig - 1];
+    struct ksigaction *act = p->sighand->action + (sig - 1);
 
     if (act->handler == SIG_IGN || sig_in(current->blocked.bits, sig)) {
         act->handler = SIG_DFL;
         current->blocked.bits &= ~sigmask(sig);
     }
     if (act->handler == SIG_DFL)
-        p->unkillable = false; /* init too cannot go on from here; its end is a panic with a clear text */
+        p->unkillable =
+            false; /* init too cannot go on from here; its end is a panic with a clear text */
     (void)signal_send_locked(p, current, sig, info, true);
     signal_recalc(current);
     sighand_unlock(p, flags);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sigsyscalls.c: a thread's own signals: handlers, masks, pending sets, waiting, the alternate stack.
- * Does not send (kill.c) or deliver (deliver.c). Source: POSIX.1-2017 2.4 and Linux's manual pages of the calls.
+ * sigsyscalls.c: a thread's own signals: handlers, masks, pending sets, waiting, the alternate
+ * stack. Does not send (kill.c) or deliver (deliver.c). Source: POSIX.1-2017 2.4 and Linux's manual
+ * pages of the calls.
  *
  * Locks: SIGHAND.
  * Invariants: I1 SIGKILL and SIGSTOP are in no blocked mask and have no handler.
@@ -16,15 +17,18 @@
 #include <linux/signal.h>
 #include <linux/time_types.h>
 
-/* Flags that a program may set; sigaction clears the others, so that a program can see what is supported. */
+/* Flags that a program may set; sigaction clears the others, so that a program can see what is
+ * supported. */
 #ifdef SA_RESTORER
 #define SA_RESTORER_BIT SA_RESTORER
 #else
 #define SA_RESTORER_BIT 0
 #endif
-#define SA_SUPPORTED (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND | SA_RESTORER_BIT)
+#define SA_SUPPORTED                                                                               \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |             \
+     SA_RESETHAND | SA_RESTORER_BIT)
 
-/* ---- handlers ------------------------------------------------------------------------------------------------------ */
+/* ---- handlers -------------------------------------------------------------------------------- */
 
 /* A signal that is ignored from now on is no longer pending (POSIX 2.4.3). */
 static void discard_if_ignored(struct process *p, int sig)
@@ -44,7 +48,7 @@ static int do_sigaction(int sig, const struct ksigaction *new, struct ksigaction
     struct ksigaction *act;
     unsigned long flags;
 
-    if (sig < 1 || sig > NSIGNALS || (new != NULL && sig_in(KERNEL_ONLY_MASK, sig)))
+    if (sig < 1 || sig > NSIGNALS || (new != NULL &&sig_in(KERNEL_ONLY_MASK, sig)))
         return -EINVAL;
     flags = sighand_lock(p);
     act = &p->sighand->action[sig - 1];
@@ -59,7 +63,8 @@ static int do_sigaction(int sig, const struct ksigaction *new, struct ksigaction
     return 0;
 }
 
-SYSCALL4(rt_sigaction, int, sig, const struct ksigaction __user *, act, struct ksigaction __user *, oldact, size_t, setsize)
+SYSCALL4(rt_sigaction, int, sig, const struct ksigaction __user *, act, struct ksigaction __user *,
+         oldact, size_t, setsize)
 {
     struct ksigaction new, old;
     int err;
@@ -74,9 +79,10 @@ SYSCALL4(rt_sigaction, int, sig, const struct ksigaction __user *, act, struct k
     return err;
 }
 
-/* ---- masks --------------------------------------------------------------------------------------------------------- */
+/* ---- masks ----------------------------------------------------------------------------------- */
 
-SYSCALL4(rt_sigprocmask, int, how, const sigset_t __user *, set, sigset_t __user *, oldset, size_t, setsize)
+SYSCALL4(rt_sigprocmask, int, how, const sigset_t __user *, set, sigset_t __user *, oldset, size_t,
+         setsize)
 {
     sigset_t old = current->blocked, new;
 
@@ -86,16 +92,10 @@ SYSCALL4(rt_sigprocmask, int, how, const sigset_t __user *, set, sigset_t __user
         if (get_user_u64(&new.bits, set) != 0)
             return -EFAULT;
         switch (how) {
-        case SIG_BLOCK:
-            new.bits |= old.bits;
-            break;
-        case SIG_UNBLOCK:
-            new.bits = old.bits & ~new.bits;
-            break;
-        case SIG_SETMASK:
-            break;
-        default:
-            return -EINVAL;
+        case SIG_BLOCK: new.bits |= old.bits; break;
+        case SIG_UNBLOCK: new.bits = old.bits & ~new.bits; break;
+        case SIG_SETMASK: break;
+        default: return -EINVAL;
         }
         if (new.bits != old.bits)
             signal_set_blocked(&new);
@@ -119,7 +119,7 @@ SYSCALL2(rt_sigpending, sigset_t __user *, set, size_t, setsize)
     return copy_to_user(set, &pending, setsize);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 SYSCALL0(pause)
 {
@@ -141,7 +141,8 @@ SYSCALL2(rt_sigsuspend, const sigset_t __user *, set, size_t, setsize)
     return -ERESTARTNOHAND;
 }
 
-/* The awaited signals are unblocked while the thread sleeps, and real_blocked says that they shall not kill it. */
+/* The awaited signals are unblocked while the thread sleeps, and real_blocked says that they shall
+ * not kill it. */
 static int wait_for(sigset_t these, u64 deadline_ns, siginfo_t *info)
 {
     struct process *p = current->proc;
@@ -201,7 +202,7 @@ SYSCALL4(rt_sigtimedwait, const sigset_t __user *, set, siginfo_t __user *, uinf
     return sig;
 }
 
-/* ---- the alternate stack ------------------------------------------------------------------------------------------- */
+/* ---- the alternate stack --------------------------------------------------------------------- */
 
 #define SS_MODES (SS_ONSTACK | SS_DISABLE)
 
@@ -283,7 +284,7 @@ SYSCALL2(sigaltstack, const stack_t __user *, uss, stack_t __user *, uold)
     return err;
 }
 
-/* ---- restart ------------------------------------------------------------------------------------------------------- */
+/* ---- restart --------------------------------------------------------------------------------- */
 
 static long no_restart(struct task *t)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cred.c: user and group ids, capabilities. Source: credentials(7), setresuid(2), setfsuid(2), capabilities(7).
+ * cred.c: user and group ids, capabilities. Source: credentials(7), setresuid(2), setfsuid(2),
+ * capabilities(7).
  *
- * Ids belong to the process. euid 0 has all capabilities, others none; capget tells this, and capset accepts only what is
- * so already. There are no user namespaces.
+ * Ids belong to the process. euid 0 has all capabilities, others none; capget tells this, and
+ * capset accepts only what is so already. There are no user namespaces.
  *
  * Locks: SIGHAND for the ids of a process.
  * Invariants: I1 p->user->uid == p->uid; I2 nr_procs of a user counts the threads of its processes.
- * Checked by tests/user/. Read next: user.c.
+ * Checked by tests/user/.
+ * Read next: user.c.
  */
 #include "internal.h"
 #include <kernel/string.h>
@@ -34,7 +36,7 @@ bool cred_in_group(gid_t gid)
     return false;
 }
 
-/* ---- user ids ------------------------------------------------------------------------------------------------------ */
+/* ---- user ids -------------------------------------------------------------------------------- */
 
 /* Gives the process over to another real user. SIGHAND held; returns the old one, to be put. */
 static struct user *change_user(struct process *p, struct user *new)
@@ -107,7 +109,8 @@ SYSCALL2(setreuid, uid_t, r, uid_t, e)
     struct process *p = current->proc;
     struct ids to = { r == NO_ID ? p->uid : r, e == NO_ID ? p->euid : e, p->suid };
 
-    if (!has_capability() && ((r != NO_ID && r != p->uid && r != p->euid) || (e != NO_ID && !is_own_uid(p, e))))
+    if (!has_capability() &&
+        ((r != NO_ID && r != p->uid && r != p->euid) || (e != NO_ID && !is_own_uid(p, e))))
         return -EPERM;
     if (r != NO_ID || (e != NO_ID && e != p->uid))
         to.s = to.e;
@@ -129,7 +132,7 @@ SYSCALL1(setfsuid, uid_t, uid)
     return (long)old;
 }
 
-/* ---- group ids ----------------------------------------------------------------------------------------------------- */
+/* ---- group ids ------------------------------------------------------------------------------- */
 
 static void commit_gids(struct process *p, const struct ids *to)
 {
@@ -182,7 +185,8 @@ SYSCALL2(setregid, gid_t, r, gid_t, e)
     struct process *p = current->proc;
     struct ids to = { r == NO_ID ? p->gid : r, e == NO_ID ? p->egid : e, p->sgid };
 
-    if (!has_capability() && ((r != NO_ID && r != p->gid && r != p->egid) || (e != NO_ID && !is_own_gid(p, e))))
+    if (!has_capability() &&
+        ((r != NO_ID && r != p->gid && r != p->egid) || (e != NO_ID && !is_own_gid(p, e))))
         return -EPERM;
     if (r != NO_ID || (e != NO_ID && e != p->gid))
         to.s = to.e;
@@ -204,7 +208,7 @@ SYSCALL1(setfsgid, gid_t, gid)
     return (long)old;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 SYSCALL0(getuid)
 {
@@ -247,7 +251,7 @@ SYSCALL3(getresgid, u32 __user *, r, u32 __user *, e, u32 __user *, s)
     return put_three(&(struct ids){ p->gid, p->egid, p->sgid }, r, e, s);
 }
 
-/* ---- supplementary groups ------------------------------------------------------------------------------------------ */
+/* ---- supplementary groups -------------------------------------------------------------------- */
 
 SYSCALL2(getgroups, int, size, gid_t __user *, list)
 {
@@ -280,21 +284,20 @@ SYSCALL2(setgroups, int, size, const gid_t __user *, list)
     return 0;
 }
 
-/* ---- capabilities -------------------------------------------------------------------------------------------------- */
+/* ---- capabilities ---------------------------------------------------------------------------- */
 
 #define ALL_CAPS ((2ULL << CAP_LAST_CAP) - 1)
 
 /* How many 32-bit parts this version has; an unknown one is answered with ours. */
-static int cap_version(struct __user_cap_header_struct __user *uhdr, struct __user_cap_header_struct *hdr)
+static int cap_version(struct __user_cap_header_struct __user *uhdr,
+                       struct __user_cap_header_struct *hdr)
 {
     if (copy_from_user(hdr, uhdr, sizeof(*hdr)) != 0)
         return -EFAULT;
     switch (hdr->version) {
-    case _LINUX_CAPABILITY_VERSION_1:
-        return _LINUX_CAPABILITY_U32S_1;
+    case _LINUX_CAPABILITY_VERSION_1: return _LINUX_CAPABILITY_U32S_1;
     case _LINUX_CAPABILITY_VERSION_2:
-    case _LINUX_CAPABILITY_VERSION_3:
-        return _LINUX_CAPABILITY_U32S_3;
+    case _LINUX_CAPABILITY_VERSION_3: return _LINUX_CAPABILITY_U32S_3;
     default:
         if (put_user_u32(_LINUX_CAPABILITY_VERSION_3, &uhdr->version) != 0)
             return -EFAULT;
@@ -307,7 +310,8 @@ static u64 caps_of(const struct process *p)
     return p->euid == 0 ? ALL_CAPS : 0;
 }
 
-SYSCALL2(capget, struct __user_cap_header_struct __user *, uhdr, struct __user_cap_data_struct __user *, udata)
+SYSCALL2(capget, struct __user_cap_header_struct __user *, uhdr,
+         struct __user_cap_data_struct __user *, udata)
 {
     struct __user_cap_data_struct data[2] = { { 0 } };
     struct __user_cap_header_struct hdr;
@@ -334,7 +338,8 @@ SYSCALL2(capget, struct __user_cap_header_struct __user *, uhdr, struct __user_c
 }
 
 /* The caller may give up nothing and gain nothing: what it has follows from its euid. */
-SYSCALL2(capset, struct __user_cap_header_struct __user *, uhdr, const struct __user_cap_data_struct __user *, udata)
+SYSCALL2(capset, struct __user_cap_header_struct __user *, uhdr,
+         const struct __user_cap_data_struct __user *, udata)
 {
     struct __user_cap_data_struct data[2] = { { 0 } };
     struct __user_cap_header_struct hdr;
@@ -351,7 +356,7 @@ SYSCALL2(capset, struct __user_cap_header_struct __user *, uhdr, const struct __
     return (permitted & ~caps_of(current->proc)) != 0 ? -EPERM : 0;
 }
 
-/* ---- access to other processes ------------------------------------------------------------------------------------- */
+/* ---- access to other processes --------------------------------------------------------------- */
 
 bool process_may_access(struct process *p)
 {
@@ -359,6 +364,7 @@ bool process_may_access(struct process *p)
 
     if (p == me || has_capability())
         return true;
-    return p != &kproc && p->dumpable && me->fsuid == p->uid && me->fsuid == p->euid && me->fsuid == p->suid &&
-           me->fsgid == p->gid && me->fsgid == p->egid && me->fsgid == p->sgid;
+    return p != &kproc && p->dumpable && me->fsuid == p->uid && me->fsuid == p->euid &&
+           me->fsuid == p->suid && me->fsgid == p->gid && me->fsgid == p->egid &&
+           me->fsgid == p->sgid;
 }

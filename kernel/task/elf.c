@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elf.c: ELF64 programs: checking the headers and mapping the segments. Knows ET_EXEC, static-PIE (ET_DYN) and the
- * interpreter of a dynamic program. Sources: System V ABI, gABI 4.1 chapters 4 and 5; elf(5).
+ * elf.c: ELF64 programs: checking the headers and mapping the segments. Knows ET_EXEC, static-PIE
+ * (ET_DYN) and the interpreter of a dynamic program. Sources: System V ABI, gABI 4.1 chapters 4 and
+ * 5; elf(5).
  *
- * The file may be hostile. All arithmetic is on checked numbers: after elf_read every PT_LOAD lies inside the user half,
- * filesz <= memsz, file offset and address agree modulo the page size, and the segments rise without sharing a page.
+ * The file may be hostile. All arithmetic is on checked numbers: after elf_read every PT_LOAD lies
+ * inside the user half, filesz <= memsz, file offset and address agree modulo the page size, and
+ * the segments rise without sharing a page.
  *
  * Locks: none; the mm is not visible to anybody yet.
  * Invariants: those above. Checked by tests/kernel/task/elf_ktest.c.
@@ -24,7 +26,7 @@
 
 #define MAX_PHDR_BYTES KIB(64)
 
-/* ---- headers ------------------------------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static int check_ehdr(const Elf64_Ehdr *h)
 {
@@ -112,7 +114,8 @@ static int read_interp(struct elf_image *img)
         img->interp = kmalloc(ph->p_filesz);
         if (img->interp == NULL)
             return -ENOMEM;
-        if (kernel_read(img->file, img->interp, ph->p_filesz, (loff_t)ph->p_offset) != (ssize_t)ph->p_filesz)
+        if (kernel_read(img->file, img->interp, ph->p_filesz, (loff_t)ph->p_offset) !=
+            (ssize_t)ph->p_filesz)
             return -EIO;
         return img->interp[ph->p_filesz - 1] == '\0' ? 0 : -ENOEXEC;
     }
@@ -143,11 +146,12 @@ void elf_free(struct elf_image *img)
     img->interp = NULL;
 }
 
-/* ---- mapping ------------------------------------------------------------------------------------------------------- */
+/* ---- mapping --------------------------------------------------------------------------------- */
 
 static unsigned long segment_prot(const Elf64_Phdr *ph)
 {
-    return ((ph->p_flags & PF_R) != 0 ? PROT_READ : 0UL) | ((ph->p_flags & PF_W) != 0 ? PROT_WRITE : 0UL) |
+    return ((ph->p_flags & PF_R) != 0 ? PROT_READ : 0UL) |
+           ((ph->p_flags & PF_W) != 0 ? PROT_WRITE : 0UL) |
            ((ph->p_flags & PF_X) != 0 ? PROT_EXEC : 0UL);
 }
 
@@ -180,7 +184,8 @@ static int map_segment(const struct elf_image *img, struct mm *mm, const Elf64_P
 int elf_map(struct elf_image *img, struct mm *mm, vaddr_t base)
 {
     img->bias = img->ehdr.e_type == ET_DYN ? base - img->low : 0;
-    if (img->low + img->bias > user_top() || img->high - img->low > user_top() - (img->low + img->bias))
+    if (img->low + img->bias > user_top() ||
+        img->high - img->low > user_top() - (img->low + img->bias))
         return -ENOMEM;
     if (img->ehdr.e_entry + img->bias >= user_top())
         return -EINVAL;
@@ -197,7 +202,8 @@ int elf_map(struct elf_image *img, struct mm *mm, vaddr_t base)
     return 0;
 }
 
-/* The rest of a segment's last file page shows the file's next bytes; the program must find zeros there. */
+/* The rest of a segment's last file page shows the file's next bytes; the program must find zeros
+ * there. */
 int elf_clear_tails(const struct elf_image *img)
 {
     for (unsigned int i = 0; i < img->ehdr.e_phnum; i++) {
@@ -207,7 +213,8 @@ int elf_clear_tails(const struct elf_image *img)
 
         if (ph->p_type != PT_LOAD || n == 0 || ph->p_filesz == 0)
             continue;
-        /* A segment that the program cannot write keeps what it has: nobody relies on a read-only bss. */
+        /* A segment that the program cannot write keeps what it has: nobody relies on a read-only
+         * bss. */
         if (clear_user((void __user *)end, n) != 0 && (ph->p_flags & PF_W) != 0)
             return -EFAULT;
     }
@@ -236,7 +243,7 @@ void elf_set_layout(const struct elf_image *img, struct mm *mm)
     mm->start_brk = mm->brk = img->high + img->bias + exec_random(MIB(32), 2);
 }
 
-/* ---- what to tell a user whose file does not run ------------------------------------------------------------------- */
+/* ---- what to tell a user whose file does not run --------------------------------------------- */
 
 static u16 get16(const Elf64_Ehdr *h, u16 v)
 {
@@ -252,9 +259,9 @@ static const char *machine_name(u16 machine)
         u16 machine;
         const char *name;
     } known[] = {
-        { EM_386, "x86 (32-bit)" },      { EM_X86_64, "x86-64" },   { EM_PPC, "PowerPC (32-bit)" },
-        { EM_PPC64, "PowerPC 64-bit" },  { EM_ARM, "ARM (32-bit)" }, { EM_AARCH64, "ARM 64-bit" },
-        { EM_RISCV, "RISC-V" },          { EM_S390, "IBM Z" },      { EM_MIPS, "MIPS" },
+        { EM_386, "x86 (32-bit)" },     { EM_X86_64, "x86-64" },    { EM_PPC, "PowerPC (32-bit)" },
+        { EM_PPC64, "PowerPC 64-bit" }, { EM_ARM, "ARM (32-bit)" }, { EM_AARCH64, "ARM 64-bit" },
+        { EM_RISCV, "RISC-V" },         { EM_S390, "IBM Z" },       { EM_MIPS, "MIPS" },
         { EM_SPARCV9, "SPARC V9" },
     };
 
@@ -278,8 +285,10 @@ void elf_explain(struct file *file, const char *path)
         return;
     }
     if (!arch_elf_machine_ok(h.e_machine, h.e_ident[EI_CLASS], h.e_ident[EI_DATA])) {
-        pr_err("%s is an ELF for %s (%s-bit, %s-endian), this kernel needs %s: rebuild it or give another INITRD\n", path,
-               machine_name(get16(&h, h.e_machine)), h.e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
+        pr_err("%s is an ELF for %s (%s-bit, %s-endian), this kernel needs %s: rebuild it or give "
+               "another INITRD\n",
+               path, machine_name(get16(&h, h.e_machine)),
+               h.e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
                h.e_ident[EI_DATA] == ELFDATA2MSB ? "big" : "little", arch_elf_wanted());
         return;
     }

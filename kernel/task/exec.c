@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exec.c: execve and execveat: another program in the same process. Knows which steps may fail; the formats are in
- * elf.c, the arguments in exec_args.c, the stack in exec_stack.c. Source: execve(2), execveat(2), POSIX exec.
+ * exec.c: execve and execveat: another program in the same process. Knows which steps may fail; the
+ * formats are in elf.c, the arguments in exec_args.c, the stack in exec_stack.c. Source: execve(2),
+ * execveat(2), POSIX exec.
  *
- * Two halves. exec_prepare reads and checks everything and builds the whole new address space beside the old one; any
- * error leaves the caller as it was, but for its descriptor table, which may have become its own. exec_commit starts
- * with the end of the other threads and may not fail any more: what still goes wrong kills the process.
+ * Two halves. exec_prepare reads and checks everything and builds the whole new address space
+ * beside the old one; any error leaves the caller as it was, but for its descriptor table, which
+ * may have become its own. exec_commit starts with the end of the other threads and may not fail
+ * any more: what still goes wrong kills the process.
  *
  * Locks: TASKLIST and SIGHAND, one after the other.
- * Invariants: I1 behind de_thread current is the only thread, and the leader; I2 before exec_commit nobody but current
- * has seen e->mm.
+ * Invariants: I1 behind de_thread current is the only thread, and the leader; I2 before exec_commit
+ * nobody but current has seen e->mm.
  * Read next: elf.c, exec_stack.c.
  */
 #include "exec.h"
@@ -29,7 +31,7 @@
 
 #define MAX_INTERPRETERS 5 /* scripts that name scripts */
 
-/* ---- finding the program ------------------------------------------------------------------------------------------- */
+/* ---- finding the program --------------------------------------------------------------------- */
 
 static int read_head(struct exec *e)
 {
@@ -107,7 +109,7 @@ static int resolve_scripts(struct exec *e)
     }
 }
 
-/* ---- the new address space ----------------------------------------------------------------------------------------- */
+/* ---- the new address space ------------------------------------------------------------------- */
 
 static int open_interp(struct exec *e)
 {
@@ -128,7 +130,8 @@ static int open_interp(struct exec *e)
     return err == -ENOEXEC ? -ELIBBAD : err;
 }
 
-/* Position-independent programs lie two thirds up, far below the stack and the mappings, with room for their brk. */
+/* Position-independent programs lie two thirds up, far below the stack and the mappings, with room
+ * for their brk. */
 static vaddr_t program_base(const struct exec *e)
 {
     return ALIGN_DOWN(USER_WINDOW_TOP / 3 * 2 + exec_random(USER_WINDOW_TOP >> 7, 1), e->elf.align);
@@ -183,7 +186,8 @@ static void choose_ids(struct exec *e)
 
     e->euid = p->euid;
     e->egid = p->egid;
-    if ((current->flags & TF_NO_NEW_PRIVS) == 0 && (inode->sb == NULL || (inode->sb->flags & MS_NOSUID) == 0)) {
+    if ((current->flags & TF_NO_NEW_PRIVS) == 0 &&
+        (inode->sb == NULL || (inode->sb->flags & MS_NOSUID) == 0)) {
         if ((inode->mode & S_ISUID) != 0)
             e->euid = inode->uid;
         if ((inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
@@ -246,9 +250,10 @@ static void exec_free(struct exec *e)
         file_put(e->file);
 }
 
-/* ---- the other threads --------------------------------------------------------------------------------------------- */
+/* ---- the other threads ----------------------------------------------------------------------- */
 
-/* TASKLIST held. The leader is dead but for its name, which becomes current's; its struct is given back by the caller. */
+/* TASKLIST held. The leader is dead but for its name, which becomes current's; its struct is given
+ * back by the caller. */
 static struct task *take_over_leader(struct process *p)
 {
     struct task *old = p->leader, *me = current;
@@ -266,7 +271,8 @@ static struct task *take_over_leader(struct process *p)
     return old;
 }
 
-/* Tells the others to die and waits until they have. 0, or -EAGAIN when somebody else does the same or we die too. */
+/* Tells the others to die and waits until they have. 0, or -EAGAIN when somebody else does the same
+ * or we die too. */
 static int de_thread(void)
 {
     struct process *p = current->proc;
@@ -327,7 +333,7 @@ static int unshare_sighand(struct process *p)
     return 0;
 }
 
-/* ---- becoming the other program ------------------------------------------------------------------------------------ */
+/* ---- becoming the other program -------------------------------------------------------------- */
 
 static const char *base_name(const char *path)
 {
@@ -376,7 +382,8 @@ static void switch_mm_to(struct exec *e)
 
     if (old != NULL) {
         task_release_mm(current);
-        p->max_rss_pages = max(p->max_rss_pages, max((u64)mm_rss(old), READ_ONCE(old->hiwater_rss)));
+        p->max_rss_pages =
+            max(p->max_rss_pages, max((u64)mm_rss(old), READ_ONCE(old->hiwater_rss)));
     }
     new->dumpable = !e->secure;
     e->mm = NULL;
@@ -399,7 +406,8 @@ static int exec_commit(struct exec *e)
     commit_task(e);
     files_close_on_exec(current->files);
     arch_flush_thread();
-    if (elf_clear_tails(&e->elf) != 0 || (e->interp_file != NULL && elf_clear_tails(&e->interp) != 0))
+    if (elf_clear_tails(&e->elf) != 0 ||
+        (e->interp_file != NULL && elf_clear_tails(&e->interp) != 0))
         return -EFAULT;
     if (exec_stack_write(e) != 0)
         return -EFAULT;
@@ -437,9 +445,10 @@ int do_execve(const struct exec_request *rq)
     return err;
 }
 
-/* ---- system calls -------------------------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
-/* What the program is called when its path alone does not say it: fexecve and directories given as descriptors. */
+/* What the program is called when its path alone does not say it: fexecve and directories given as
+ * descriptors. */
 static const char *name_by_fd(char *buf, size_t n, int dirfd, const char *path)
 {
     if (dirfd == AT_FDCWD || path[0] == '/')
@@ -448,7 +457,8 @@ static const char *name_by_fd(char *buf, size_t n, int dirfd, const char *path)
     return buf;
 }
 
-static long exec_user(int dirfd, const char __user *upath, const struct exec_strings *strings, int at_flags)
+static long exec_user(int dirfd, const char __user *upath, const struct exec_strings *strings,
+                      int at_flags)
 {
     char *path = kmalloc(2 * PATH_MAX + 32), *name = path + PATH_MAX;
     struct exec_request rq = { dirfd, at_flags, path, NULL, *strings };
@@ -475,8 +485,8 @@ SYSCALL3(execve, const char __user *, path, const void __user *, argv, const voi
     return exec_user(AT_FDCWD, path, &(struct exec_strings){ false, argv, envp }, 0);
 }
 
-SYSCALL5(execveat, int, dirfd, const char __user *, path, const void __user *, argv, const void __user *, envp, int,
-         flags)
+SYSCALL5(execveat, int, dirfd, const char __user *, path, const void __user *, argv,
+         const void __user *, envp, int, flags)
 {
     if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0)
         return -EINVAL;

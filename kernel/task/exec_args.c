@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exec_args.c: argv and envp on their way from the old program to the new one. Both are copied into one kernel buffer
- * before anything is destroyed, so that every error leaves the caller as it was. Source: execve(2), limits.
+ * exec_args.c: argv and envp on their way from the old program to the new one. Both are copied into
+ * one kernel buffer before anything is destroyed, so that every error leaves the caller as it was.
+ * Source: execve(2), limits.
  *
- * Limits: one string EXEC_MAX_STRING bytes; strings and pointers together a quarter of RLIMIT_STACK, at most 6 MiB, at
- * least 128 KiB.
+ * Limits: one string EXEC_MAX_STRING bytes; strings and pointers together a quarter of
+ * RLIMIT_STACK, at most 6 MiB, at least 128 KiB.
  *
- * Locks: none. Invariants: I1 buf[0, used) is argc + envc strings, each with its NUL; I2 used <= limit.
+ * Locks: none. Invariants: I1 buf[0, used) is argc + envc strings, each with its NUL; I2 used <=
+ * limit.
  * Read next: exec_stack.c.
  */
 #include "exec.h"
@@ -17,9 +19,9 @@
 #include <mm/vmalloc.h>
 #include <asm/errno.h>
 
-#define EXEC_MAX_STRING KIB(128)
-#define EXEC_MIN_ARGS   KIB(128)
-#define EXEC_MAX_ARGS   MIB(6)
+#define EXEC_MAX_STRING  KIB(128)
+#define EXEC_MIN_ARGS    KIB(128)
+#define EXEC_MAX_ARGS    MIB(6)
 #define EXEC_KMALLOC_MAX KIB(32)
 
 void *exec_buf_alloc(size_t n)
@@ -124,7 +126,8 @@ static const char *entry(const struct exec_strings *from, const void *array, int
     return IS_ERR((void *)p) ? ERR_PTR(-EFAULT) : (const char *)p;
 }
 
-static int collect(struct exec_args *a, const struct exec_strings *from, const void *array, int *count)
+static int collect(struct exec_args *a, const struct exec_strings *from, const void *array,
+                   int *count)
 {
     for (int i = 0;; i++) {
         const char *s = entry(from, array, i);
@@ -161,7 +164,8 @@ int exec_args_collect(struct exec_args *a, const struct exec_strings *from)
 
 int exec_args_for_script(struct exec_args *a, const char *interp, const char *arg, const char *path)
 {
-    size_t old = strlen(a->buf) + 1, n1 = strlen(interp) + 1, n2 = arg != NULL ? strlen(arg) + 1 : 0;
+    size_t old = strlen(a->buf) + 1, n1 = strlen(interp) + 1,
+           n2 = arg != NULL ? strlen(arg) + 1 : 0;
     size_t n3 = strlen(path) + 1, new = n1 + n2 + n3;
     int err = grow(a, new);
 

@@ -12,8 +12,8 @@
  *               argv[], NULL
  *   sp          argc                         16-byte aligned
  *
- * It is built in kernel memory while the old program still exists, and copied in one go when its address space is
- * current. Sources: System V ABI, AMD64 supplement 3.4.1; getauxval(3).
+ * It is built in kernel memory while the old program still exists, and copied in one go when its
+ * address space is current. Sources: System V ABI, AMD64 supplement 3.4.1; getauxval(3).
  *
  * Locks: none. Invariants: I1 [sp, stack_top) is inside the stack's area. Checked by tests/user/.
  * Read next: exec.c.
@@ -31,7 +31,7 @@
 #include <linux/auxvec.h>
 #include <linux/personality.h>
 
-#define STACK_RESERVE KIB(128) /* mapped below the arguments from the start */
+#define STACK_RESERVE  KIB(128) /* mapped below the arguments from the start */
 #define AUXV_MAX_WORDS ARRAY_SIZE(((struct mm *)NULL)->auxv)
 
 int sysctl_randomize_va_space = 2;
@@ -41,7 +41,8 @@ static void norandmaps(const char *value)
     (void)value;
     sysctl_randomize_va_space = 0;
 }
-KPARAM("norandmaps", norandmaps, "addresses of programs, stacks and mappings are the same in every run");
+KPARAM("norandmaps", norandmaps,
+       "addresses of programs, stacks and mappings are the same in every run");
 
 vaddr_t exec_random(vaddr_t range, int level)
 {
@@ -53,7 +54,7 @@ vaddr_t exec_random(vaddr_t range, int level)
     return ALIGN_DOWN(r % range, PAGE_SIZE);
 }
 
-/* ---- place --------------------------------------------------------------------------------------------------------- */
+/* ---- place ----------------------------------------------------------------------------------- */
 
 /* mmap's search starts below the largest stack that the limit allows. */
 static void set_mmap_base(struct mm *mm, vaddr_t stack_top)
@@ -83,7 +84,7 @@ int exec_stack_map(struct exec *e)
     return mm_map_anon_fixed(e->mm, e->stack_top - len, len, flags);
 }
 
-/* ---- contents ------------------------------------------------------------------------------------------------------ */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 struct builder {
     char *image;      /* holds [base, stack_top) */
@@ -201,7 +202,8 @@ int exec_stack_build(struct exec *e)
     random = push(&b, seed, sizeof(seed));
     fill_auxv(e, random, platform, execfn);
 
-    b.at = ALIGN_DOWN(b.at, 16) - (1 + (size_t)a->argc + 1 + (size_t)a->envc + 1 + e->mm->auxv_words) * sizeof(u64);
+    b.at = ALIGN_DOWN(b.at, 16) -
+           (1 + (size_t)a->argc + 1 + (size_t)a->envc + 1 + e->mm->auxv_words) * sizeof(u64);
     e->sp = at = ALIGN_DOWN(b.at, 16);
     push_words(&b, &at, &argc, 1);
     push_pointers(&b, &at, e->mm->arg_start, a->argc);
@@ -215,5 +217,6 @@ int exec_stack_write(const struct exec *e)
 {
     size_t unused = e->stack_len - (e->stack_top - e->sp);
 
-    return copy_to_user((void __user *)e->sp, (const char *)e->stack_image + unused, e->stack_len - unused);
+    return copy_to_user((void __user *)e->sp, (const char *)e->stack_image + unused,
+                        e->stack_len - unused);
 }

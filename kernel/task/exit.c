@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exit.c: the end of threads and processes, and what becomes of their children. Does not wait for them (wait.c).
+ * exit.c: the end of threads and processes, and what becomes of their children. Does not wait for
+ * them (wait.c).
  *
- * A thread that ends gives up, in this order: taking signals, its memory, its files, its place among the relatives
- * (exit_notify), the CPU. A thread that is not its process's leader is unlinked by itself; the leader stays as the
- * zombie that wait4 asks for, and the process becomes a zombie when the last thread has passed exit_notify.
+ * A thread that ends gives up, in this order: taking signals, its memory, its files, its place
+ * among the relatives (exit_notify), the CPU. A thread that is not its process's leader is unlinked
+ * by itself; the leader stays as the zombie that wait4 asks for, and the process becomes a zombie
+ * when the last thread has passed exit_notify.
  *
- *   running --do_exit--> exiting --exit_notify--> [not leader] unlinked --last switch--> freed
- *                                                 [leader] zombie --wait4, or nobody waits--> unlinked --> freed
+ *   running --do_exit--> exiting --exit_notify--> (not leader) unlinked --last switch--> freed
+ *                                                 (leader) zombie --wait4--> unlinked --> freed
  *
  * Locks: TASKLIST and, inside it, SIGHAND.
- * Invariants: I1 every process but init has a parent that is not a zombie; I2 nr_running == 0 <=> zombie; I3 a zombie
- * process holds no memory, files or timers. Checked by task_check.
+ * Invariants: I1 every process but init has a parent that is not a zombie; I2 nr_running == 0 <=>
+ * zombie; I3 a zombie process holds no memory, files or timers. Checked by task_check.
  * Read next: wait.c.
  */
 #include "internal.h"
@@ -24,7 +26,7 @@
 #include <kernel/vfs.h>
 #include <mm/mm.h>
 
-/* ---- memory, files ------------------------------------------------------------------------------------------------- */
+/* ---- memory, files --------------------------------------------------------------------------- */
 
 /* Only while others may look: the word lies in memory that dies with its last user anyway. */
 static void clear_child_tid(struct task *t)
@@ -67,7 +69,8 @@ static void exit_mm(struct task *t)
     if (t->mm == NULL)
         return;
     task_release_mm(t);
-    p->max_rss_pages = max(p->max_rss_pages, max((u64)mm_rss(t->mm), READ_ONCE(t->mm->hiwater_rss)));
+    p->max_rss_pages =
+        max(p->max_rss_pages, max((u64)mm_rss(t->mm), READ_ONCE(t->mm->hiwater_rss)));
     mm_set_current(NULL);
 }
 
@@ -111,7 +114,7 @@ static void exit_process(struct task *t)
         file_put(exe);
 }
 
-/* ---- children ------------------------------------------------------------------------------------------------------ */
+/* ---- children -------------------------------------------------------------------------------- */
 
 /* Who takes the children of @p: the nearest living ancestor that asked for it (prctl), or init. */
 static struct process *new_parent_for_children(struct process *p)
@@ -177,7 +180,7 @@ void process_unlink_zombie(struct process *p)
     task_unlink(p->leader);
 }
 
-/* ---- exit_notify --------------------------------------------------------------------------------------------------- */
+/* ---- exit_notify ----------------------------------------------------------------------------- */
 
 static void become_zombie(struct process *p, struct list_head *dead)
 {
@@ -229,7 +232,7 @@ static void exit_kthread(struct task *t)
     task_put(t);
 }
 
-/* ---- the calls ----------------------------------------------------------------------------------------------------- */
+/* ---- the calls ------------------------------------------------------------------------------- */
 
 __noreturn void do_exit(int status)
 {

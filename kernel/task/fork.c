@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork.c: new threads and processes: fork, vfork, clone, clone3, unshare. Does not copy memory (mm_fork) or registers
- * (arch_copy_thread). Source: fork(2), clone(2).
+ * fork.c: new threads and processes: fork, vfork, clone, clone3, unshare. Does not copy memory
+ * (mm_fork) or registers (arch_copy_thread). Source: fork(2), clone(2).
  *
- * The child is built in private: all that can fail happens before it is linked, under TASKLIST and SIGHAND, in one
- * step that cannot fail except for a signal or a limit. A signal to the parent's group that comes before that step
- * makes the call start again; one that comes after it finds the child in the group.
+ * The child is built in private: all that can fail happens before it is linked, under TASKLIST and
+ * SIGHAND, in one step that cannot fail except for a signal or a limit. A signal to the parent's
+ * group that comes before that step makes the call start again; one that comes after it finds the
+ * child in the group.
  *
  * Locks: TASKLIST, SIGHAND (linking); task->lock (a vfork parent's stack variable).
- * Invariants: I1 an error leaves nothing behind; I2 a linked child was given everything that exit gives back.
- * Checked by tests/kernel/task/fork_ktest.c and the leak check of user tests under fail_nth.
+ * Invariants: I1 an error leaves nothing behind; I2 a linked child was given everything that exit
+ * gives back. Checked by the leak check of user tests under
+ * fail_nth.
  * Read next: exit.c.
  */
 #include "internal.h"
@@ -22,8 +24,9 @@
 #include <asm/errno.h>
 #include <linux/sched.h>
 
-#define CLONE_NAMESPACES                                                                          \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define CLONE_NAMESPACES                                                                           \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+     CLONE_NEWNET)
 #define CLONE_TIME_NAMESPACE 0x80ULL /* lies in the exit signal's bits of the old call */
 
 struct clone_request {
@@ -34,7 +37,7 @@ struct clone_request {
     u32 __user *parent_tid, *child_tid, *pidfd;
 };
 
-/* ---- checks -------------------------------------------------------------------------------------------------------- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static int check_flags(const struct clone_request *rq)
 {
@@ -61,12 +64,13 @@ static int check_limits(void)
 {
     const struct process *p = current->proc;
 
-    if ((u64)atomic_read(&p->user->nr_procs) >= task_rlimit(RLIMIT_NPROC) && p->user != &root_user && !has_capability())
+    if ((u64)atomic_read(&p->user->nr_procs) >= task_rlimit(RLIMIT_NPROC) &&
+        p->user != &root_user && !has_capability())
         return -EAGAIN;
     return READ_ONCE(nr_tasks) >= sysctl_threads_max ? -EAGAIN : 0;
 }
 
-/* ---- copying ------------------------------------------------------------------------------------------------------- */
+/* ---- copying --------------------------------------------------------------------------------- */
 
 static struct sighand *copy_sighand(struct process *parent, u64 flags)
 {
@@ -187,7 +191,8 @@ static void copy_thread_fields(struct task *t, const struct clone_request *rq)
     }
     if ((rq->flags & CLONE_CHILD_SETTID) != 0) {
         t->set_child_tid = (pid_t *)rq->child_tid;
-        t->sigpending_flag = true; /* exit_to_user_work stores it: only the child can reach its memory */
+        t->sigpending_flag =
+            true; /* exit_to_user_work stores it: only the child can reach its memory */
     }
     if ((rq->flags & CLONE_CHILD_CLEARTID) != 0)
         t->clear_child_tid = (pid_t *)rq->child_tid;
@@ -244,7 +249,7 @@ static struct task *build_child(const struct clone_request *rq)
     return t;
 }
 
-/* ---- linking ------------------------------------------------------------------------------------------------------- */
+/* ---- linking --------------------------------------------------------------------------------- */
 
 /* TASKLIST held. */
 static void adopt(struct process *p, const struct clone_request *rq)
@@ -288,9 +293,10 @@ static int link_child(struct task *t, const struct clone_request *rq)
     return tid;
 }
 
-/* ---- vfork --------------------------------------------------------------------------------------------------------- */
+/* ---- vfork ----------------------------------------------------------------------------------- */
 
-/* The child takes t->lock to complete us, so whoever has cleared vfork_done under it is done with our stack. */
+/* The child takes t->lock to complete us, so whoever has cleared vfork_done under it is done with
+ * our stack. */
 static void wait_for_vfork(struct task *t, struct completion_like *c)
 {
     (void)wait_event_killable(&c->wq, READ_ONCE(c->done));
@@ -342,7 +348,7 @@ static long do_clone(const struct clone_request *rq)
     return tid;
 }
 
-/* ---- system calls -------------------------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 SYSCALL0(fork)
 {
@@ -358,8 +364,8 @@ SYSCALL0(vfork)
     return do_clone(&rq);
 }
 
-SYSCALL5(clone, unsigned long, flags, unsigned long, stack, u32 __user *, parent_tid, unsigned long, fourth,
-         unsigned long, fifth)
+SYSCALL5(clone, unsigned long, flags, unsigned long, stack, u32 __user *, parent_tid, unsigned long,
+         fourth, unsigned long, fifth)
 {
     struct clone_request rq = {
         .flags = (u32)flags & ~(u64)CSIGNAL,
@@ -400,11 +406,13 @@ static int check_clone_args(const struct clone_args *a)
 {
     const u64 known = 0xffffff00ULL | CLONE_CLEAR_SIGHAND;
 
-    if ((a->flags & ~(known | CLONE_INTO_CGROUP | CLONE_TIME_NAMESPACE)) != 0 || (a->flags & CLONE_DETACHED) != 0)
+    if ((a->flags & ~(known | CLONE_INTO_CGROUP | CLONE_TIME_NAMESPACE)) != 0 ||
+        (a->flags & CLONE_DETACHED) != 0)
         return -EINVAL;
     if ((a->flags & (CLONE_INTO_CGROUP | CLONE_TIME_NAMESPACE)) != 0)
         return has_capability() ? -EINVAL : -EPERM;
-    if (a->exit_signal > NSIGNALS || ((a->flags & (CLONE_THREAD | CLONE_PARENT)) != 0 && a->exit_signal != 0))
+    if (a->exit_signal > NSIGNALS ||
+        ((a->flags & (CLONE_THREAD | CLONE_PARENT)) != 0 && a->exit_signal != 0))
         return -EINVAL;
     if (a->set_tid_size > 32 || (a->set_tid != 0) != (a->set_tid_size != 0))
         return -EINVAL;
@@ -454,8 +462,9 @@ SYSCALL1(unshare, unsigned long, flags)
 {
     int err = 0;
 
-    if ((flags & ~(unsigned long)(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM |
-                                  CLONE_NAMESPACES | CLONE_TIME_NAMESPACE)) != 0)
+    if ((flags &
+         ~(unsigned long)(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND |
+                          CLONE_VM | CLONE_NAMESPACES | CLONE_TIME_NAMESPACE)) != 0)
         return -EINVAL;
     if ((flags & (CLONE_NAMESPACES | CLONE_TIME_NAMESPACE)) != 0)
         return has_capability() ? -EINVAL : -EPERM;

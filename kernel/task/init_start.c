@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * init_start.c: the first program. Process 1 is made by hand, for there is no user process to copy; its thread starts in
- * the kernel, opens the console, execs, and goes to user mode.
+ * init_start.c: the first program. Process 1 is made by hand, for there is no user process to copy;
+ * its thread starts in the kernel, opens the console, execs, and goes to user mode.
  *
- * Locks: TASKLIST, SIGHAND (linking). Invariants: I1 process 1 exists from here on until the machine ends.
+ * Locks: TASKLIST, SIGHAND (linking). Invariants: I1 process 1 exists from here on until the
+ * machine ends.
  * Read next: exec.c.
  */
 #include "exec.h"
@@ -24,7 +25,9 @@ static void set_init(const char *value)
 {
     init_path = value;
 }
-KPARAM("init", set_init, "the first program; default: the first that there is of /init /sbin/init /etc/init /bin/init /bin/sh");
+KPARAM("init", set_init,
+       "the first program; default: the first that there is of /init /sbin/init /etc/init "
+       "/bin/init /bin/sh");
 
 static void set_rdinit(const char *value)
 {
@@ -47,14 +50,17 @@ static void set_debug(const char *value)
     if (strstr(value, "syscall") != NULL)
         syscall_log_unknown();
 }
-KPARAM("debug", set_debug, "signal: logs each death by a signal; syscall: logs calls that do not exist, once each");
+KPARAM("debug", set_debug,
+       "signal: logs each death by a signal; syscall: logs calls that do not exist, once each");
 
 static void open_console(void)
 {
     struct file *f = file_open("/dev/console", O_RDWR, 0);
 
     if (IS_ERR(f)) {
-        pr_warn("init: /dev/console does not open (error %ld): the first program starts without standard streams\n", PTR_ERR(f));
+        pr_warn("init: /dev/console does not open (error %ld): the first program starts without "
+                "standard streams\n",
+                PTR_ERR(f));
         return;
     }
     for (int i = 0; i < 3; i++)
@@ -94,7 +100,8 @@ static int try_init(const char *path)
 
 static int init_main(void *unused)
 {
-    static const char *const defaults[] = { "/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh" };
+    static const char *const defaults[] = { "/init", "/sbin/init", "/etc/init", "/bin/init",
+                                            "/bin/sh" };
     int err;
 
     (void)unused;
@@ -114,7 +121,8 @@ static int init_main(void *unused)
         if (err != -ENOENT)
             panic("%s exists but cannot be started (error %d)", defaults[i], err);
     }
-    panic("no first program: the initramfs has none of /init /sbin/init /etc/init /bin/init /bin/sh. Give one with INITRD=file, or init=PATH");
+    panic("no first program: the initramfs has none of /init /sbin/init /etc/init /bin/init "
+          "/bin/sh. Give one with INITRD=file, or init=PATH");
 }
 
 /* The credentials, limits and handlers that everything else inherits. */

@@ -5,8 +5,8 @@
 #include <kernel/cred.h>
 #include <kernel/task.h>
 
-#define PID_MAX 32768
-#define USER_HZ 100 /* what times(2), AT_CLKTCK and si_utime count in */
+#define PID_MAX  32768
+#define USER_HZ  100 /* what times(2), AT_CLKTCK and si_utime count in */
 #define NICE_MIN (-20)
 
 /* ---- pid.c; TASKLIST held ---- */
@@ -21,9 +21,9 @@ void pgrp_join(struct process *p, pid_t pgid, pid_t sid);
 void pgrp_leave(struct process *p);
 struct list_head *pgrp_bucket(pid_t pgid);
 struct list_head *session_bucket(pid_t sid);
-#define for_each_pgrp_member(p, id)                                                               \
-    for (struct process *p = list_first_entry(pgrp_bucket(id), struct process, pgrp_link);        \
-         &p->pgrp_link != pgrp_bucket(id); p = list_next_entry(p, pgrp_link))                     \
+#define for_each_pgrp_member(p, id)                                                                \
+    for (struct process *p = list_first_entry(pgrp_bucket(id), struct process, pgrp_link);         \
+         &p->pgrp_link != pgrp_bucket(id); p = list_next_entry(p, pgrp_link))                      \
         if (p->pgid == (id))
 
 static inline void process_set_parent(struct process *p, struct process *parent)
@@ -33,7 +33,8 @@ static inline void process_set_parent(struct process *p, struct process *parent)
 }
 
 /* ---- pgrp.c ---- */
-/* Has the group no member whose parent is outside it but in its session? @leaving does not count. TASKLIST held. */
+/* Has the group no member whose parent is outside it but in its session? @leaving does not count.
+ * TASKLIST held. */
 bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *leaving);
 /* @p is about to leave: SIGHUP and SIGCONT to stopped groups that it orphans. TASKLIST held. */
 void pgrp_orphaned_by_exit(struct process *p);
@@ -44,16 +45,20 @@ void pgrp_orphaned_by_parent(struct process *p, const struct process *old_parent
 struct process *process_alloc(void);
 /* A thread of @p, whose reference to @p it takes over; NULL when out of memory. */
 struct task *task_new(struct process *p);
-/* Becomes visible: on the lists and in the hash, one more reference. TASKLIST held, and SIGHAND for the thread list. */
+/* Becomes visible: on the lists and in the hash, one more reference. TASKLIST held, and SIGHAND for
+ * the thread list. */
 void task_link(struct task *t, struct process *p);
-/* Off all lists; adds its times to its process's. TASKLIST held. The caller then gives the hash's reference back. */
+/* Off all lists; adds its times to its process's. TASKLIST held. The caller then gives the hash's
+ * reference back. */
 void task_unlink(struct task *t);
 extern struct process *init_process;
 
 /* ---- exit.c ---- */
-/* vfork's parent runs on, the kernel forgets the thread's user pointers: exec and exit, before the old mm goes. */
+/* vfork's parent runs on, the kernel forgets the thread's user pointers: exec and exit, before the
+ * old mm goes. */
 void task_release_mm(struct task *t);
-/* A zombie process ends for good: TASKLIST held. The caller then gives the leader's hash reference back. */
+/* A zombie process ends for good: TASKLIST held. The caller then gives the leader's hash reference
+ * back. */
 void process_unlink_zombie(struct process *p);
 
 /* Its status in wait4's format. */
@@ -70,7 +75,6 @@ void process_rusage(struct process *p, int who, struct rusage *ru);
 
 /* ---- rlimit.c ---- */
 void rlimit_init(struct process *p); /* what a machine starts with */
-
 
 /* ---- kernel/signal ---- */
 /* si_code and sender as kill() and friends give them. */

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pgrp.c: process groups and sessions, for job control. Source: POSIX.1-2017 chapter 11.1, setpgid(2), setsid(2),
- * credentials(7). Does not know terminals: the tty compares its session and foreground group with these ids.
+ * pgrp.c: process groups and sessions, for job control. Source: POSIX.1-2017 chapter 11.1,
+ * setpgid(2), setsid(2), credentials(7). Does not know terminals: the tty compares its session and
+ * foreground group with these ids.
  *
  * Locks: TASKLIST.
- * Invariants: I1 all members of a group are in one session; I2 a session leader leads its group. Checked by task_check's
- * callers in tests/kernel/task/pgrp_ktest.c.
+ * Invariants: I1 all members of a group are in one session; I2 a session leader leads its group.
+ * Checked by tests/kernel/task/task_ktest.c and tests/user/.
  * Read next: the tty's job control.
  */
 #include "internal.h"
 #include <kernel/syscall.h>
 #include <asm/errno.h>
 
-/* ---- orphans ------------------------------------------------------------------------------------------------------- */
+/* ---- orphans --------------------------------------------------------------------------------- */
 
 /* Somebody who could continue the group's jobs: a parent in another group of the same session. */
 static bool is_watched_by_parent(const struct process *p)
@@ -24,7 +25,8 @@ static bool is_watched_by_parent(const struct process *p)
 
 bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *leaving)
 {
-    for_each_pgrp_member(p, pgid) {
+    for_each_pgrp_member(p, pgid)
+    {
         if (p == leaving || p->zombie)
             continue;
         if (is_watched_by_parent(p))
@@ -44,18 +46,18 @@ bool pgrp_is_orphaned(pid_t pgid)
 
 static bool has_stopped_member(pid_t pgid)
 {
-    for_each_pgrp_member(p, pgid)
-        if (READ_ONCE(p->group_stop))
-            return true;
+    for_each_pgrp_member(p, pgid) if (READ_ONCE(p->group_stop)) return true;
     return false;
 }
 
-/* A stopped group that became orphaned could never run again: it is told and continued (POSIX, _exit). */
+/* A stopped group that became orphaned could never run again: it is told and continued (POSIX,
+ * _exit). */
 static void release_if_orphaned(pid_t pgid, const struct process *leaving)
 {
     if (!has_stopped_member(pgid) || !pgrp_is_orphaned_locked(pgid, leaving))
         return;
-    for_each_pgrp_member(p, pgid) {
+    for_each_pgrp_member(p, pgid)
+    {
         (void)signal_send_process(p, SIGHUP, NULL);
         (void)signal_send_process(p, SIGCONT, NULL);
     }
@@ -73,13 +75,11 @@ void pgrp_orphaned_by_parent(struct process *p, const struct process *old_parent
         release_if_orphaned(p->pgid, NULL);
 }
 
-/* ---- system calls -------------------------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 static bool group_exists_in_session(pid_t pgid, pid_t sid)
 {
-    for_each_pgrp_member(p, pgid)
-        if (p->sid == sid)
-            return true;
+    for_each_pgrp_member(p, pgid) if (p->sid == sid) return true;
     return false;
 }
 
@@ -166,8 +166,7 @@ SYSCALL0(setsid)
     unsigned long sflags;
     bool taken = me->sid == me->tgid;
 
-    for_each_pgrp_member(p, me->tgid)
-        taken = true;
+    for_each_pgrp_member(p, me->tgid) taken = true;
     if (!taken) {
         pgrp_leave(me);
         pgrp_join(me, me->tgid, me->tgid);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pid.c: ids of threads, process groups and sessions: three hashes and the search for a free number.
- * Does not decide who may change a group (pgrp.c).
+ * pid.c: ids of threads, process groups and sessions: three hashes and the search for a free
+ * number. Does not decide who may change a group (pgrp.c).
  *
- * One number space: a number is taken while a thread has it, or while a process group or a session is named after it,
- * even when the process that named it is long gone (POSIX.1-2017, 3.296). Numbers are given out in rising order and
- * start again at the lowest ordinary one, so that one that became free is not used again for a long time.
+ * One number space: a number is taken while a thread has it, or while a process group or a session
+ * is named after it, even when the process that named it is long gone (POSIX.1-2017, 3.296).
+ * Numbers are given out in rising order and start again at the lowest ordinary one, so that one
+ * that became free is not used again for a long time.
  *
  * Locks: TASKLIST for all of it.
- * Invariants: I1 a task is in the hash exactly while it is in all_tasks; I2 a process is in the buckets of its pgid and
- * sid exactly from fork until it is reaped. Checked by task_check.
+ * Invariants: I1 a task is in the hash exactly while it is in all_tasks; I2 a process is in the
+ * buckets of its pgid and sid exactly from fork until it is reaped. Checked by task_check.
  * Read next: pgrp.c.
  */
 #include "internal.h"

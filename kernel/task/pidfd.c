@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pidfd.c: a process as a file descriptor: it cannot be mistaken for a later process with the same number. Readable
- * (poll) when the process has ended. Source: pidfd_open(2), pidfd_send_signal(2).
+ * pidfd.c: a process as a file descriptor: it cannot be mistaken for a later process with the same
+ * number. Readable (poll) when the process has ended. Source: pidfd_open(2), pidfd_send_signal(2).
  *
- * Locks: TASKLIST to find the process. Invariants: I1 an open pidfd holds one reference to its process.
+ * Locks: TASKLIST to find the process. Invariants: I1 an open pidfd holds one reference to its
+ * process.
  * Read next: wait.c (P_PIDFD).
  */
 #include "internal.h"
@@ -44,7 +45,8 @@ static const struct file_ops pidfd_ops = {
 
 static int install(struct process *p, unsigned int flags)
 {
-    struct file *f = file_alloc_anon("anon_inode:[pidfd]", &pidfd_ops, O_RDWR | (flags & PIDFD_NONBLOCK), p);
+    struct file *f =
+        file_alloc_anon("anon_inode:[pidfd]", &pidfd_ops, O_RDWR | (flags & PIDFD_NONBLOCK), p);
     int fd;
 
     if (IS_ERR(f))

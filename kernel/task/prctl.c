@@ -3,7 +3,8 @@
  * prctl.c: a process's and a thread's odd properties. Source: prctl(2), personality(2).
  *
  * Locks: none; each is one word, and its reader takes it once.
- * Invariants: none. Read next: nothing.
+ * Invariants: none.
+ * Read next: nothing.
  */
 #include "internal.h"
 #include <kernel/string.h>
@@ -82,63 +83,41 @@ static long keep_caps(unsigned long value)
 static long prctl_get(int option, unsigned long a2)
 {
     switch (option) {
-    case PR_GET_NAME:
-        return copy_to_user((void __user *)a2, current->comm, TASK_COMM_LEN);
-    case PR_GET_PDEATHSIG:
-        return put_user_u32((u32)current->pdeath_signal, (void __user *)a2);
-    case PR_GET_DUMPABLE:
-        return current->proc->dumpable;
+    case PR_GET_NAME: return copy_to_user((void __user *)a2, current->comm, TASK_COMM_LEN);
+    case PR_GET_PDEATHSIG: return put_user_u32((u32)current->pdeath_signal, (void __user *)a2);
+    case PR_GET_DUMPABLE: return current->proc->dumpable;
     case PR_GET_CHILD_SUBREAPER:
         return put_user_u32(current->proc->child_subreaper, (void __user *)a2);
-    case PR_GET_KEEPCAPS:
-        return current->proc->keep_caps;
-    case PR_GET_TIMING:
-        return PR_TIMING_STATISTICAL;
-    case PR_GET_SECCOMP:
-        return 0;
-    case PR_GET_TIMERSLACK:
-        return 50000; /* ns; timers here are as exact as the hardware */
+    case PR_GET_KEEPCAPS: return current->proc->keep_caps;
+    case PR_GET_TIMING: return PR_TIMING_STATISTICAL;
+    case PR_GET_SECCOMP: return 0;
+    case PR_GET_TIMERSLACK: return 50000; /* ns; timers here are as exact as the hardware */
     case PR_GET_TID_ADDRESS:
         return put_user_u64((u64)(unsigned long)current->clear_child_tid, (void __user *)a2);
-    case PR_CAPBSET_READ:
-        return bounding_set(a2, false);
-    default:
-        return -EINVAL;
+    case PR_CAPBSET_READ: return bounding_set(a2, false);
+    default: return -EINVAL;
     }
 }
 
-SYSCALL5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long, a4, unsigned long, a5)
+SYSCALL5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long, a4, unsigned long,
+         a5)
 {
     switch (option) {
-    case PR_SET_NAME:
-        return set_name((const char __user *)a2);
-    case PR_SET_PDEATHSIG:
-        return pdeath_signal(a2);
-    case PR_SET_DUMPABLE:
-        return set_dumpable(a2);
-    case PR_SET_CHILD_SUBREAPER:
-        current->proc->child_subreaper = a2 != 0;
-        return 0;
-    case PR_SET_NO_NEW_PRIVS:
-        return no_new_privs(a2, a3 | a4 | a5);
+    case PR_SET_NAME: return set_name((const char __user *)a2);
+    case PR_SET_PDEATHSIG: return pdeath_signal(a2);
+    case PR_SET_DUMPABLE: return set_dumpable(a2);
+    case PR_SET_CHILD_SUBREAPER: current->proc->child_subreaper = a2 != 0; return 0;
+    case PR_SET_NO_NEW_PRIVS: return no_new_privs(a2, a3 | a4 | a5);
     case PR_GET_NO_NEW_PRIVS:
         return (a2 | a3 | a4 | a5) != 0 ? -EINVAL : (current->flags & TF_NO_NEW_PRIVS) != 0;
-    case PR_SET_THP_DISABLE:
-        return thp_disable(true, a2, a3 | a4 | a5);
-    case PR_GET_THP_DISABLE:
-        return thp_disable(false, a2, a3 | a4 | a5);
-    case PR_SET_KEEPCAPS:
-        return keep_caps(a2);
-    case PR_SET_TIMING:
-        return a2 == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
-    case PR_SET_TIMERSLACK:
-        return 0;
-    case PR_CAPBSET_DROP:
-        return bounding_set(a2, true);
-    case PR_SET_MM:
-        return has_capability() ? -EINVAL : -EPERM;
-    default:
-        return prctl_get(option, a2);
+    case PR_SET_THP_DISABLE: return thp_disable(true, a2, a3 | a4 | a5);
+    case PR_GET_THP_DISABLE: return thp_disable(false, a2, a3 | a4 | a5);
+    case PR_SET_KEEPCAPS: return keep_caps(a2);
+    case PR_SET_TIMING: return a2 == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
+    case PR_SET_TIMERSLACK: return 0;
+    case PR_CAPBSET_DROP: return bounding_set(a2, true);
+    case PR_SET_MM: return has_capability() ? -EINVAL : -EPERM;
+    default: return prctl_get(option, a2);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rlimit.c: resource limits. The limits are enforced where the resource is given out. Source: getrlimit(2).
+ * rlimit.c: resource limits. The limits are enforced where the resource is given out. Source:
+ * getrlimit(2).
  *
  * Locks: SIGHAND for writing; readers take one word without it.
  * Invariants: I1 rlim_cur <= rlim_max.
@@ -36,14 +37,15 @@ void rlimit_init(struct process *p)
 
 #define NOFILE_CEILING 1048576 /* fs.nr_open */
 
-static int do_prlimit(struct process *p, unsigned int which, const struct rlimit *new, struct rlimit *old)
+static int do_prlimit(struct process *p, unsigned int which, const struct rlimit *new,
+                      struct rlimit *old)
 {
     unsigned long flags;
     int err = 0;
 
-    if (which >= RLIM_NLIMITS || (new != NULL && new->rlim_cur > new->rlim_max))
+    if (which >= RLIM_NLIMITS || (new != NULL &&new->rlim_cur > new->rlim_max))
         return -EINVAL;
-    if (new != NULL && which == RLIMIT_NOFILE && new->rlim_max > NOFILE_CEILING)
+    if (new != NULL && which == RLIMIT_NOFILE &&new->rlim_max > NOFILE_CEILING)
         return -EPERM;
     flags = sighand_lock(p);
     if (old != NULL)
@@ -64,11 +66,12 @@ static bool may_limit(const struct process *p)
     const struct process *me = current->proc;
 
     return p == me || has_capability() ||
-           (me->uid == p->uid && me->uid == p->euid && me->uid == p->suid && me->gid == p->gid && me->gid == p->egid &&
-            me->gid == p->sgid);
+           (me->uid == p->uid && me->uid == p->euid && me->uid == p->suid && me->gid == p->gid &&
+            me->gid == p->egid && me->gid == p->sgid);
 }
 
-SYSCALL4(prlimit64, pid_t, pid, unsigned int, which, const struct rlimit64 __user *, unew, struct rlimit64 __user *, uold)
+SYSCALL4(prlimit64, pid_t, pid, unsigned int, which, const struct rlimit64 __user *, unew,
+         struct rlimit64 __user *, uold)
 {
     struct rlimit64 buf;
     struct rlimit new, old;
@@ -85,7 +88,8 @@ SYSCALL4(prlimit64, pid_t, pid, unsigned int, which, const struct rlimit64 __use
         if (t == NULL)
             return -ESRCH;
     }
-    err = may_limit(t->proc) ? do_prlimit(t->proc, which, unew != NULL ? &new : NULL, &old) : -EPERM;
+    err =
+        may_limit(t->proc) ? do_prlimit(t->proc, which, unew != NULL ? &new : NULL, &old) : -EPERM;
     if (pid != 0)
         task_put(t);
     if (err == 0 && uold != NULL) {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * task.c: life of struct task and struct process, kernel threads, and the walk that checks them all.
- * Does not copy (fork.c) or end (exit.c) user processes.
+ * task.c: life of struct task and struct process, kernel threads, and the walk that checks them
+ * all. Does not copy (fork.c) or end (exit.c) user processes.
  *
- * References of a task: one while it can run (the scheduler gives it back after the last switch away), one while its id
- * is hashed, and one per holder. Each struct task holds one reference to its process. So a process lives until its
- * leader was reaped and the last holder of any of its threads let go.
+ * References of a task: one while it can run (the scheduler gives it back after the last switch
+ * away), one while its id is hashed, and one per holder. Each struct task holds one reference to
+ * its process. So a process lives until its leader was reaped and the last holder of any of its
+ * threads let go.
  *
  * Locks: TASKLIST for the lists, and SIGHAND for a process's list of threads.
- * Invariants: I1 t->proc->threads contains t exactly while t is in all_tasks; I2 nr_threads is that list's length, and
- * nr_tasks that of all_tasks; I3 leader->tid == tgid. Checked by task_check.
+ * Invariants: I1 t->proc->threads contains t exactly while t is in all_tasks; I2 nr_threads is that
+ * list's length, and nr_tasks that of all_tasks; I3 leader->tid == tgid. Checked by task_check.
  * Read next: pid.c, fork.c, exit.c.
  */
 #include "internal.h"
@@ -27,7 +28,8 @@
 static struct kmem_cache *task_cache __ro_after_init;
 static struct kmem_cache *process_cache __ro_after_init;
 
-static struct sighand kernel_sighand = { .refs = ATOMIC_INIT(1), .lock = SPINLOCK_INIT(LOCK_SIGHAND) };
+static struct sighand kernel_sighand = { .refs = ATOMIC_INIT(1),
+                                         .lock = SPINLOCK_INIT(LOCK_SIGHAND) };
 
 struct process kproc = {
     .refs = ATOMIC_INIT(1),
@@ -59,7 +61,7 @@ void task_init(void)
     rlimit_init(&kproc);
 }
 
-/* ---- tasks --------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 struct task *task_new(struct process *p)
 {
@@ -114,7 +116,8 @@ void task_put(struct task *t)
 {
     if (!atomic_dec_and_test(&t->refs))
         return;
-    /* Freeing a stack may sleep. The scheduler's last put cannot; wait4's, the frequent one, can. */
+    /* Freeing a stack may sleep. The scheduler's last put cannot; wait4's, the frequent one, can.
+     */
     if (arch_preempt_count() == 0 && irqs_enabled())
         task_free(t);
     else
@@ -190,7 +193,7 @@ struct mm *task_mm_get(struct task *t)
     return mm;
 }
 
-/* ---- processes ----------------------------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 struct process *process_alloc(void)
 {
@@ -220,7 +223,7 @@ void process_put(struct process *p)
     kmem_cache_free(process_cache, p);
 }
 
-/* ---- kernel threads ------------------------------------------------------------------------------------------------ */
+/* ---- kernel threads -------------------------------------------------------------------------- */
 
 static int kthread_main(void *arg)
 {
@@ -263,7 +266,7 @@ struct task *kernel_thread(int (*fn)(void *), void *arg, const char *name)
     return t;
 }
 
-/* ---- checks -------------------------------------------------------------------------------------------------------- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static int check_task(struct task *t)
 {

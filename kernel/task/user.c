@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * user.c: what each real user id has in use (struct user), for RLIMIT_NPROC and RLIMIT_SIGPENDING. Names of users are
- * /etc/passwd's business.
+ * user.c: what each real user id has in use (struct user), for RLIMIT_NPROC and RLIMIT_SIGPENDING.
+ * Names of users are /etc/passwd's business.
  *
- * Locks: users_lock (LEAF) for the list. Invariants: I1 one struct user per uid; I2 it is on the list while refs > 0.
+ * Locks: users_lock (LEAF) for the list. Invariants: I1 one struct user per uid; I2 it is on the
+ * list while refs > 0.
  * Read next: cred.c.
  */
 #include <kernel/cred.h>

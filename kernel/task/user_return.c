@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * user_return.c: what a thread still has to do before it is in user mode again: let others run, act on signals, and, when
- * it is new, store its own id. Called by arch's entry code on the slow way out only.
+ * user_return.c: what a thread still has to do before it is in user mode again: let others run, act
+ * on signals, and, when it is new, store its own id. Called by arch's entry code on the slow way
+ * out only.
  *
- * Locks: none held on entry or exit. Invariants: I1 on return neither flag was set a moment ago; arch looks again with
- * interrupts off.
+ * Locks: none held on entry or exit. Invariants: I1 on return neither flag was set a moment ago;
+ * arch looks again with interrupts off.
  * Read next: kernel/signal/deliver.c.
  */
 #include "internal.h"
 #include <kernel/uaccess.h>
 
-/* CLONE_CHILD_SETTID: only the child can reach its own copy of the memory. A bad pointer is ignored, as on Linux. */
+/* CLONE_CHILD_SETTID: only the child can reach its own copy of the memory. A bad pointer is
+ * ignored, as on Linux. */
 static void store_own_tid(void)
 {
     struct process *p = current->proc;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.c: wait4 and waitid, and what they and getrusage count. Source: wait4(2), waitid(2), POSIX.1-2017 wait().
+ * wait.c: wait4 and waitid, and what they and getrusage count. Source: wait4(2), waitid(2),
+ * POSIX.1-2017 wait().
  *
- * A child has something to tell when it is a zombie, has stopped, or has continued. Each is told once; WNOWAIT leaves
- * it. A sleeper queues on its process's child_wait before it scans, and every change wakes that queue after it.
+ * A child has something to tell when it is a zombie, has stopped, or has continued. Each is told
+ * once; WNOWAIT leaves it. A sleeper queues on its process's child_wait before it scans, and every
+ * change wakes that queue after it.
  *
  * Locks: TASKLIST while the children are scanned; the child's SIGHAND inside it for the stop flags.
- * Invariants: I1 only one waiter reaps a zombie: it is unlinked in the same critical section in which it was found.
+ * Invariants: I1 only one waiter reaps a zombie: it is unlinked in the same critical section in
+ * which it was found.
  * Read next: exit.c.
  */
 #include "internal.h"
@@ -18,19 +21,19 @@
 #include <linux/wait.h>
 
 struct wait_request {
-    int type;    /* P_ALL, P_PID, P_PGID */
+    int type; /* P_ALL, P_PID, P_PGID */
     pid_t id;
     int options; /* W* and __W* */
     /* What was found. */
     pid_t pid;
     uid_t uid;
-    int status;  /* wait4 format */
-    int code;    /* CLD_* */
+    int status; /* wait4 format */
+    int code;   /* CLD_* */
     struct rusage ru;
     struct task *reaped; /* leader to be given back */
 };
 
-/* ---- accounting ---------------------------------------------------------------------------------------------------- */
+/* ---- accounting ------------------------------------------------------------------------------ */
 
 void process_times_locked(struct process *p, u64 *user_ns, u64 *sys_ns)
 {
@@ -77,7 +80,8 @@ static u64 max_rss(const struct process *p)
 {
     const struct mm *mm = p == current->proc ? current->mm : NULL;
 
-    return mm != NULL ? max(p->max_rss_pages, max((u64)mm_rss(mm), READ_ONCE(mm->hiwater_rss))) : p->max_rss_pages;
+    return mm != NULL ? max(p->max_rss_pages, max((u64)mm_rss(mm), READ_ONCE(mm->hiwater_rss)))
+                      : p->max_rss_pages;
 }
 
 static void rusage_self(struct rusage *ru, struct process *p)
@@ -123,7 +127,8 @@ void process_rusage(struct process *p, int who, struct rusage *ru)
     }
 }
 
-/* A reaped child's resources, and those of its own children, become those of its parent's children. */
+/* A reaped child's resources, and those of its own children, become those of its parent's children.
+ */
 static void inherit_usage(struct process *parent, const struct process *p)
 {
     parent->cuser_ns += p->dead_user_ns + p->cuser_ns;
@@ -147,7 +152,7 @@ static void rusage_both(struct rusage *ru, const struct process *p)
     ru->ru_maxrss = (long)(max(p->max_rss_pages, p->cmax_rss_pages) << (PAGE_SHIFT - 10));
 }
 
-/* ---- one child ----------------------------------------------------------------------------------------------------- */
+/* ---- one child ------------------------------------------------------------------------------- */
 
 static bool is_eligible(const struct wait_request *w, const struct process *p)
 {
@@ -256,7 +261,7 @@ static int do_wait(struct wait_request *w)
     return result;
 }
 
-/* ---- system calls -------------------------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 SYSCALL4(wait4, pid_t, pid, int __user *, ustatus, int, options, struct rusage __user *, ru)
 {
@@ -289,14 +294,10 @@ SYSCALL4(wait4, pid_t, pid, int __user *, ustatus, int, options, struct rusage _
 static int status_for_siginfo(const struct wait_request *w)
 {
     switch (w->code) {
-    case CLD_EXITED:
-        return (w->status >> 8) & 0xff;
-    case CLD_STOPPED:
-        return w->status >> 8;
-    case CLD_CONTINUED:
-        return SIGCONT;
-    default:
-        return w->status & 0x7f;
+    case CLD_EXITED: return (w->status >> 8) & 0xff;
+    case CLD_STOPPED: return w->status >> 8;
+    case CLD_CONTINUED: return SIGCONT;
+    default: return w->status & 0x7f;
     }
 }
 
@@ -320,10 +321,8 @@ static int waitid_target(struct wait_request *w, int type, pid_t id)
     w->type = type;
     w->id = id;
     switch (type) {
-    case P_ALL:
-        return 0;
-    case P_PID:
-        return id > 0 ? 0 : -EINVAL;
+    case P_ALL: return 0;
+    case P_PID: return id > 0 ? 0 : -EINVAL;
     case P_PGID:
         if (id == 0)
             w->id = current->proc->pgid;
@@ -332,17 +331,18 @@ static int waitid_target(struct wait_request *w, int type, pid_t id)
         w->type = P_PID;
         w->id = id < 0 ? -EINVAL : pidfd_tgid(id, &w->options);
         return w->id < 0 ? w->id : 0;
-    default:
-        return -EINVAL;
+    default: return -EINVAL;
     }
 }
 
-SYSCALL5(waitid, int, type, pid_t, id, siginfo_t __user *, uinfo, int, options, struct rusage __user *, ru)
+SYSCALL5(waitid, int, type, pid_t, id, siginfo_t __user *, uinfo, int, options,
+         struct rusage __user *, ru)
 {
     struct wait_request w = { .options = options };
     int result;
 
-    if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | (int)__WCLONE | __WALL)) != 0 ||
+    if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD |
+                     (int)__WCLONE | __WALL)) != 0 ||
         (options & (WEXITED | WSTOPPED | WCONTINUED)) == 0)
         return -EINVAL;
     result = waitid_target(&w, type, id);
