@@ -2,9 +2,10 @@
 /*
  * lock_classes.h: the one table of all locks. LOCK_CLASS(name, rank, kind, what it protects).
  *
- * A lock may be taken only while every lock already held has a lower rank; equal ranks only through the _nested calls
- * (two locks of one class, ordered by address). kind: MUTEX and RWSEM sleep; SPIN does not; SPIN_IRQ is also taken
- * by interrupt handlers, so every holder has interrupts off. docs/LOCKING.md is generated from this file.
+ * A lock may be taken only while every lock already held has a lower rank; equal ranks only through
+ * the _nested calls (two locks of one class, ordered by address). kind: MUTEX and RWSEM sleep; SPIN
+ * does not; SPIN_IRQ is also taken by interrupt handlers, so every holder has interrupts off.
+ * docs/LOCKING.md is generated from this file.
  */
 #ifndef LOCK_CLASS
 #error "define LOCK_CLASS(name, rank, kind, what) before including lock_classes.h"
@@ -15,25 +16,34 @@ LOCK_CLASS(FILE_POS,      8, MUTEX,    "a file's position during read, write, ls
 LOCK_CLASS(EPOLL,         9, MUTEX,    "which files which epoll watches, all of them")
 LOCK_CLASS(EXEC,         10, MUTEX,    "one execve or credential change of a process at a time")
 LOCK_CLASS(TTY,          12, MUTEX,    "a terminal's line discipline and settings")
-LOCK_CLASS(RENAME,       14, MUTEX,    "shape of the directory tree: cross-directory rename, mount, umount")
-LOCK_CLASS(INODE,        20, RWSEM,    "an inode's directory entries, size, read against write against truncate")
+LOCK_CLASS(RENAME,       14, MUTEX,
+           "shape of the directory tree: cross-directory rename, mount, umount")
+LOCK_CLASS(INODE,        20, RWSEM,
+           "an inode's directory entries, size, read against write against truncate")
 LOCK_CLASS(PIPE,         22, MUTEX,    "a pipe's ring of buffers and its reader and writer counts")
-LOCK_CLASS(MMAP,         30, RWSEM,    "struct mm: the set of VMAs and their fields (write); reading them (read)")
-LOCK_CLASS(MAPPING,      34, RWSEM,    "struct mapping: the list of VMAs that map the object (file rmap)")
-LOCK_CLASS(PAGE,         36, MUTEX,    "contents of one cached page while it is filled or truncated")
+LOCK_CLASS(MMAP,         30, RWSEM,
+           "struct mm: the set of VMAs and their fields (write); reading them (read)")
+LOCK_CLASS(MAPPING,      34, RWSEM,
+           "struct mapping: the list of VMAs that map the object (file rmap)")
+LOCK_CLASS(PAGE,         36, MUTEX,
+           "contents of one cached page while it is filled or truncated")
 LOCK_CLASS(SLAB_CREATE,  40, MUTEX,    "the list of slab caches")
 LOCK_CLASS(VMALLOC,      42, MUTEX,    "the ranges of kernel virtual space")
-LOCK_CLASS(MISC_SLEEP,   44, MUTEX,    "leaf sleeping locks: statistics, procfs snapshots, test runner")
+LOCK_CLASS(MISC_SLEEP,   44, MUTEX,
+           "leaf sleeping locks: statistics, procfs snapshots, test runner")
 
 /* Spinning locks, outermost first. */
 LOCK_CLASS(FUTEX,        50, SPIN,     "a futex hash bucket's list of waiters")
 LOCK_CLASS(FILES,        52, SPIN,     "a descriptor table")
 LOCK_CLASS(FS_STRUCT,    54, SPIN,     "cwd, root, umask of a process")
 LOCK_CLASS(DENTRY,       56, SPIN,     "dentry tree links and mount table")
-LOCK_CLASS(TASKLIST,     60, SPIN_IRQ, "all tasks, pid hash, parent/child/sibling/thread-group/session links")
-LOCK_CLASS(SIGHAND,      62, SPIN_IRQ, "signal handlers, pending signals, group exit state, process timers")
+LOCK_CLASS(TASKLIST,     60, SPIN_IRQ,
+           "all tasks, pid hash, parent/child/sibling/thread-group/session links")
+LOCK_CLASS(SIGHAND,      62, SPIN_IRQ,
+           "signal handlers, pending signals, group exit state, process timers")
 LOCK_CLASS(POLL,         64, SPIN_IRQ, "poll tables")
-LOCK_CLASS(PT,           66, SPIN,     "entries of one page table (the lock lives in the table's struct page)")
+LOCK_CLASS(PT,           66, SPIN,
+           "entries of one page table (the lock lives in the table's struct page)")
 LOCK_CLASS(PAGE_CACHE,   70, SPIN,     "a mapping's tree of pages")
 LOCK_CLASS(MM_LIST,      72, SPIN,     "list of all address spaces, mm statistics")
 LOCK_CLASS(VMALLOC_TREE, 74, SPIN,     "lookup of kernel virtual ranges")
