@@ -89,8 +89,10 @@ int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_err
             return 0;
         }
         at = max(at, v->start);
-        if (v->flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT) || !vma_is_accessible(v))
+        if (v->flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT))
             at = v->end;
+        else if (!vma_is_accessible(v)) /* mlock of PROT_NONE memory is told so */
+            err = -EFAULT;
         else /* private writable memory gets its own pages now, not the shared zero page */
             err = fault_in_batch(v, &at, end, (v->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE);
         if (err)
