@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * radix_tree.c: a sparse array of pointers, six bits of the index per level. Source: see include/kernel/radix_tree.h.
+ * radix_tree.c: a sparse array of pointers, six bits of the index per level. Source: see
+ * include/kernel/radix_tree.h.
  *
- * The tree is as high as its largest index asks for. A lone item at index 0 hangs at the root without a node, because most
- * files are small. An insert that meets the first missing node knows how many it lacks; with fewer spares it gives up before
- * anything has changed. Growing puts a node above the root, shrinking takes it away; a reader that still holds the old root
- * finds every item that stays, since the old node keeps its first slot until RCU frees it.
+ * The tree is as high as its largest index asks for. A lone item at index 0 hangs at the root
+ * without a node, because most files are small. An insert that meets the first missing node knows
+ * how many it lacks; with fewer spares it gives up before anything has changed. Growing puts a node
+ * above the root, shrinking takes it away; a reader that still holds the old root finds every item
+ * that stays, since the old node keeps its first slot until RCU frees it.
  *
  * Does not lock and does not look at the items. Locks: the caller's for writers; readers RCU.
- * Invariants: I1 nr_used is the number of non-NULL slots and is not 0; I2 a child's shift is its parent's less 6, its
- * parent and offset point back; I3 the root node has something beyond slot 0. Checked by radix_check and
- * tests/host/lib/radix_test.c.
+ * Invariants: I1 nr_used is the number of non-NULL slots and is not 0; I2 a child's shift is its
+ * parent's less 6, its parent and offset point back; I3 the root node has something beyond slot 0.
+ * Checked by radix_check and tests/host/lib/radix_test.c.
  * Read next: mm/page_cache.c.
  */
 #include <kernel/printk.h>
@@ -66,7 +68,8 @@ static unsigned int nodes_missing(const struct radix_tree *t, u64 index)
     if (!radix_is_node(entry)) {
         if (index == 0)
             return 0;
-        return entry == NULL ? path + 1 : path + 1 + path; /* the item's own chain down to index 0, too */
+        /* the item's own chain down to index 0, too */
+        return entry == NULL ? path + 1 : path + 1 + path;
     }
     n = radix_to_node(entry);
     if (index > n->last)
@@ -152,7 +155,8 @@ static void grow(struct radix_tree *t, u64 index, struct radix_spare *s)
         return;
     }
     while (!radix_is_node(t->root) || index > radix_to_node(t->root)->last) {
-        unsigned int shift = radix_is_node(t->root) ? radix_to_node(t->root)->shift + RADIX_SHIFT : 0;
+        unsigned int shift =
+            radix_is_node(t->root) ? radix_to_node(t->root)->shift + RADIX_SHIFT : 0;
         struct radix_node *top = spare_take(s, shift);
 
         attach(top, 0, t->root);
@@ -275,7 +279,8 @@ void *radix_replace(struct radix_tree *t, u64 index, void *item)
 
 /* ---- readers ---- */
 
-/* The leaf node for *index or for the next index that has one; *index moves there. NULL: none up to the end of indexes. */
+/* The leaf node for *index or for the next index that has one; *index moves there. NULL: none up to
+ * the end of indexes. */
 static const struct radix_node *next_leaf(const struct radix_node *top, u64 *index)
 {
     const struct radix_node *n = top;
@@ -300,7 +305,8 @@ static const struct radix_node *next_leaf(const struct radix_node *top, u64 *ind
     return *index <= top->last ? n : NULL;
 }
 
-unsigned int radix_lookup_batch(const struct radix_tree *t, u64 *index, u64 end, void **items, u64 *idx, unsigned int n)
+unsigned int radix_lookup_batch(const struct radix_tree *t, u64 *index, u64 end, void **items,
+                                u64 *idx, unsigned int n)
 {
     void *root = rcu_dereference(t->root);
     unsigned int found = 0;
@@ -322,7 +328,8 @@ unsigned int radix_lookup_batch(const struct radix_tree *t, u64 *index, u64 end,
 
         if (leaf == NULL)
             break;
-        leaf_end = min(*index | (RADIX_SLOTS - 1), end - 1); /* inclusive: the last leaf ends at ~0 */
+        /* inclusive: the last leaf ends at ~0 */
+        leaf_end = min(*index | (RADIX_SLOTS - 1), end - 1);
         for (; found < n && *index <= leaf_end; ++*index) {
             void *item = rcu_dereference(leaf->slots[slot_of(*index, 0)]);
 
@@ -356,13 +363,14 @@ static int check_node(const struct radix_node *n, u64 *nr_items)
         } else if (!radix_is_node(entry)) {
             ++*nr_items;
         } else {
-            bad += child->parent != n || child->offset != i || child->shift + RADIX_SHIFT != n->shift;
+            bad +=
+                child->parent != n || child->offset != i || child->shift + RADIX_SHIFT != n->shift;
             bad += check_node(child, nr_items);
         }
     }
     if (bad != 0 || used != n->nr_used || used == 0) {
-        pr_err("radix tree: node %p, shift %u: %u slots used, counted %u\n", (const void *)n, n->shift, used,
-               n->nr_used);
+        pr_err("radix tree: node %p, shift %u: %u slots used, counted %u\n", (const void *)n,
+               n->shift, used, n->nr_used);
         bad++;
     }
     return bad;

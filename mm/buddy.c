@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * buddy.c: free physical memory as blocks of 2^order frames. A block's buddy is the block whose frame number differs
- * in the one bit of the order; two free buddies become one block of the next order. Source: Knuth, TAOCP 1, 2.5.
+ * buddy.c: free physical memory as blocks of 2^order frames. A block's buddy is the block whose
+ * frame number differs in the one bit of the order; two free buddies become one block of the next
+ * order. Source: Knuth, TAOCP 1, 2.5.
  *
- * Every operation costs O(orders), however large the block: only the head frame of a free block is marked. What the
- * interior frames say is left over from their last owner. This is enough to find a free buddy: the frame at
- * pfn ^ 2^order is aligned to the order, so if it is free at all it is a head of the same or a lower order (a larger
- * block that contains it would contain ours too).
+ * Every operation costs O(orders), however large the block: only the head frame of a free block is
+ * marked. What the interior frames say is left over from their last owner. This is enough to find a
+ * free buddy: the frame at pfn ^ 2^order is aligned to the order, so if it is free at all it is a
+ * head of the same or a lower order (a larger block that contains it would contain ours too).
  *
- * Does not keep single frames near a CPU, wait for memory or count who uses it: see pcp.c, the layer that all others call.
+ * Does not keep single frames near a CPU, wait for memory or count who uses it: see pcp.c, the
+ * layer that all others call.
  *
  * Locks: zone.lock (BUDDY) around everything below.
- * Invariants: I1 kind == PAGE_FREE <=> head of a block on area[order].list, aligned to its order, word 0;
- * I2 two buddies of one order are never both free; I3 blocks do not overlap; I4 nr_free is the sum over the lists,
- * bit o of nonempty is set <=> list o is not empty. Checked by buddy_check.
+ * Invariants: I1 kind == PAGE_FREE <=> head of a block on area[order].list, aligned to its order,
+ * word 0; I2 two buddies of one order are never both free; I3 blocks do not overlap; I4 nr_free is
+ * the sum over the lists, bit o of nonempty is set <=> list o is not empty. Checked by buddy_check.
  * Read next: pcp.c.
  */
 #include <kernel/printk.h>
@@ -110,7 +112,8 @@ static void give_run(struct page *p, unsigned long n)
 {
     while (n != 0) {
         pfn_t pfn = page_to_pfn(p);
-        unsigned int order = min((unsigned int)__builtin_ctzl(pfn | 1UL << BUDDY_MAX_ORDER), log2_floor(n));
+        unsigned int order =
+            min((unsigned int)__builtin_ctzl(pfn | 1UL << BUDDY_MAX_ORDER), log2_floor(n));
 
         give_block(p, order);
         p += 1UL << order;
@@ -138,8 +141,9 @@ void buddy_free_block(struct page *p, unsigned int order)
 }
 
 /*
- * Small blocks are used up first, each whole, so that large ones live on. A larger block is cut only while less than half of
- * what was asked for is there: cutting off the odd rest would leave a small block of every order behind.
+ * Small blocks are used up first, each whole, so that large ones live on. A larger block is cut
+ * only while less than half of what was asked for is there: cutting off the odd rest would leave a
+ * small block of every order behind.
  */
 unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep)
 {
@@ -148,7 +152,8 @@ unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep)
 
     n = zone.nr_free <= keep ? 0 : (unsigned int)min((u64)n, zone.nr_free - keep);
     while (got < n && zone.nonempty != 0) {
-        unsigned int smallest = (unsigned int)__builtin_ctz(zone.nonempty), fits = log2_floor(n - got);
+        unsigned int smallest = (unsigned int)__builtin_ctz(zone.nonempty),
+                     fits = log2_floor(n - got);
         struct page *p;
 
         if (smallest > fits && got >= n / 2 && got != 0)
@@ -164,7 +169,8 @@ unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep)
     return got;
 }
 
-/* A run may rise or fall: what was allocated rising comes back so from page tables, and falling from a CPU's stack. */
+/* A run may rise or fall: what was allocated rising comes back so from page tables, and falling
+ * from a CPU's stack. */
 void buddy_free_bulk(struct page **pages, unsigned int n)
 {
     unsigned long flags = spin_lock_irqsave(&zone.lock);
@@ -214,7 +220,8 @@ void buddy_add_range(pfn_t start, pfn_t end)
     spin_unlock_irqrestore(&zone.lock, flags);
 }
 
-/* memblock hands out zeroed memory and PAGE_RESERVED is 0: frames that never become free need no further setting up. */
+/* memblock hands out zeroed memory and PAGE_RESERVED is 0: frames that never become free need no
+ * further setting up. */
 void buddy_init(void)
 {
     u64 bytes;
@@ -255,9 +262,10 @@ static int check_head(struct page *p, unsigned int order)
     struct page *b = pfn_to_page(buddy);
     int bad = 0;
 
-    if (p->kind != PAGE_FREE || p->order != order || p->word != 0 || !IS_ALIGNED(pfn, 1UL << order)) {
-        pr_err("buddy: frame 0x%lx on list %u: kind %u, order %u, word 0x%llx\n", pfn, order, p->kind, p->order,
-               (unsigned long long)p->word);
+    if (p->kind != PAGE_FREE || p->order != order || p->word != 0 ||
+        !IS_ALIGNED(pfn, 1UL << order)) {
+        pr_err("buddy: frame 0x%lx on list %u: kind %u, order %u, word 0x%llx\n", pfn, order,
+               p->kind, p->order, (unsigned long long)p->word);
         bad++;
     }
     if (order < BUDDY_MAX_ORDER && pfn_valid(buddy) && b->kind == PAGE_FREE && b->order == order) {
@@ -282,8 +290,8 @@ static int check_lists(u64 *nr_heads)
             n++;
         }
         if (n != zone.area[o].nr || (n != 0) != ((zone.nonempty >> o) & 1)) {
-            pr_err("buddy: list %u has %llu blocks, its count says %llu\n", o, (unsigned long long)n,
-                   (unsigned long long)zone.area[o].nr);
+            pr_err("buddy: list %u has %llu blocks, its count says %llu\n", o,
+                   (unsigned long long)n, (unsigned long long)zone.area[o].nr);
             bad++;
         }
         *nr_heads += n;
@@ -297,7 +305,8 @@ static int check_lists(u64 *nr_heads)
     return bad;
 }
 
-/* Zone lock held. Every frame in order: a head inside a block is an overlap, I3; one on no list breaks I1. */
+/* Zone lock held. Every frame in order: a head inside a block is an overlap, I3; one on no list
+ * breaks I1. */
 static int check_frames(u64 nr_heads)
 {
     pfn_t block_end = 0;
@@ -316,7 +325,8 @@ static int check_frames(u64 nr_heads)
         nr_heads--;
     }
     if (nr_heads != 0) {
-        pr_err("buddy: frames marked free and blocks on lists differ by %lld\n", (long long)nr_heads);
+        pr_err("buddy: frames marked free and blocks on lists differ by %lld\n",
+               (long long)nr_heads);
         bad++;
     }
     return bad;

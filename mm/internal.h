@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* internal.h: what the files of physical memory (memblock, buddy, pcp, slab, vmalloc) say to each other only. */
+/* internal.h: what the files of physical memory (memblock, buddy, pcp, slab, vmalloc) say to each
+ * other only. */
 #pragma once
 #include <mm/buddy.h>
 
@@ -10,8 +11,8 @@ static inline cpumask_t online_cpus(void)
 
 /* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind. */
 struct page *buddy_alloc_block(unsigned int order, u64 keep);
-/* Takes up to @n single frames, kind PAGE_PCP; pages[] gets them in falling address order within a block. How many; 0 only when
- * there are none. */
+/* Takes up to @n single frames, kind PAGE_PCP; pages[] gets them in falling address order within a
+ * block. How many; 0 only when there are none. */
 unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep);
 void buddy_free_block(struct page *p, unsigned int order);
 /* Neighbours in pages[] that are neighbours in memory are freed together, as blocks. */
@@ -25,7 +26,8 @@ u64 buddy_keep(gfp_t gfp);
 u64 pcp_nr_free(void);
 int pcp_check(void);
 
-/* page_poison.c: a free frame is filled with a pattern, which must still be there when it is allocated. */
+/* page_poison.c: a free frame is filled with a pattern, which must still be there when it is
+ * allocated. */
 #define PG_POISONED (1u << 31)
 #ifdef CONFIG_DEBUG
 void page_poison(struct page *p, unsigned int order);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kmalloc.c: memory of any size. Up to 8 KiB it comes from the slab cache of the next larger class; beyond that it
- * is a block of frames.
+ * kmalloc.c: memory of any size. Up to 8 KiB it comes from the slab cache of the next larger class;
+ * beyond that it is a block of frames.
  *
- * Classes are powers of two with 96 and 192 between, where most structures lie. An object is aligned to 16 bytes and
- * to nothing more: who needs more makes a cache. Does not move objects (there is no krealloc).
+ * Classes are powers of two with 96 and 192 between, where most structures lie. An object is
+ * aligned to 16 bytes and to nothing more: who needs more makes a cache. Does not move objects
+ * (there is no krealloc).
  *
- * Locks: none of its own. Invariants: I1 class_of[] names the smallest class that holds the size. Checked by
- * tests/kernel/mm/slab_ktest.c and tests/host/mm/slab_test.c.
+ * Locks: none of its own. Invariants: I1 class_of[] names the smallest class that holds the size.
+ * Checked by tests/kernel/mm/slab_ktest.c and tests/host/mm/slab_test.c.
  * Read next: slab.c.
  */
 #include "slab_internal.h"
@@ -19,10 +20,10 @@ static const struct {
     u32 size;
     const char *name;
 } classes[] = {
-    { 8, "kmalloc-8" },       { 16, "kmalloc-16" },     { 32, "kmalloc-32" },     { 64, "kmalloc-64" },
-    { 96, "kmalloc-96" },     { 128, "kmalloc-128" },   { 192, "kmalloc-192" },   { 256, "kmalloc-256" },
-    { 512, "kmalloc-512" },   { 1024, "kmalloc-1024" }, { 2048, "kmalloc-2048" }, { 4096, "kmalloc-4096" },
-    { 8192, "kmalloc-8192" },
+    {8, "kmalloc-8"},       {16, "kmalloc-16"},     {32, "kmalloc-32"},     {64, "kmalloc-64"},
+    {96, "kmalloc-96"},     {128, "kmalloc-128"},   {192, "kmalloc-192"},   {256, "kmalloc-256"},
+    {512, "kmalloc-512"},   {1024, "kmalloc-1024"}, {2048, "kmalloc-2048"}, {4096, "kmalloc-4096"},
+    {8192, "kmalloc-8192"},
 };
 
 #define SMALL_MAX 256 /* sizes up to here are looked up, larger ones are a power of two */
@@ -37,8 +38,8 @@ void kmalloc_init(void)
 
     _Static_assert(ARRAY_SIZE(classes) < 256, "class_of is u8");
     for (unsigned int i = 0; i < ARRAY_SIZE(classes); i++) {
-        caches[i] = kmem_cache_create(classes[i].name, classes[i].size, classes[i].size < KMALLOC_ALIGN ? 8 : KMALLOC_ALIGN,
-                                      NULL);
+        caches[i] = kmem_cache_create(classes[i].name, classes[i].size,
+                                      classes[i].size < KMALLOC_ALIGN ? 8 : KMALLOC_ALIGN, NULL);
         if (caches[i] == NULL)
             panic("no memory for the kmalloc caches");
     }
@@ -54,7 +55,8 @@ static __always_inline struct kmem_cache *cache_for(size_t size)
     if (likely(size <= SMALL_MAX))
         return caches[class_of[DIV_ROUND_UP(size, 8)]];
     /* 257..512 is class 8, and so on */
-    return caches[FIRST_LARGE_CLASS + (8 * sizeof(long) - (unsigned int)__builtin_clzl(size - 1)) - 9];
+    return caches[FIRST_LARGE_CLASS + (8 * sizeof(long) - (unsigned int)__builtin_clzl(size - 1)) -
+                  9];
 }
 
 static unsigned int order_for(size_t size)

@@ -2,12 +2,14 @@
 /*
  * memblock.c: physical memory before there is an allocator: what is RAM, and what of it is taken.
  *
- * Does not free single allocations and does not know NUMA nodes. Allocation is top-down, so that low memory, where
- * the kernel and old devices live, stays in one piece for the buddy allocator.
+ * Does not free single allocations and does not know NUMA nodes. Allocation is top-down, so that
+ * low memory, where the kernel and old devices live, stays in one piece for the buddy allocator.
  *
- * Locks: none; the boot CPU alone runs. After buddy_init only memblock_free_reserved may be called, still by one CPU.
- * Invariants: I1 both lists are sorted by base, ranges are not empty, do not overlap and do not touch (touching ones
- * are merged); I2 nothing outside memory is handed out. Checked by memblock_check and tests/host/mm/memblock_test.c.
+ * Locks: none; the boot CPU alone runs. After buddy_init only memblock_free_reserved may be called,
+ * still by one CPU.
+ * Invariants: I1 both lists are sorted by base, ranges are not empty, do not overlap and do not
+ * touch (touching ones are merged); I2 nothing outside memory is handed out. Checked by
+ * memblock_check and tests/host/mm/memblock_test.c.
  * Read next: buddy.c.
  */
 #include <kernel/printk.h>
@@ -93,7 +95,8 @@ static void range_remove(struct range_list *l, paddr_t base, paddr_t end)
     }
 }
 
-/* The end of [base, base + len), cut at the end of the address space: firmware tables may say anything. */
+/* The end of [base, base + len), cut at the end of the address space: firmware tables may say
+ * anything. */
 static paddr_t range_end(paddr_t base, u64 len)
 {
     return base + len < base ? ~(paddr_t)0 : base + len;
@@ -176,7 +179,8 @@ paddr_t memblock_alloc(u64 len, u64 align)
 
     BUG_ON(closed || len == 0 || (align & (align - 1)) != 0);
     if (!for_each_gap_down(gap_fits, &req))
-        panic("memblock: no %llu bytes aligned to %llu: %llu KiB of RAM in %u ranges, %u reserved, limit 0x%llx",
+        panic("memblock: no %llu bytes aligned to %llu: %llu KiB of RAM in %u ranges, %u reserved, "
+              "limit 0x%llx",
               (unsigned long long)len, (unsigned long long)align,
               (unsigned long long)(memblock_total() >> 10), memory.nr, reserved.nr,
               (unsigned long long)limit);

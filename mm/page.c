@@ -2,8 +2,9 @@
 /*
  * page.c: the end of a frame's reference count: the last put.
  *
- * Does not know what a page holds. Whoever puts the last reference has already taken the page out of every place
- * where it could be found; a speculative page_try_get that comes later sees the word 0 and fails.
+ * Does not know what a page holds. Whoever puts the last reference has already taken the page out
+ * of every place where it could be found; a speculative page_try_get that comes later sees the word
+ * 0 and fails.
  *
  * Locks: none. Invariants: see include/mm/page.h, I1 to I3; tests/kernel/mm/page_ktest.c.
  * Read next: page_cache.c for the reader that needs page_try_get.
@@ -13,7 +14,8 @@
 
 void page_free_last(struct page *p)
 {
-    if (unlikely(p->kind == PAGE_ZERO || p->kind == PAGE_RESERVED || p->kind == PAGE_FREE || p->kind == PAGE_PCP))
+    if (unlikely(p->kind == PAGE_ZERO || p->kind == PAGE_RESERVED || p->kind == PAGE_FREE ||
+                 p->kind == PAGE_PCP))
         panic("frame 0x%lx of kind %u lost its last reference", page_to_pfn(p), p->kind);
     ASSERT(page_mapcount(p) == 0);
     ASSERT(!page_test(p, PG_LOCKED));

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page_cache.c: the pages of an object by index. include/mm/page_cache.h has the protocol between lookup, fault and
- * truncation.
+ * page_cache.c: the pages of an object by index. include/mm/page_cache.h has the protocol between
+ * lookup, fault and truncation.
  *
- * Does not read or write a device and does not evict: memory is the only home of these pages. Does not know VMAs; truncation
- * asks mapping_unmap_range to remove translations, after the pages have left the tree, so that a fault cannot bring
- * them back.
+ * Does not read or write a device and does not evict: memory is the only home of these pages. Does
+ * not know VMAs; truncation asks mapping_unmap_range to remove translations, after the pages have
+ * left the tree, so that a fault cannot bring them back.
  *
- * Locks: mapping->lock (PAGE_CACHE) for writers of the tree; page_lock for what must not change under the holder.
- * Invariants: I1 a page in the tree has kind PAGE_FILE, this mapping, its slot's index, and at least the tree's reference;
- * I2 nr_pages is the number of items; I3 a page leaves only under its page_lock. Checked by page_cache_check.
+ * Locks: mapping->lock (PAGE_CACHE) for writers of the tree; page_lock for what must not change
+ * under the holder.
+ * Invariants: I1 a page in the tree has kind PAGE_FILE, this mapping, its slot's index, and at
+ * least the tree's reference; I2 nr_pages is the number of items; I3 a page leaves only under its
+ * page_lock. Checked by page_cache_check.
  * Read next: lib/radix_tree.c; page_lock.c.
  */
 #include <kernel/printk.h>
@@ -37,7 +39,8 @@ void page_cache_init(void)
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, struct inode *host, u32 flags)
 {
-    *m = (struct mapping){ .lock = SPINLOCK_INIT(LOCK_PAGE_CACHE), .flags = flags, .ops = ops, .host = host };
+    *m = (struct mapping){
+        .lock = SPINLOCK_INIT(LOCK_PAGE_CACHE), .flags = flags, .ops = ops, .host = host};
     rwsem_init(&m->vmas_lock, LOCK_MAPPING);
     list_init(&m->vmas);
 }
@@ -55,7 +58,8 @@ static bool still_there(struct mapping *m, struct page *p, u64 index)
 {
     if (!page_try_get(p))
         return false;
-    /* The frame may have gone and come back as something else before the reference; what it is now, it stays. */
+    /* The frame may have gone and come back as something else before the reference; what it is now,
+     * it stays. */
     if (likely(READ_ONCE(p->mapping) == m && READ_ONCE(p->index) == index))
         return true;
     page_put(p);
@@ -74,7 +78,8 @@ struct page *mapping_find_get(struct mapping *m, u64 index)
     return p;
 }
 
-unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct page **pages, unsigned int n)
+unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct page **pages,
+                                unsigned int n)
 {
     unsigned int got = 0;
 
@@ -84,7 +89,8 @@ unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct p
         unsigned int found;
 
         rcu_read_lock();
-        found = radix_lookup_batch(&m->tree, index, end, items, idx, min(n - got, (unsigned int)BATCH));
+        found =
+            radix_lookup_batch(&m->tree, index, end, items, idx, min(n - got, (unsigned int)BATCH));
         for (unsigned int i = 0; i < found; i++)
             if (still_there(m, items[i], idx[i]))
                 pages[got++] = items[i];
@@ -151,7 +157,8 @@ int mapping_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp)
 
 /* ---- find or make ---- */
 
-/* Fills @p, locked and in the tree, if nobody has; on error it stays unfilled for the next to try. */
+/* Fills @p, locked and in the tree, if nobody has; on error it stays unfilled for the next to
+ * try. */
 static int make_uptodate(struct mapping *m, struct page *p)
 {
     int err = 0;
@@ -271,9 +278,9 @@ void mapping_remove(struct mapping *m, struct page *p)
 }
 
 /*
- * Pages leave the tree first, each under its lock, and lose their translations after. A fault that found a page before
- * holds its lock while it installs the entry, so it comes either before (mapping_unmap_range finds the entry) or after
- * (it sees page->mapping changed and gives up).
+ * Pages leave the tree first, each under its lock, and lose their translations after. A fault that
+ * found a page before holds its lock while it installs the entry, so it comes either before
+ * (mapping_unmap_range finds the entry) or after (it sees page->mapping changed and gives up).
  */
 static unsigned int truncate_batch(struct mapping *m, struct page **pages, unsigned int n)
 {
@@ -319,7 +326,8 @@ static int move_count(atomic_t *a, int step)
 {
     int n = atomic_read(a);
 
-    /* The count never crosses 0 in one step: positive belongs to the mappings, negative to the seals. */
+    /* The count never crosses 0 in one step: positive belongs to the mappings, negative to the
+     * seals. */
     while (step > 0 ? n >= 0 : n <= 0) {
         int found = atomic_cmpxchg(a, n, n + step);
 
@@ -378,7 +386,8 @@ static int check_pages(struct mapping *m)
                 page_mapcount(p) >= 0)
                 continue;
             pr_err("page cache: slot %llu holds frame 0x%lx: kind %u, index %llu, %u references\n",
-                   (unsigned long long)idx[i], page_to_pfn(p), p->kind, (unsigned long long)p->index, page_refs(p));
+                   (unsigned long long)idx[i], page_to_pfn(p), p->kind,
+                   (unsigned long long)p->index, page_refs(p));
             bad++;
         }
     }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page_lock.c: sleeping for PG_LOCKED. The lock is a bit in page->flags; those who find it taken sleep on one of a few
- * wait queues, chosen by the page's address, since a queue per page would cost memory that is hardly ever used.
+ * page_lock.c: sleeping for PG_LOCKED. The lock is a bit in page->flags; those who find it taken
+ * sleep on one of a few wait queues, chosen by the page's address, since a queue per page would
+ * cost memory that is hardly ever used.
  *
- * A waiter sets PG_WAITERS before it tests the bit again, the unlocker clears both in one atomic step and wakes the
- * queue when it saw PG_WAITERS: no wake-up is lost. All waiters of the queue wake; those that lose set PG_WAITERS again.
+ * A waiter sets PG_WAITERS before it tests the bit again, the unlocker clears both in one atomic
+ * step and wakes the queue when it saw PG_WAITERS: no wake-up is lost. All waiters of the queue
+ * wake; those that lose set PG_WAITERS again.
  *
  * Does not hand the lock over in order. Locks: class PAGE for the checker; the queues' own.
- * Invariants: I1 PG_WAITERS set => PG_LOCKED set or an unlocker is about to wake. Checked by tests/kernel/mm/page_cache_ktest.c.
+ * Invariants: I1 PG_WAITERS set => PG_LOCKED set or an unlocker is about to wake. Checked by
+ * tests/kernel/mm/page_cache_ktest.c.
  * Read next: kernel/sched/wait.c.
  */
 #include <kernel/sched.h>
@@ -35,7 +38,8 @@ static bool lock_or_mark(struct page *p)
 {
     u32 old = __atomic_fetch_or(&p->flags, PG_LOCKED | PG_WAITERS, __ATOMIC_ACQUIRE);
 
-    /* Having taken it with PG_WAITERS set costs one wake-up too many at unlock: others may be waiting. */
+    /* Having taken it with PG_WAITERS set costs one wake-up too many at unlock: others may be
+     * waiting. */
     return !(old & PG_LOCKED);
 }
 

@@ -2,11 +2,13 @@
 /*
  * page_poison.c: finds writes to free memory. Debug kernels only.
  *
- * A frame that is freed is filled with a pattern; when it is allocated again the pattern must be intact. Frames that were
- * free since boot carry no pattern and no PG_POISONED, because filling all of memory would cost more than the boot.
+ * A frame that is freed is filled with a pattern; when it is allocated again the pattern must be
+ * intact. Frames that were free since boot carry no pattern and no PG_POISONED, because filling all
+ * of memory would cost more than the boot.
  *
  * Locks: none; the caller owns the frame, it is on no list.
- * Invariants: I1 PG_POISONED set => the frame is free and filled. Checked by page_unpoison at every allocation.
+ * Invariants: I1 PG_POISONED set => the frame is free and filled. Checked by page_unpoison at every
+ * allocation.
  * Read next: pcp.c, which calls it.
  */
 #ifdef CONFIG_DEBUG
@@ -53,8 +55,8 @@ void page_unpoison(struct page *p, unsigned int order)
             continue;
         at = page_poison_damage(&p[f]);
         if (at >= 0)
-            panic("free frame 0x%lx was written to: byte 0x%lx is 0x%02x", page_to_pfn(&p[f]), (unsigned long)at,
-                  ((const u8 *)page_to_virt(&p[f]))[at]);
+            panic("free frame 0x%lx was written to: byte 0x%lx is 0x%02x", page_to_pfn(&p[f]),
+                  (unsigned long)at, ((const u8 *)page_to_virt(&p[f]))[at]);
         p[f].flags = 0;
     }
 }

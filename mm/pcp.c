@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pcp.c: the page allocator that everybody calls. In front of the buddy allocator each CPU has a stack of free frames;
- * the buddy's lock is taken once per batch. Behind it stands what to do when memory is short.
+ * pcp.c: the page allocator that everybody calls. In front of the buddy allocator each CPU has a
+ * stack of free frames; the buddy's lock is taken once per batch. Behind it stands what to do when
+ * memory is short.
  *
- * A frame that was freed last is allocated first: it is still in the CPU's cache. When a stack is full its oldest
- * batch goes back. Allocation by interrupt handlers is allowed, so a stack is touched with interrupts off.
+ * A frame that was freed last is allocated first: it is still in the CPU's cache. When a stack is
+ * full its oldest batch goes back. Allocation by interrupt handlers is allowed, so a stack is
+ * touched with interrupts off.
  *
  * Locks: none; a CPU's stack is its own, interrupts off. Others ask it by IPI (buddy_drain_pcp).
- * Invariants: I1 frames on a stack have kind PAGE_PCP and word 0; I2 the number of frames of a kind is the sum over CPUs
- * of allocated[kind] - freed[kind] (a frame may be freed on another CPU, so one CPU's difference says nothing).
+ * Invariants: I1 frames on a stack have kind PAGE_PCP and word 0; I2 the number of frames of a kind
+ * is the sum over CPUs of allocated[kind] - freed[kind] (a frame may be freed on another CPU, so
+ * one CPU's difference says nothing).
  * Checked by pcp_check (part of buddy_check) and tests/kernel/mm/buddy_ktest.c.
  * Read next: buddy.c, page.c; oom.c for the last resort.
  */
@@ -23,7 +26,8 @@
 
 #define PCP_BATCH 32
 #define PCP_HIGH  128
-#define MAX_OOM_ORDER 3 /* larger blocks may be missing with plenty of memory free: killing would not help */
+/* larger blocks may be missing with plenty of memory free: killing would not help */
+#define MAX_OOM_ORDER 3
 
 struct pcp {
     unsigned int nr;
@@ -51,8 +55,8 @@ void page_shrink_caches(void)
 }
 
 /*
- * Makes memory free, in rising order of cost; true when it is worth another try. @attempt counts the tries so far.
- * Caches are given back before anybody is killed.
+ * Makes memory free, in rising order of cost; true when it is worth another try. @attempt counts
+ * the tries so far. Caches are given back before anybody is killed.
  */
 static bool reclaim(unsigned int order, gfp_t gfp, unsigned int attempt)
 {
@@ -115,8 +119,9 @@ static __always_inline bool may_allocate(gfp_t gfp)
 }
 
 /*
- * A frame as a new owner expects it. The word comes after the fields: page_try_get may be looking at the frame.
- * The ordinary case is a straight line that calls nothing; each other one ends in a call.
+ * A frame as a new owner expects it. The word comes after the fields: page_try_get may be looking
+ * at the frame. The ordinary case is a straight line that calls nothing; each other one ends in a
+ * call.
  */
 static __always_inline struct page *prepare_frame(struct page *p, enum page_kind kind, u64 word)
 {
@@ -367,8 +372,8 @@ static void check_this_cpu(void *bad)
 
         if (p->kind == PAGE_PCP && p->word == 0)
             continue;
-        pr_err("pcp: frame 0x%lx on CPU %u's stack: kind %u, word 0x%llx\n", page_to_pfn(p), smp_processor_id(),
-               p->kind, (unsigned long long)p->word);
+        pr_err("pcp: frame 0x%lx on CPU %u's stack: kind %u, word 0x%llx\n", page_to_pfn(p),
+               smp_processor_id(), p->kind, (unsigned long long)p->word);
         (void)__atomic_fetch_add((int *)bad, 1, __ATOMIC_RELAXED);
     }
     irq_restore(flags);

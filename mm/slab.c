@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slab.c: caches of equal objects, cut from slabs of 1 to 8 frames. Source: Bonwick, "The Slab Allocator", USENIX 1994;
- * Bonwick and Adams, "Magazines and Vmem", USENIX 2001 for the per-CPU stacks in front.
+ * slab.c: caches of equal objects, cut from slabs of 1 to 8 frames. Source: Bonwick, "The Slab
+ * Allocator", USENIX 1994; Bonwick and Adams, "Magazines and Vmem", USENIX 2001 for the per-CPU
+ * stacks in front.
  *
- *   user <-> CPU's stack (no lock) <-> slab's free list (cache lock, half a stack at a time) <-> buddy allocator
+ *   user <-> CPU's stack (no lock) <-> slab's free list (cache lock, half a stack at a time) <->
+ * buddy allocator
  *
- * A slab needs no header: its free list is threaded through the free objects, the rest lies in its frames' struct page.
- * It is on the list partial, full or empty by its slab_inuse; up to KEEP_EMPTY empty ones are kept per cache.
- * Interrupt handlers may allocate (GFP_ATOMIC) and free, so the stacks are touched with interrupts off.
+ * A slab needs no header: its free list is threaded through the free objects, the rest lies in its
+ * frames' struct page. It is on the list partial, full or empty by its slab_inuse; up to KEEP_EMPTY
+ * empty ones are kept per cache. Interrupt handlers may allocate (GFP_ATOMIC) and free, so the
+ * stacks are touched with interrupts off.
  *
  * Does not return memory by itself beyond that: slab_shrink does, when the page allocator is short.
- * Locks: SLAB_CREATE (mutex) for the list of caches, cache->lock (SLAB) for slabs. Neither is held while frames are
- * allocated or freed.
- * Invariants: I1 slab_inuse + length of the free list == slab_total; I2 list by slab_inuse: 0 empty, total full;
- * I3 nr_out == sum of slab_inuse == objects in use + objects on CPU stacks; I4 every frame of a slab has kind PAGE_SLAB, the
- * cache, and in private its distance from the head. Checked by slab_check.
+ * Locks: SLAB_CREATE (mutex) for the list of caches, cache->lock (SLAB) for slabs. Neither is held
+ * while frames are allocated or freed.
+ * Invariants: I1 slab_inuse + length of the free list == slab_total; I2 list by slab_inuse: 0
+ * empty, total full; I3 nr_out == sum of slab_inuse == objects in use + objects on CPU stacks; I4
+ * every frame of a slab has kind PAGE_SLAB, the cache, and in private its distance from the head.
+ * Checked by slab_check.
  * Read next: slab_debug.c, kmalloc.c.
  */
 #include <kernel/mutex.h>
@@ -53,7 +57,8 @@ static void choose_order(struct kmem_cache *c)
         panic("slab cache %s: objects of %u bytes are too large", c->name, c->object_size);
 }
 
-static void cache_setup(struct kmem_cache *c, const char *name, size_t size, size_t align, void (*ctor)(void *))
+static void cache_setup(struct kmem_cache *c, const char *name, size_t size, size_t align,
+                        void (*ctor)(void *))
 {
     bool link_inside;
 
@@ -66,12 +71,16 @@ static void cache_setup(struct kmem_cache *c, const char *name, size_t size, siz
     c->ctor = ctor;
     c->object_size = (u32)size;
     c->lead = (u32)slab_debug_lead(align);
-    /* A free object's first word is the link, unless something must survive in it: what ctor made, or poison. */
+    /* A free object's first word is the link, unless something must survive in it: what ctor made,
+     * or poison. */
     link_inside = c->ctor == NULL && c->lead == 0;
-    c->link_offset = link_inside ? 0 : (u32)(ALIGN_UP(size, sizeof(void *)) + slab_debug_tail(size));
+    c->link_offset =
+        link_inside ? 0 : (u32)(ALIGN_UP(size, sizeof(void *)) + slab_debug_tail(size));
     size = link_inside ? max(size, sizeof(void *)) : c->link_offset + sizeof(void *);
     c->stride = (u32)ALIGN_UP(c->lead + size, align);
-    c->cpu_cap = c->object_size <= 256 ? SLAB_CPU_SLOTS : c->object_size <= 1024 ? SLAB_CPU_SLOTS / 2 : SLAB_CPU_SLOTS / 4;
+    c->cpu_cap = c->object_size <= 256    ? SLAB_CPU_SLOTS
+                 : c->object_size <= 1024 ? SLAB_CPU_SLOTS / 2
+                                          : SLAB_CPU_SLOTS / 4;
     choose_order(c);
     spin_init(&c->lock, LOCK_SLAB);
     list_init(&c->partial);
@@ -346,7 +355,8 @@ void kmem_cache_free(struct kmem_cache *c, void *obj)
     slab_free(c, obj, __builtin_return_address(0));
 }
 
-struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align, void (*ctor)(void *))
+struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align,
+                                     void (*ctor)(void *))
 {
     struct kmem_cache *c = kmem_cache_alloc(&cache_cache, GFP_KERNEL);
 
@@ -364,7 +374,8 @@ static void report_leak(struct kmem_cache *c)
 {
     struct page *slab;
 
-    pr_err("slab cache %s is destroyed with %llu objects in use\n", c->name, (unsigned long long)c->nr_out);
+    pr_err("slab cache %s is destroyed with %llu objects in use\n", c->name,
+           (unsigned long long)c->nr_out);
     list_for_each_entry(slab, &c->full, link)
         slab_debug_print_live(c, slab);
     list_for_each_entry(slab, &c->partial, link)
@@ -458,7 +469,8 @@ static int check_slab(struct kmem_cache *c, struct page *slab)
     unsigned int nr_free = 0;
     int bad = 0;
 
-    for (void *obj = slab->slab_free; obj != NULL && nr_free <= slab->slab_total; obj = *link_of(c, obj)) {
+    for (void *obj = slab->slab_free; obj != NULL && nr_free <= slab->slab_total;
+         obj = *link_of(c, obj)) {
         size_t at = (size_t)((char *)obj - base);
 
         if (at >= PAGE_SIZE << c->order || (at - c->lead) % c->stride != 0) {
@@ -468,16 +480,18 @@ static int check_slab(struct kmem_cache *c, struct page *slab)
         nr_free++;
     }
     for (u32 i = 0; i < (1u << c->order); i++)
-        bad += slab[i].kind != PAGE_SLAB || slab[i].slab_cache != c || slab[i].private != i || slab[i].word != 0;
+        bad += slab[i].kind != PAGE_SLAB || slab[i].slab_cache != c || slab[i].private != i ||
+               slab[i].word != 0;
     bad += slab->slab_inuse + nr_free != slab->slab_total || slab->slab_total != c->per_slab;
     if (bad != 0)
-        pr_err("slab: %s: slab %p: %u in use, %u free, %u in all\n", c->name, (void *)base, slab->slab_inuse,
-               nr_free, slab->slab_total);
+        pr_err("slab: %s: slab %p: %u in use, %u free, %u in all\n", c->name, (void *)base,
+               slab->slab_inuse, nr_free, slab->slab_total);
     return bad;
 }
 
 /* Cache lock held. I2 for one list: slab_inuse of its slabs is in [low, high]. */
-static int check_list(struct kmem_cache *c, struct list_head *list, unsigned int low, unsigned int high, u64 sums[2])
+static int check_list(struct kmem_cache *c, struct list_head *list, unsigned int low,
+                      unsigned int high, u64 sums[2])
 {
     struct page *slab;
     int bad = 0;
@@ -485,7 +499,8 @@ static int check_list(struct kmem_cache *c, struct list_head *list, unsigned int
     list_for_each_entry(slab, list, link) {
         bad += check_slab(c, slab);
         if (slab->slab_inuse < low || slab->slab_inuse > high) {
-            pr_err("slab: %s: a slab with %u objects in use is on the wrong list\n", c->name, slab->slab_inuse);
+            pr_err("slab: %s: a slab with %u objects in use is on the wrong list\n", c->name,
+                   slab->slab_inuse);
             bad++;
         }
         sums[0]++;
@@ -506,8 +521,8 @@ static int check_cache(struct kmem_cache *c)
     bad += check_list(c, &c->full, c->per_slab, c->per_slab, sums);
     if (sums[0] != c->nr_slabs || sums[1] != c->nr_out) {
         pr_err("slab: %s: %llu slabs with %llu objects out, counted %llu and %llu\n", c->name,
-               (unsigned long long)sums[0], (unsigned long long)sums[1], (unsigned long long)c->nr_slabs,
-               (unsigned long long)c->nr_out);
+               (unsigned long long)sums[0], (unsigned long long)sums[1],
+               (unsigned long long)c->nr_slabs, (unsigned long long)c->nr_out);
         bad++;
     }
     spin_unlock_irqrestore(&c->lock, flags);

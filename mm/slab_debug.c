@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slab_debug.c: catches misuse of slab objects in debug kernels, at the latest when the object changes hands.
+ * slab_debug.c: catches misuse of slab objects in debug kernels, at the latest when the object
+ * changes hands.
  *
  *   | left red zone | object ........ | rest of object | right red zone | track | link |
  *   ^ slot          ^ user's pointer   <- unasked ->
  *
- * Red zones, and what kmalloc's class is larger than what was asked for, hold 0xbb. A free object holds 0x6b (unless a
- * constructor's work must survive), a new one 0x5a. The track says free or in use, who did it, and the size asked for.
+ * Red zones, and what kmalloc's class is larger than what was asked for, hold 0xbb. A free object
+ * holds 0x6b (unless a constructor's work must survive), a new one 0x5a. The track says free or in
+ * use, who did it, and the size asked for.
  *
- * Does not catch reads, nor writes that put the same value. Everything it finds ends in a panic that names the cache,
- * the object and both callers.
+ * Does not catch reads, nor writes that put the same value. Everything it finds ends in a panic
+ * that names the cache, the object and both callers.
  *
  * Locks: none; the state changes hands by an atomic exchange, so that two frees at once are seen.
  * Invariants: see slab_debug_damage. Checked on each allocation and free. Read next: slab.c.
@@ -43,7 +45,8 @@ size_t slab_debug_tail(size_t size)
 
 static struct track *track_of(const struct kmem_cache *c, const void *obj)
 {
-    return (struct track *)((char *)(unsigned long)obj + ALIGN_UP((size_t)c->object_size, sizeof(void *)) + RIGHT_ZONE);
+    return (struct track *)((char *)(unsigned long)obj +
+                            ALIGN_UP((size_t)c->object_size, sizeof(void *)) + RIGHT_ZONE);
 }
 
 static bool all_bytes(const void *from, const void *to, u8 value)
@@ -90,12 +93,13 @@ const char *slab_debug_damage(struct kmem_cache *c, const void *obj)
     return NULL;
 }
 
-static __noreturn void die(struct kmem_cache *c, const void *obj, const char *what, const void *caller)
+static __noreturn void die(struct kmem_cache *c, const void *obj, const char *what,
+                           const void *caller)
 {
     const struct track *t = track_of(c, obj);
 
-    panic("slab cache %s, object %p: %s. Now called by %pS; last allocated or freed by %pS", c->name, obj, what, caller,
-          t->caller);
+    panic("slab cache %s, object %p: %s. Now called by %pS; last allocated or freed by %pS",
+          c->name, obj, what, caller, t->caller);
 }
 
 void slab_debug_alloc(struct kmem_cache *c, void *obj, size_t size, const void *caller)
@@ -114,7 +118,8 @@ void slab_debug_alloc(struct kmem_cache *c, void *obj, size_t size, const void *
     memset((char *)obj + size, RED, c->object_size - size);
 }
 
-/* The object's slab must be @c's, and @obj the start of a slot in it; nothing of the slab is believed before. */
+/* The object's slab must be @c's, and @obj the start of a slot in it; nothing of the slab is
+ * believed before. */
 static void check_pointer(struct kmem_cache *c, const void *obj, const void *caller)
 {
     struct page *p = virt_to_page(obj);
@@ -123,10 +128,12 @@ static void check_pointer(struct kmem_cache *c, const void *obj, const void *cal
     if (!pfn_valid(page_to_pfn(p)) || p->kind != PAGE_SLAB)
         panic("slab cache %s: free of %p, which is no slab object, by %pS", c->name, obj, caller);
     if (p->slab_cache != c)
-        panic("slab cache %s: free of %p, which is of cache %s, by %pS", c->name, obj, p->slab_cache->name, caller);
+        panic("slab cache %s: free of %p, which is of cache %s, by %pS", c->name, obj,
+              p->slab_cache->name, caller);
     at = (size_t)((const char *)obj - (const char *)page_to_virt(slab_of(obj)));
     if (at < c->lead || (at - c->lead) % c->stride != 0)
-        panic("slab cache %s: free of %p, which points into an object, by %pS", c->name, obj, caller);
+        panic("slab cache %s: free of %p, which points into an object, by %pS", c->name, obj,
+              caller);
 }
 
 void slab_debug_free(struct kmem_cache *c, void *obj, const void *caller)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* slab_internal.h: struct kmem_cache and the hot paths that slab.c and kmalloc.c share. slab.c explains them. */
+/* slab_internal.h: struct kmem_cache and the hot paths that slab.c and kmalloc.c share. slab.c
+ * explains them. */
 #pragma once
 #include <kernel/fail.h>
 #include <kernel/list.h>
@@ -56,7 +57,8 @@ static inline struct page *slab_of(const void *obj)
 size_t slab_debug_lead(size_t align);
 size_t slab_debug_tail(size_t size);
 void slab_debug_init_object(struct kmem_cache *c, void *obj);
-/* An object leaves the allocator for @caller, who asked for @size bytes; panics when it was touched while free. */
+/* An object leaves the allocator for @caller, who asked for @size bytes; panics when it was touched
+ * while free. */
 void slab_debug_alloc(struct kmem_cache *c, void *obj, size_t size, const void *caller);
 /* An object comes back; panics on a wrong cache or pointer, a double free, a damaged red zone. */
 void slab_debug_free(struct kmem_cache *c, void *obj, const void *caller);
@@ -80,7 +82,8 @@ static inline void slab_debug_init_object(struct kmem_cache *c, void *obj)
 {
     (void)c, (void)obj;
 }
-static inline void slab_debug_alloc(struct kmem_cache *c, void *obj, size_t size, const void *caller)
+static inline void slab_debug_alloc(struct kmem_cache *c, void *obj, size_t size,
+                                    const void *caller)
 {
     (void)c, (void)obj, (void)size, (void)caller;
 }
@@ -100,7 +103,8 @@ static inline void slab_debug_print_live(struct kmem_cache *c, struct page *slab
 #endif
 
 /* An object on its way to the user. */
-static __always_inline void *slab_hand_out(struct kmem_cache *c, void *obj, size_t size, gfp_t gfp, const void *caller)
+static __always_inline void *slab_hand_out(struct kmem_cache *c, void *obj, size_t size, gfp_t gfp,
+                                           const void *caller)
 {
     slab_debug_alloc(c, obj, size, caller);
     if (gfp & GFP_ZERO)
@@ -108,8 +112,10 @@ static __always_inline void *slab_hand_out(struct kmem_cache *c, void *obj, size
     return obj;
 }
 
-/* The ordinary case is a straight line: interrupts off, one object off the CPU's stack, interrupts back. */
-static __always_inline void *slab_alloc(struct kmem_cache *c, size_t size, gfp_t gfp, const void *caller)
+/* The ordinary case is a straight line: interrupts off, one object off the CPU's stack, interrupts
+ * back. */
+static __always_inline void *slab_alloc(struct kmem_cache *c, size_t size, gfp_t gfp,
+                                        const void *caller)
 {
     unsigned long flags;
     struct slab_cpu *cpu;

@@ -2,18 +2,22 @@
 /*
  * vmalloc.c: ranges of kernel virtual addresses, the frames behind them, and kernel stacks.
  *
- * Addresses are handed out next-fit, which makes neighbours of what is allocated together. A freed area stays mapped and
- * on the dead list; when enough has gathered, neighbouring dead areas are unmapped together, with one TLB flush per
- * run of neighbours. Frames and addresses are reused only after that, and then from the bottom: page tables of the
- * kernel's half are never freed, so the addresses in use must not wander.
+ * Addresses are handed out next-fit, which makes neighbours of what is allocated together. A freed
+ * area stays mapped and on the dead list; when enough has gathered, neighbouring dead areas are
+ * unmapped together, with one TLB flush per run of neighbours. Frames and addresses are reused only
+ * after that, and then from the bottom: page tables of the kernel's half are never freed, so the
+ * addresses in use must not wander.
  *
- * Stacks are the only areas that come and go quickly, so free ones stay mapped: some per CPU, more in a common pool.
+ * Stacks are the only areas that come and go quickly, so free ones stay mapped: some per CPU, more
+ * in a common pool.
  *
  * Does not merge mappings into large leaves and does not allocate in interrupts.
- * Locks: vmalloc_lock (VMALLOC, sleeps) for choosing addresses and purging; tree_lock (VMALLOC_TREE) for the tree, the dead
- * list and the counts; pool_lock (LEAF) for the common pool of stacks.
+ * Locks: vmalloc_lock (VMALLOC, sleeps) for choosing addresses and purging; tree_lock
+ * (VMALLOC_TREE) for the tree, the dead list and the counts; pool_lock (LEAF) for the common pool
+ * of stacks.
  * Invariants: I1 areas are disjoint and lie in VMALLOC_START..VMALLOC_END; I2 an area's bytes
- * outside map..map_end are never mapped (guards); I3 a dead area is in the tree until no TLB can hold a translation of it.
+ * outside map..map_end are never mapped (guards); I3 a dead area is in the tree until no TLB can
+ * hold a translation of it.
  * Checked by vmalloc_check. Read next: arch/ARCH/mm/ for kernel_map.
  */
 #include <arch/mmu.h>
@@ -97,7 +101,8 @@ static void area_insert(struct area *new)
 
     while (*link != NULL) {
         parent = *link;
-        link = new->start < rb_entry(parent, struct area, node)->start ? &parent->left : &parent->right;
+        link = new->start < rb_entry(parent, struct area, node)->start ? &parent->left
+                                                                       : &parent->right;
     }
     rb_insert_at(&new->node, parent, link);
     rb_insert_color(&new->node, &tree);
@@ -113,7 +118,8 @@ static struct area *area_next(struct area *a)
 /* A hole of @len bytes at or above @from, or 0. */
 static vaddr_t find_hole(vaddr_t from, size_t len)
 {
-    for (struct area *a = area_at_or_above(from); a != NULL && a->start < from + len; a = area_next(a))
+    for (struct area *a = area_at_or_above(from); a != NULL && a->start < from + len;
+         a = area_next(a))
         from = a->end;
     return len <= VMALLOC_END - from ? from : 0;
 }
@@ -178,7 +184,8 @@ static void purge(void)
 
 /* ---- areas ---- */
 
-/* Reserves addresses for @len bytes (whole pages), @lead bytes of guard before, one page behind. NULL = none left. */
+/* Reserves addresses for @len bytes (whole pages), @lead bytes of guard before, one page behind.
+ * NULL = none left. */
 static struct area *area_reserve(size_t len, size_t lead)
 {
     struct area *a = kmem_cache_alloc(area_cache, GFP_KERNEL);
@@ -197,7 +204,8 @@ static struct area *area_reserve(size_t len, size_t lead)
         at = find_hole(next_fit, size);
     }
     if (at != 0) {
-        *a = (struct area){ .start = at, .end = at + size, .map = at + lead, .map_end = at + lead + len };
+        *a = (struct area){
+            .start = at, .end = at + size, .map = at + lead, .map_end = at + lead + len};
         list_init(&a->frames);
         list_init(&a->dead_link);
         area_insert(a);
@@ -298,7 +306,8 @@ void *vmalloc(size_t len)
 {
     struct area *a;
 
-    if (len == 0 || len > VMALLOC_END - VMALLOC_START || PAGE_ALIGN(len) >> PAGE_SHIFT > buddy_nr_total())
+    if (len == 0 || len > VMALLOC_END - VMALLOC_START ||
+        PAGE_ALIGN(len) >> PAGE_SHIFT > buddy_nr_total())
         return NULL;
     a = area_create(PAGE_ALIGN(len), 0, GFP_KERNEL | GFP_ZERO);
     return a != NULL ? (void *)a->map : NULL;
@@ -487,9 +496,10 @@ int vmalloc_check(void)
     spin_lock(&tree_lock);
     bad = rb_check(&tree);
     for (struct area *a = area_at_or_above(VMALLOC_START); a != NULL; a = area_next(a)) {
-        if (a->start < last || a->map < a->start || a->map_end <= a->map || a->end < a->map_end + PAGE_SIZE ||
-            a->end > VMALLOC_END) {
-            pr_err("vmalloc: area 0x%lx-0x%lx overlaps another or is out of bounds\n", a->start, a->end);
+        if (a->start < last || a->map < a->start || a->map_end <= a->map ||
+            a->end < a->map_end + PAGE_SIZE || a->end > VMALLOC_END) {
+            pr_err("vmalloc: area 0x%lx-0x%lx overlaps another or is out of bounds\n", a->start,
+                   a->end);
             bad++;
         }
         last = a->end;

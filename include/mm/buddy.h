@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * buddy.h: page frames in blocks of 2^order, with per-CPU lists for order 0. Locks: BUDDY (spin, irq off).
- * Any context may free, and allocate with GFP_ATOMIC; all other allocation may sleep.
+ * buddy.h: page frames in blocks of 2^order, with per-CPU lists for order 0. Locks: BUDDY (spin,
+ * irq off). Any context may free, and allocate with GFP_ATOMIC; all other allocation may sleep.
  * Source: Knuth, TAOCP 1, 2.5 (buddy system).
  */
 #pragma once
@@ -19,7 +19,8 @@ typedef u32 gfp_t;
 #define GFP_USER   (1u << 4)/* user memory: counted, killable when memory is short */
 
 void buddy_init(void); /* builds mem_map and takes over memblock's free ranges */
-/* A block of 2^order frames, kind PAGE_KERNEL, word 0 (the caller makes it referenced if it wants), or NULL. */
+/* A block of 2^order frames, kind PAGE_KERNEL, word 0 (the caller makes it referenced if it wants),
+ * or NULL. */
 struct page *alloc_pages(unsigned int order, gfp_t gfp);
 void free_pages(struct page *p, unsigned int order);
 /* One frame with one reference (word == PAGE_REF) and kind @kind; NULL when out of memory. */
@@ -43,9 +44,10 @@ u64 buddy_nr_free(void);   /* frames, including per-CPU lists */
 u64 buddy_nr_total(void);  /* frames ever given to the allocator */
 u64 buddy_nr_free_order(unsigned int order);
 void buddy_drain_pcp(void); /* all CPUs' lists back to the free lists; may sleep */
-/* Everything that only keeps free memory at hand (stacks, empty slabs, per-CPU lists) goes back; may sleep. After it, and
- * after rcu_barrier, buddy_nr_free is exact: leak checks compare it. */
+/* Everything that only keeps free memory at hand (stacks, empty slabs, per-CPU lists) goes back;
+ * may sleep. After it, and after rcu_barrier, buddy_nr_free is exact: leak checks compare it. */
 void page_shrink_caches(void);
 int buddy_check(void);      /* invariant walker: prints and counts violations */
-/* Called when an allocation that may sleep finds no memory: true when it is worth another try (mm/oom.c). */
+/* Called when an allocation that may sleep finds no memory: true when it is worth another try
+ * (mm/oom.c). */
 bool oom_out_of_memory(unsigned int order, gfp_t gfp);

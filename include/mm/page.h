@@ -2,14 +2,15 @@
 /*
  * page.h: struct page, one per physical frame, and its reference word.
  *
- * The word holds everything that must change together: bit 0 TAIL, bits 1..31 references (PAGE_REF each),
- * bits 32..63 pins (PAGE_PIN each; a pin also holds a reference). 0 means free. Frames that the kernel itself
- * owns (slab, page tables, kernel stacks) keep the word 0 and are freed by their owner, so that a speculative
- * page_try_get on them fails. No lock in put.
+ * The word holds everything that must change together: bit 0 TAIL, bits 1..31 references (PAGE_REF
+ * each), bits 32..63 pins (PAGE_PIN each; a pin also holds a reference). 0 means free. Frames that
+ * the kernel itself owns (slab, page tables, kernel stacks) keep the word 0 and are freed by their
+ * owner, so that a speculative page_try_get on them fails. No lock in put.
  *
- * Invariants: I1 word == 0 <=> no user of the frame but its kernel owner; I2 a frame in the buddy allocator has
- * word 0 and kind PAGE_FREE; I3 mapcount is the number of leaf entries that map the frame, and each of them holds
- * one reference. buddy_check and pt_check test them.
+ * Invariants: I1 word == 0 <=> no user of the frame but its kernel owner; I2 a frame in the buddy
+ * allocator has word 0, and the head of its block kind PAGE_FREE; I3 mapcount is the number of leaf
+ * entries that map the frame, and each of them holds one reference. buddy_check and pt_check test
+ * them.
  */
 #pragma once
 #include <kernel/atomic.h>
@@ -43,7 +44,8 @@ enum page_kind {
 #define PG_LOCKED     (1u << 2) /* page_lock() */
 #define PG_WAITERS    (1u << 3) /* somebody sleeps in page_lock() */
 #define PG_REFERENCED (1u << 4)
-#define PG_EXCLUSIVE  (1u << 5) /* anonymous and mapped by one process only: may be written in place */
+/* anonymous and mapped by one process only: may be written in place */
+#define PG_EXCLUSIVE  (1u << 5)
 #define PG_LAZYFREE   (1u << 6) /* MADV_FREE: clean means discardable */
 #define PG_MLOCKED    (1u << 7)
 
@@ -51,19 +53,25 @@ struct page {
     u64 word;       /* {TAIL, refs, pins}: only through the functions below */
     u32 flags;      /* PG_*, atomic */
     s32 mapcount;   /* leaf entries that map this frame; atomic */
-    u8 kind;        /* enum page_kind; exact for allocated frames (page_set_kind), in free blocks for the head only */
-    u8 order;       /* PAGE_FREE heads: block order; PAGE_SLAB, PAGE_KERNEL heads: allocation order */
+    /* enum page_kind; exact for allocated frames (page_set_kind), in free blocks for the head
+     * only */
+    u8 kind;
+    /* PAGE_FREE heads: block order; PAGE_SLAB, PAGE_KERNEL heads: allocation order */
+    u8 order;
     u8 level;       /* PAGE_TABLE: level of the table */
     u8 zone;
     u32 private;
     union {
-        struct { struct mapping *mapping; u64 index; }; /* PAGE_FILE: owner and index in pages; PAGE_ANON: NULL, va >> PAGE_SHIFT */
-        struct { struct mm *pt_mm; u32 pt_used; u32 pt_shared; }; /* PAGE_TABLE: owner, non-empty entries [ptl], share count */
+        /* PAGE_FILE: owner and index in pages; PAGE_ANON: NULL, va >> PAGE_SHIFT */
+        struct { struct mapping *mapping; u64 index; };
+        /* PAGE_TABLE: owner, non-empty entries [ptl], share count */
+        struct { struct mm *pt_mm; u32 pt_used; u32 pt_shared; };
         struct { struct kmem_cache *slab_cache; void *slab_free; }; /* PAGE_SLAB */
     };
     union {
         struct list_head link;  /* free list, slab list, LRU: by kind */
-        struct { spinlock_t ptl; u64 pt_private; }; /* PAGE_TABLE: lock of its entries; MMU's own word (VSID) */
+        /* PAGE_TABLE: lock of its entries; MMU's own word (VSID) */
+        struct { spinlock_t ptl; u64 pt_private; };
     };
     union {
         u64 spare;
@@ -91,7 +99,8 @@ static inline paddr_t page_to_phys(const struct page *p)
 {
     return (paddr_t)page_to_pfn(p) << PAGE_SHIFT;
 }
-/* Through the direct map; arch provides phys_to_virt/virt_to_phys in <asm/quire_mmu_const.h> (included by arch/mmu_const.h). */
+/* Through the direct map; arch provides phys_to_virt/virt_to_phys in <asm/quire_mmu_const.h>
+ * (included by arch/mmu_const.h). */
 #include <arch/mmu_const.h>
 static inline void *page_to_virt(const struct page *p)
 {
@@ -119,21 +128,22 @@ static inline void page_get_n(struct page *p, u32 n)
 {
     (void)__atomic_fetch_add(&p->word, n * PAGE_REF, __ATOMIC_RELAXED);
 }
-/* Speculative: false when the word is 0, or TAIL (its references belong to the head). Acquire: what the caller reads from
- * the page after success is at least as new as what made the word non-zero. */
+/* Speculative: false when the word is 0, or TAIL (its references belong to the head). Acquire: what
+ * the caller reads from the page after success is at least as new as what made the word not 0. */
 static inline bool page_try_get(struct page *p)
 {
     u64 w = __atomic_load_n(&p->word, __ATOMIC_RELAXED);
 
     while (likely(w != 0 && !(w & PAGE_TAIL)))
-        if (__atomic_compare_exchange_n(&p->word, &w, w + PAGE_REF, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&p->word, &w, w + PAGE_REF, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
             return true;
     return false;
 }
 /* Called when the last reference went: returns the frame by its kind. */
 void page_free_last(struct page *p);
-/* Gives @units (PAGE_REF, or PAGE_REF | PAGE_PIN) back. Earlier accesses to the page are ordered before (release),
- * the freeing after (acquire): on POWER lwsync before, isync/lwsync behind. */
+/* Gives @units (PAGE_REF, or PAGE_REF | PAGE_PIN) back. Earlier accesses to the page are ordered
+ * before (release), the freeing after (acquire): on POWER lwsync before, isync/lwsync behind. */
 static inline void page_put_units(struct page *p, u64 units)
 {
     u64 left = __atomic_sub_fetch(&p->word, units, __ATOMIC_RELEASE);

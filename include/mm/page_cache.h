@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page_cache.h: struct mapping, the pages of one object (file, memfd, shared anonymous memory) by index.
+ * page_cache.h: struct mapping, the pages of one object (file, memfd, shared anonymous memory) by
+ * index.
  *
- * A page in the tree has kind PAGE_FILE, page->mapping and page->index set, and one reference held by the tree.
- * Lookup takes no lock: RCU, page_try_get, then a second look at page->mapping and page->index.
- * Whoever needs the page to stay in the object (fault that installs an entry, write) holds page_lock and checks
- * page->mapping == m afterwards; mapping_truncate takes the same lock.
+ * A page in the tree has kind PAGE_FILE, page->mapping and page->index set, and one reference held
+ * by the tree. Lookup takes no lock: RCU, page_try_get, then a second look at page->mapping and
+ * page->index. Whoever needs the page to stay in the object (fault that installs an entry, write)
+ * holds page_lock and checks page->mapping == m afterwards; mapping_truncate takes the same lock.
  *
- * Faults against truncation: the size is lowered first, then mapping_truncate runs. A fault checks index < size under
- * page_lock and installs its entry under page_lock; so either truncation sees the entry or the fault sees the size.
+ * Faults against truncation: the size is lowered first, then mapping_truncate runs. A fault checks
+ * index < size under page_lock and installs its entry under page_lock; so either truncation sees
+ * the entry or the fault sees the size.
  *
  * Locks: vmas_lock (MAPPING), page_lock (PAGE), lock (PAGE_CACHE), in this order.
  */
@@ -20,11 +22,14 @@
 struct inode;
 
 struct mapping_ops {
-    /* Fills a new page: locked, not PG_UPTODATE, already in the tree. 0 or -errno. NULL: the page is cleared. */
+    /* Fills a new page: locked, not PG_UPTODATE, already in the tree. 0 or -errno. NULL: the page
+     * is cleared. */
     int (*fill)(struct mapping *m, struct page *p);
-    /* Before @nr pages join: 0 or -ENOSPC (quota of the file system). NULL: no limit. Any context that may sleep. */
+    /* Before @nr pages join: 0 or -ENOSPC (quota of the file system). NULL: no limit. Any context
+     * that may sleep. */
     int (*charge)(struct mapping *m, u64 nr);
-    void (*uncharge)(struct mapping *m, u64 nr); /* after @nr pages left. NULL goes with charge NULL */
+    /* after @nr pages left. NULL goes with charge NULL */
+    void (*uncharge)(struct mapping *m, u64 nr);
 };
 
 #define MAPPING_SHMEM (1u << 0) /* memory is the only copy: counted as Shmem, never dropped */
@@ -47,22 +52,29 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops, struct inode
 /* Drops all pages; nobody uses the mapping any more (no VMA, no lookup). */
 void mapping_destroy(struct mapping *m);
 
-/* The page at @index with a reference, or NULL. Never sleeps; the page may be unfilled (PG_UPTODATE clear) or leave at once. */
+/* The page at @index with a reference, or NULL. Never sleeps; the page may be unfilled (PG_UPTODATE
+ * clear) or leave at once. */
 struct page *mapping_find_get(struct mapping *m, u64 index);
-/* Up to @n pages of [*index, end), ascending, with a reference each; *index is set behind the last, or to @end. */
-unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct page **pages, unsigned int n);
+/* Up to @n pages of [*index, end), ascending, with a reference each; *index is set behind the last,
+ * or to @end. */
+unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct page **pages,
+                                unsigned int n);
 
 #define MAPPING_LOCK (1u << 0) /* mapping_get_page: return it locked, page->mapping == m */
-#define MAPPING_NOFILL (1u << 1) /* caller overwrites all of it: not filled, returned locked, PG_UPTODATE maybe clear */
-/* Finds or makes the page at @index; *out has a reference and is up to date. 0, -ENOMEM, -ENOSPC, or fill's error. May sleep. */
-int __must_check mapping_get_page(struct mapping *m, u64 index, unsigned int how, struct page **out);
-/* Puts @p (locked by the caller, own reference kept, kind PAGE_FILE or PAGE_KERNEL) at @index; the tree takes a reference.
- * 0, -EEXIST, -ENOMEM, -ENOSPC; on error nothing changed. */
+/* caller overwrites all of it: not filled, returned locked, PG_UPTODATE maybe clear */
+#define MAPPING_NOFILL (1u << 1)
+/* Finds or makes the page at @index; *out has a reference and is up to date. 0, -ENOMEM, -ENOSPC,
+ * or fill's error. May sleep. */
+int __must_check mapping_get_page(struct mapping *m, u64 index, unsigned int how,
+                                  struct page **out);
+/* Puts @p (locked by the caller, own reference kept, kind PAGE_FILE or PAGE_KERNEL) at @index; the
+ * tree takes a reference. 0, -EEXIST, -ENOMEM, -ENOSPC; on error nothing changed. */
 int __must_check mapping_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp);
 /* Takes @p (locked, in @m) out and drops the tree's reference; the caller still holds its own. */
 void mapping_remove(struct mapping *m, struct page *p);
-/* Removes the pages of [first, last) and, where they were mapped, their translations (mapping_unmap_range). May sleep.
- * Pass last = ~0ULL for "to the end". Returns how many pages left. */
+/* Removes the pages of [first, last) and, where they were mapped, their translations
+ * (mapping_unmap_range). May sleep. Pass last = ~0ULL for "to the end". Returns how many pages
+ * left. */
 u64 mapping_truncate(struct mapping *m, u64 first, u64 last);
 static inline u64 mapping_nr_pages(const struct mapping *m)
 {
@@ -90,11 +102,13 @@ static inline void page_lock(struct page *p)
 static inline void page_unlock(struct page *p)
 {
     lockcheck_release(p, LOCK_PAGE);
-    if (unlikely(__atomic_fetch_and(&p->flags, ~(PG_LOCKED | PG_WAITERS), __ATOMIC_RELEASE) & PG_WAITERS))
+    if (unlikely(__atomic_fetch_and(&p->flags, ~(PG_LOCKED | PG_WAITERS), __ATOMIC_RELEASE) &
+                 PG_WAITERS))
         page_unlock_slow(p);
 }
 
-/* Seals (memfd F_SEAL_WRITE) against writable shared mappings. map: 0 or -EPERM; deny: 0 or -EBUSY. */
+/* Seals (memfd F_SEAL_WRITE) against writable shared mappings. map: 0 or -EPERM; deny: 0 or
+ * -EBUSY. */
 int __must_check mapping_map_writable(struct mapping *m);
 void mapping_unmap_writable(struct mapping *m);
 int __must_check mapping_deny_writable(struct mapping *m);

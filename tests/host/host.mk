@@ -29,8 +29,8 @@ FUZZ_SRCS := $(filter $(if $(T),%/$(T)_fuzz.c,%),$(wildcard tests/host/fuzz/*_fu
 
 HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fsanitize=address,undefined \
                -fno-sanitize-recover=all -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
-               -Wno-missing-field-initializers -DCONFIG_DEBUG=1 -DQUIRE_HOST=1 -Iarch/host/include -Iinclude -I. \
-               -Itests/host/fake -pthread
+               -Wno-missing-field-initializers -DCONFIG_DEBUG=1 -DQUIRE_HOST=1 \
+               -D_POSIX_C_SOURCE=200809L -Iarch/host/include -Iinclude -I. -Itests/host/fake -pthread
 ifneq ($(HOST_CLANG),)
 HOST_CFLAGS += -Wno-gnu -Wno-address-of-packed-member
 FUZZ_FLAG := -fsanitize=fuzzer-no-link

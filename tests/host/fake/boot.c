@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* boot.c: starts the modules of physical memory in the kernel's order, and stands in for their neighbours. */
+/* boot.c: starts the modules of physical memory in the kernel's order, and stands in for their
+ * neighbours. */
 #include <kernel/fail.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
@@ -58,7 +59,8 @@ __attribute__((weak)) bool oom_out_of_memory(unsigned int order, gfp_t gfp)
     return false;
 }
 
-__attribute__((weak)) void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
+__attribute__((weak)) void mapping_unmap_range(struct mapping *m, u64 first, u64 last,
+                                               bool even_cow)
 {
     (void)m, (void)first, (void)last, (void)even_cow;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu.c: CPUs that are threads. A CPU with interrupts off holds its mutex; smp_call_on plays the interrupt: it takes the
- * mutex of the CPU that it calls and borrows its identity. So per-CPU code meets its remote callers at the same
- * places where the kernel would.
+ * cpu.c: CPUs that are threads. A CPU with interrupts off holds its mutex; smp_call_on plays the
+ * interrupt: it takes the mutex of the CPU that it calls and borrows its identity. So per-CPU code
+ * meets its remote callers at the same places where the kernel would.
  */
 #include <arch/cpu.h>
 #include <arch/current.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host.h: what tests of mm/ on the build machine stand on. A program made of kernel files gets here: physical memory,
- * CPUs that are threads, locks that check their rank, a panic that ends the program, and a KTAP runner.
+ * host.h: what tests of mm/ on the build machine stand on. A program made of kernel files gets
+ * here: physical memory, CPUs that are threads, locks that check their rank, a panic that ends the
+ * program, and a KTAP runner.
  *
  * HTEST(name) { ... } defines a test. A file that has its own main() does not use the runner.
  */
@@ -51,11 +52,14 @@ static inline unsigned int host_random_below(unsigned int n)
     return (unsigned int)(host_random() >> 33) % n;
 }
 
-/* Physical memory of @bytes from physical address 0 on, at host_direct_map, and the window for kernel mappings. Once. */
+/* Physical memory of @bytes from physical address 0 on, at host_direct_map, and the window for
+ * kernel mappings. Once. */
 void host_memory_init(u64 bytes);
-/* In a child process: its changes of memory stay its own. Kernel mappings go on showing the parent's. */
+/* In a child process: its changes of memory stay its own. Kernel mappings go on showing the
+ * parent's. */
 void host_memory_make_private(void);
-/* As above, and memblock, buddy, slab, vmalloc, page cache started as the kernel does. First @low bytes are reserved. */
+/* As above, and memblock, buddy, slab, vmalloc, page cache started as the kernel does. First @low
+ * bytes are reserved. */
 void host_boot(u64 bytes, u64 low);
 
 /* Runs fn(arg, cpu) on @n CPUs at once, the caller being CPU 0; returns when all are done. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.c: locks for programs made of kernel files. Who has to wait yields. Each acquisition is checked against the rank
- * of what its CPU already holds, as kernel/lock/lockcheck.c does in the kernel.
+ * lock.c: locks for programs made of kernel files. Who has to wait yields. Each acquisition is
+ * checked against the rank of what its CPU already holds, as kernel/lock/lockcheck.c does in the
+ * kernel.
  */
 #include <arch/cpu.h>
 #include <kernel/mutex.h>
@@ -34,7 +35,8 @@ void lockcheck_acquire(const void *lock, enum lock_class c, bool nested, bool tr
         if (held[i].lock == lock)
             panic("lock %s taken twice", class_info[c].name);
         if (!trylock && (rank > class_info[c].rank || (rank == class_info[c].rank && !nested)))
-            panic("lock %s taken while %s is held", class_info[c].name, class_info[held[i].class].name);
+            panic("lock %s taken while %s is held", class_info[c].name,
+                  class_info[held[i].class].name);
     }
     REQUIRE(nr_held < MAX_HELD);
     held[nr_held].lock = lock;
@@ -67,7 +69,8 @@ void lockcheck_assert_held(const void *lock, const char *name)
         panic("%s is not held", name);
 }
 
-/* Now and then another CPU's thread runs here, as it may in the kernel: races that need it become likely. */
+/* Now and then another CPU's thread runs here, as it may in the kernel: races that need it become
+ * likely. */
 void might_sleep(void)
 {
     if (!irqs_enabled() || arch_preempt_count() != 0)
@@ -94,7 +97,8 @@ void mutex_init(struct mutex *m, enum lock_class c)
     m->class = (u8)c;
 }
 
-/* The fast paths are the kernel's own, inline in mutex.h; nobody ever queues, so an unlock has nobody to wake. */
+/* The fast paths are the kernel's own, inline in mutex.h; nobody ever queues, so an unlock has
+ * nobody to wake. */
 void mutex_lock_slow(struct mutex *m)
 {
     while (!mutex_try_word(m))

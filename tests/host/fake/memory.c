@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c: physical memory as a file in memory, mapped once as the direct map; kernel mappings map the same file again
- * in a window, so that vmalloc's addresses really alias the frames and its guard pages really fault.
+ * memory.c: physical memory as a file in memory, mapped once as the direct map; kernel mappings map
+ * the same file again in a window, so that vmalloc's addresses really alias the frames and its
+ * guard pages really fault.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -25,7 +26,8 @@ void host_memory_init(u64 bytes)
     memory_fd = memfd_create("quire-memory", 0);
     REQUIRE(memory_fd >= 0 && ftruncate(memory_fd, (off_t)bytes) == 0);
     host_direct_map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
-    window = mmap(NULL, HOST_VMALLOC_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    window = mmap(NULL, HOST_VMALLOC_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                  -1, 0);
     REQUIRE(host_direct_map != MAP_FAILED && window != MAP_FAILED);
     host_vmalloc_start = (vaddr_t)window;
     memory_bytes = bytes;
@@ -34,8 +36,8 @@ void host_memory_init(u64 bytes)
 void host_memory_make_private(void)
 {
     if (memory_fd >= 0)
-        REQUIRE(mmap(host_direct_map, memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, memory_fd, 0) ==
-                host_direct_map);
+        REQUIRE(mmap(host_direct_map, memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+                     memory_fd, 0) == host_direct_map);
 }
 
 int kernel_map(vaddr_t va, paddr_t pa, size_t len, u32 prot)
@@ -43,7 +45,8 @@ int kernel_map(vaddr_t va, paddr_t pa, size_t len, u32 prot)
     void *p;
 
     (void)prot;
-    REQUIRE(va >= VMALLOC_START && va + len <= VMALLOC_END && len % PAGE_SIZE == 0 && pa + len <= memory_bytes);
+    REQUIRE(va >= VMALLOC_START && va + len <= VMALLOC_END && len % PAGE_SIZE == 0 &&
+            pa + len <= memory_bytes);
     p = mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd, (off_t)pa);
     REQUIRE(p == (void *)va);
     host_nr_maps++;
@@ -53,7 +56,8 @@ int kernel_map(vaddr_t va, paddr_t pa, size_t len, u32 prot)
 void kernel_unmap(vaddr_t va, size_t len)
 {
     REQUIRE(va >= VMALLOC_START && va + len <= VMALLOC_END);
-    REQUIRE(mmap((void *)va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == (void *)va);
+    REQUIRE(mmap((void *)va, len, PROT_NONE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == (void *)va);
     host_nr_unmaps++;
 }
 

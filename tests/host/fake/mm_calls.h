@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mm_calls.h: the part of <arch/mmu.h> that memory.c plays, for a file that cannot include the kernel's headers whole. */
+/* mm_calls.h: the part of <arch/mmu.h> that memory.c plays, for a file that cannot include the
+ * kernel's headers whole. */
 #pragma once
 #include <kernel/types.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcu.c: RCU for CPUs that are threads. A CPU is quiescent when its preemption count is 0, or has been 0 since
- * (cpu->arch[0] counts the ends of read-side sections). Callbacks run in rcu_barrier and synchronize_rcu, called by whoever
- * is not a reader himself.
+ * rcu.c: RCU for CPUs that are threads. A CPU is quiescent when its preemption count is 0, or has
+ * been 0 since (cpu->arch[0] counts the ends of read-side sections). Callbacks run in rcu_barrier
+ * and synchronize_rcu, called by whoever is not a reader himself.
  */
 #include <arch/cpu.h>
 #include <arch/current.h>
@@ -16,7 +16,8 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *))
 {
     head->func = func;
     head->next = __atomic_load_n(&callbacks, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&callbacks, &head->next, head, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+    while (!__atomic_compare_exchange_n(&callbacks, &head->next, head, true, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED))
         ;
 }
 

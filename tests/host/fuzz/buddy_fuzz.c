@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * buddy_fuzz.c: a byte string is a program for the page allocator; a table of owners is the model. No frame is handed out twice,
- * counts agree, and when all is freed the free lists are what they were at the start.
+ * buddy_fuzz.c: a byte string is a program for the page allocator; a table of owners is the model.
+ * No frame is handed out twice, counts agree, and when all is freed the free lists are what they
+ * were at the start.
  */
 #include <kernel/string.h>
 #include <mm/buddy.h>

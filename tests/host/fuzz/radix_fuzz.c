@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * radix_fuzz.c: a byte string is a program for the radix tree; a short list of (index, item) is the model. Indexes come from
- * the input, shifted, so that trees of every height meet each other.
+ * radix_fuzz.c: a byte string is a program for the radix tree; a short list of (index, item) is the
+ * model. Indexes come from the input, shifted, so that trees of every height meet each other.
  */
 #include <kernel/radix_tree.h>
 #include <linux/errno.h>
@@ -76,7 +76,8 @@ static void lookup(u64 index, unsigned int n)
     }
     /* Everything of the model before *at was found. */
     for (unsigned int i = 0; i < MAX_ITEMS; i++)
-        got -= model_used[i] && model_index[i] >= index && model_index[i] < at && model_index[i] < end;
+        got -=
+            model_used[i] && model_index[i] >= index && model_index[i] < at && model_index[i] < end;
     REQUIRE(got == 0);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slab_fuzz.c: a byte string is a program for the slab allocator. Objects never overlap, keep what was written to them, and are
- * all accounted for; in between memory is taken back (slab_shrink) and allocations fail.
+ * slab_fuzz.c: a byte string is a program for the slab allocator. Objects never overlap, keep what
+ * was written to them, and are all accounted for; in between memory is taken back (slab_shrink) and
+ * allocations fail.
  */
 #include <kernel/string.h>
 #include <mm/slab.h>

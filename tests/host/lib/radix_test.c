@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* radix_test.c: the radix tree against a plain table: all shapes, batches, failure to allocate, readers beside a writer. */
+/* radix_test.c: the radix tree against a plain table: all shapes, batches, failure to allocate,
+ * readers beside a writer. */
 #include <kernel/radix_tree.h>
 #include <kernel/string.h>
 #include <linux/errno.h>
@@ -23,7 +24,8 @@ static void setup(void)
         host_boot(MIB(32), MIB(1));
     booted = true;
     for (unsigned int i = 0; i < NR_KEYS; i++) {
-        keys[i] = i < 100 ? i : keys[i - 1] + (host_random() >> (host_random_below(58) + 6)) / 128 + 1;
+        keys[i] =
+            i < 100 ? i : keys[i - 1] + (host_random() >> (host_random_below(58) + 6)) / 128 + 1;
         items[i] = keys[i];
     }
     keys[NR_KEYS - 1] = items[NR_KEYS - 1] = ~0ULL;
@@ -115,7 +117,8 @@ HTEST(random_changes)
                 check_tree();
         }
         for (unsigned int k = 0; k < 20; k++)
-            check_batches(keys[host_random_below(NR_KEYS)], keys[host_random_below(NR_KEYS)], 1 + host_random_below(64));
+            check_batches(keys[host_random_below(NR_KEYS)], keys[host_random_below(NR_KEYS)],
+                          1 + host_random_below(64));
         check_batches(0, ~0ULL, 64);
         if (round % 5 == 4)
             remove_all();
@@ -160,7 +163,8 @@ HTEST(injected_failure)
     remove_all();
 }
 
-/* One CPU grows and shrinks the tree; items that stay must be found by all others at every moment. */
+/* One CPU grows and shrinks the tree; items that stay must be found by all others at every
+ * moment. */
 static bool stop;
 static void churn(void *unused, unsigned int cpu)
 {

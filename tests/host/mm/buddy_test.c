@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* buddy_test.c: the page allocator: conservation, coalescing, kinds, reserve, failure, poison, and CPUs at once. */
+/* buddy_test.c: the page allocator: conservation, coalescing, kinds, reserve, failure, poison, and
+ * CPUs at once. */
 #include <kernel/task.h>
 #include <mm/buddy.h>
 #include <mm/memblock.h>
@@ -44,7 +45,8 @@ HTEST(single_frames)
         if (i >= ARRAY_SIZE(p))
             page_put(*slot);
         *slot = page_alloc(PAGE_ANON, i & 1 ? GFP_KERNEL : GFP_ZERO);
-        EXPECT(*slot != NULL && (*slot)->kind == PAGE_ANON && (*slot)->flags == 0 && (*slot)->mapcount == 0);
+        EXPECT(*slot != NULL && (*slot)->kind == PAGE_ANON && (*slot)->flags == 0 &&
+               (*slot)->mapcount == 0);
         EXPECT_EQ(page_refs(*slot), 1);
         for (unsigned int b = 0; b < PAGE_SIZE && !(i & 1); b++)
             EXPECT_EQ(((u8 *)page_to_virt(*slot))[b], 0);
@@ -118,7 +120,8 @@ HTEST(kinds_are_counted)
     EXPECT_EQ(page_nr_kind(PAGE_ANON), 0);
 }
 
-/* All of memory: ordinary allocations leave the reserve, atomic ones half of it, a victim nothing. */
+/* All of memory: ordinary allocations leave the reserve, atomic ones half of it, a victim
+ * nothing. */
 HTEST(reserve)
 {
     static struct page *p[MEMORY / PAGE_SIZE];
@@ -216,7 +219,8 @@ HTEST(misuse_panics)
     EXPECT(host_panics(put_mapped, NULL, "page_mapcount(p) == 0"));
 }
 
-/* Each CPU keeps a set of frames and blocks with its stamp in them; nobody else's stamp may appear. */
+/* Each CPU keeps a set of frames and blocks with its stamp in them; nobody else's stamp may
+ * appear. */
 #define SLOTS 200
 static void hammer(void *unused, unsigned int cpu)
 {

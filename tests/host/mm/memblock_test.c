@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memblock_test.c: memblock's lists against a map of pages, by random adds, reservations and returns, and its allocator.
- * The module is included, so that each round starts with empty lists.
+ * memblock_test.c: memblock's lists against a map of pages, by random adds, reservations and
+ * returns, and its allocator. The module is included, so that each round starts with empty lists.
  */
 #include "../../../mm/memblock.c"
 #include "host.h"
@@ -62,7 +62,8 @@ HTEST(memblock_random_ranges)
     for (unsigned int round = 0; round < 300; round++) {
         reset();
         for (unsigned int step = 0; step < 60; step++) {
-            unsigned int first = host_random_below(NR_PAGES - 1), n = 1 + host_random_below(min(20u, NR_PAGES - first));
+            unsigned int first = host_random_below(NR_PAGES - 1),
+                         n = 1 + host_random_below(min(20u, NR_PAGES - first));
             paddr_t at = BASE + first * PAGE_SIZE;
 
             switch (host_random_below(3)) {
@@ -122,7 +123,8 @@ HTEST(memblock_random_alloc)
         memblock_add(BASE, 4 * PAGE_SIZE);
         set(model_memory, 0, 4, true);
         for (unsigned int step = 0; step < 12; step++) {
-            u64 align = PAGE_SIZE << host_random_below(2), len = PAGE_SIZE * (1 + host_random_below(2));
+            u64 align = PAGE_SIZE << host_random_below(2),
+                len = PAGE_SIZE * (1 + host_random_below(2));
             struct alloc_request req = { .len = len, .align = align };
             paddr_t at;
 
@@ -147,7 +149,8 @@ HTEST(memblock_partial_frames_are_not_free)
     memset(seen_free, 0, sizeof(seen_free));
     memblock_for_each_free(note_free);
     EXPECT(!seen_free[0] && seen_free[1] && !seen_free[2] && !seen_free[3]);
-    memblock_free_reserved(BASE + PAGE_SIZE + 1, 3 * PAGE_SIZE); /* closed now: whole frames go to the buddy allocator */
+    /* closed now: whole frames go to the buddy allocator */
+    memblock_free_reserved(BASE + PAGE_SIZE + 1, 3 * PAGE_SIZE);
     EXPECT_EQ(given_start, BASE / PAGE_SIZE + 2);
     EXPECT_EQ(given_end, BASE / PAGE_SIZE + 4);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* page_cache_test.c: mappings: find or make, fill, errors, truncation against lookups, quotas, seals. */
+/* page_cache_test.c: mappings: find or make, fill, errors, truncation against lookups, quotas,
+ * seals. */
 #include <kernel/string.h>
 #include <linux/errno.h>
 #include <mm/page_cache.h>
@@ -93,7 +94,8 @@ HTEST(find_or_make)
     start(&m, &filling);
     EXPECT(mapping_find_get(&m, 5) == NULL);
     EXPECT_EQ(mapping_get_page(&m, 5, 0, &p), 0);
-    EXPECT(page_test(p, PG_UPTODATE) && !page_test(p, PG_LOCKED) && p->kind == PAGE_FILE && p->index == 5);
+    EXPECT(page_test(p, PG_UPTODATE) && !page_test(p, PG_LOCKED) && p->kind == PAGE_FILE &&
+           p->index == 5);
     EXPECT_EQ(*(u8 *)page_to_virt(p), 5);
     EXPECT_EQ(page_refs(p), 2);
     EXPECT_EQ(mapping_get_page(&m, 5, MAPPING_LOCK, &q), 0);

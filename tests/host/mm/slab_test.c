@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* slab_test.c: slab caches and kmalloc: contents, alignment, constructors, statistics, misuse, failure, CPUs at once. */
+/* slab_test.c: slab caches and kmalloc: contents, alignment, constructors, statistics, misuse,
+ * failure, CPUs at once. */
 #include <kernel/string.h>
 #include <mm/slab.h>
 #include "../../../mm/slab_internal.h"
@@ -21,7 +22,7 @@ static void start(void)
 HTEST(sizes)
 {
     static void *objs[1000];
-    size_t sizes[] = { 1, 7, 8, 9, 24, 40, 64, 96, 100, 128, 192, 200, 500, 1000, 1024, 2000, 2048 };
+    size_t sizes[] = {1, 7, 8, 9, 24, 40, 64, 96, 100, 128, 192, 200, 500, 1000, 1024, 2000, 2048};
 
     start();
     for (unsigned int s = 0; s < ARRAY_SIZE(sizes); s++) {
@@ -225,7 +226,8 @@ HTEST(misuse_panics)
     start();
     cache_a = kmem_cache_create("test-a", 48, 8, NULL);
     cache_b = kmem_cache_create("test-b", 48, 8, NULL);
-    EXPECT(host_panics(overrun, &odd, "bytes behind it are overwritten")); /* inside the class, beyond what was asked */
+    /* inside the class, beyond what was asked */
+    EXPECT(host_panics(overrun, &odd, "bytes behind it are overwritten"));
     EXPECT(host_panics(overrun, &full, "bytes behind it are overwritten"));
     EXPECT(host_panics(underrun, NULL, "bytes in front of it are overwritten"));
     EXPECT(host_panics(double_free, NULL, "is freed twice"));
@@ -245,7 +247,8 @@ static void *table[TABLE];
 static void hammer(void *cache, unsigned int cpu)
 {
     for (unsigned int step = 0; step < 30000; step++) {
-        u64 *p = host_random_below(2) ? kmem_cache_alloc(cache, GFP_KERNEL) : kmalloc(16 + host_random_below(300));
+        u64 *p = host_random_below(2) ? kmem_cache_alloc(cache, GFP_KERNEL)
+                                      : kmalloc(16 + host_random_below(300));
         u64 *old;
 
         p[0] = (unsigned long)p;

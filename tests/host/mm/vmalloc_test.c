@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vmalloc_test.c: areas alias their frames, guards fault, unmapping is batched, stacks are cached, failure leaves nothing. */
+/* vmalloc_test.c: areas alias their frames, guards fault, unmapping is batched, stacks are cached,
+ * failure leaves nothing. */
 #include <kernel/string.h>
 #include <kernel/task.h>
 #include <mm/slab.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* buddy_ktest.c: the page allocator in the kernel: counts, coalescing, poison, injected failure, all CPUs at once. */
+/* buddy_ktest.c: the page allocator in the kernel: counts, coalescing, poison, injected failure,
+ * all CPUs at once. */
 #include <kernel/fail.h>
 #include <kernel/ktest.h>
 #include <kernel/smp.h>
@@ -18,7 +19,8 @@ KTEST(buddy, single_frames)
     for (unsigned int i = 0; i < ARRAY_SIZE(p); i++) {
         p[i] = page_alloc(PAGE_ANON, i & 1 ? GFP_KERNEL : GFP_ZERO);
         EXPECT_OR_RETURN(p[i] != NULL);
-        EXPECT(p[i]->kind == PAGE_ANON && p[i]->flags == 0 && p[i]->mapcount == 0 && page_refs(p[i]) == 1);
+        EXPECT(p[i]->kind == PAGE_ANON && p[i]->flags == 0 && p[i]->mapcount == 0 &&
+               page_refs(p[i]) == 1);
         if (!(i & 1))
             for (unsigned int w = 0; w < PAGE_SIZE / 8; w++)
                 EXPECT(((u64 *)page_to_virt(p[i]))[w] == 0);
@@ -52,7 +54,8 @@ static int free_block_order(struct page *p)
     for (unsigned int order = 0; order <= BUDDY_MAX_ORDER; order++) {
         pfn_t head = page_to_pfn(p) & ~((1UL << order) - 1);
 
-        if (pfn_valid(head) && pfn_to_page(head)->kind == PAGE_FREE && pfn_to_page(head)->order == order)
+        if (pfn_valid(head) && pfn_to_page(head)->kind == PAGE_FREE &&
+            pfn_to_page(head)->order == order)
             return (int)order;
     }
     return -1;

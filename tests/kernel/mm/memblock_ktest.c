@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memblock_ktest.c: what early boot left behind; memblock's algorithms are tested on the host (tests/host/mm/memblock_test.c). */
+/* memblock_ktest.c: what early boot left behind; memblock's algorithms are tested on the host
+ * (tests/host/mm/memblock_test.c). */
 #include <kernel/ktest.h>
 #include <mm/buddy.h>
 #include <mm/memblock.h>

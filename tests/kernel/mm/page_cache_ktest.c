@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* page_cache_ktest.c: mappings in the kernel: page_lock among sleepers, lookups against truncation, injected failure. */
+/* page_cache_ktest.c: mappings in the kernel: page_lock among sleepers, lookups against truncation,
+ * injected failure. */
 #include <kernel/fail.h>
 #include <kernel/ktest.h>
 #include <kernel/string.h>
@@ -67,7 +68,8 @@ KTEST(page_cache, injected_failure)
     finish();
 }
 
-/* A plain counter, changed by many who sleep for the page's lock: no turn may be lost, no wake-up either. */
+/* A plain counter, changed by many who sleep for the page's lock: no turn may be lost, no wake-up
+ * either. */
 static unsigned int counter;
 static void count_locked(struct team *team, unsigned int nr)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* page_ktest.c: the reference word: units, pins, kinds, and speculative gets against the last put. */
+/* page_ktest.c: the reference word: units, pins, kinds, and speculative gets against the last
+ * put. */
 #include <kernel/ktest.h>
 #include <mm/buddy.h>
 #include "tests/kernel/team.h"
@@ -48,8 +49,9 @@ KTEST(page, kinds)
 }
 
 /*
- * Member 0 of each team publishes frames and drops its reference; the others look at what is published, as lockless lookups do. A
- * frame that was got is of the kind published, until it is put.
+ * Member 0 of each team publishes frames and drops its reference; the others look at what is
+ * published, as lockless lookups do. A frame that was got is of the kind published, until it is
+ * put.
  */
 static struct page *published;
 

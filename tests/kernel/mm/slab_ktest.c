@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* slab_ktest.c: slab caches and kmalloc in the kernel: contents, damage found, interrupts, injected failure, all CPUs at once. */
+/* slab_ktest.c: slab caches and kmalloc in the kernel: contents, damage found, interrupts, injected
+ * failure, all CPUs at once. */
 #include <kernel/fail.h>
 #include <kernel/ktest.h>
 #include <kernel/smp.h>
@@ -41,7 +42,8 @@ KTEST(slab, kmalloc_of_many_sizes)
         u8 *p = kzalloc(size);
 
         EXPECT_OR_RETURN(p != NULL);
-        EXPECT(p[0] == 0 && p[size - 1] == 0 && ksize(p) >= size && IS_ALIGNED((unsigned long)p, size > 8 ? 16 : 8));
+        EXPECT(p[0] == 0 && p[size - 1] == 0 && ksize(p) >= size &&
+               IS_ALIGNED((unsigned long)p, size > 8 ? 16 : 8));
         memset(p, 0xa5, size);
         kfree(p);
     }
@@ -124,7 +126,8 @@ static void handler(void *arg)
     kfree(b);
 }
 
-/* Objects travel through a table: most are freed by another CPU than the one that allocated them. */
+/* Objects travel through a table: most are freed by another CPU than the one that allocated
+ * them. */
 static void *table[32];
 static void hammer(struct team *team, unsigned int nr)
 {

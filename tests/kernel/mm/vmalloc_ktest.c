@@ -57,7 +57,8 @@ KTEST(vmalloc, stacks)
         EXPECT(!mapped((vaddr_t)s[i] - 1) && vmalloc_is_guard((vaddr_t)s[i] - 1));
         memset(s[i], 0x5a, KSTACK_SIZE);
     }
-    EXPECT(kstack_nr_used() >= used + ARRAY_SIZE(s) - 2); /* a thread of the last test may end meanwhile */
+    /* a thread of the last test may end meanwhile */
+    EXPECT(kstack_nr_used() >= used + ARRAY_SIZE(s) - 2);
     for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
         kstack_free(s[i]);
     pages = vmalloc_nr_pages();

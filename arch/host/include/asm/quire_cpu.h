@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_cpu.h: the host's side of <arch/cpu.h>. A thread of the test program plays a CPU; "interrupts off" means that it
- * holds its CPU's mutex, which whoever plays an inter-processor interrupt takes, too. tests/host/fake/cpu.c implements.
+ * quire_cpu.h: the host's side of <arch/cpu.h>. A thread of the test program plays a CPU;
+ * "interrupts off" means that it holds its CPU's mutex, which whoever plays an inter-processor
+ * interrupt takes, too. tests/host/fake/cpu.c implements.
  */
 #pragma once
 #include <kernel/types.h>

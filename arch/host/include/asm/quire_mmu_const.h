@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_mmu_const.h: the host's fixed addresses. "Physical memory" is a file in memory that is mapped at host_direct_map;
- * the window for kernel mappings is a reserved range of the program (tests/host/fake/memory.c makes both).
+ * quire_mmu_const.h: the host's fixed addresses. "Physical memory" is a file in memory that is
+ * mapped at host_direct_map; the window for kernel mappings is a reserved range of the program
+ * (tests/host/fake/memory.c makes both).
  */
 #pragma once
 #include <kernel/types.h>

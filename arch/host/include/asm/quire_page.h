@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* quire_page.h: clearing and copying whole frames, by the C library's functions, which the sanitizers watch. */
+/* quire_page.h: clearing and copying whole frames, by the C library's functions, which the
+ * sanitizers watch. */
 #pragma once
 #include <kernel/string.h>
 #include <kernel/types.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_page.h: clearing and copying whole frames. The string instructions move eight bytes per step and need no
- * loop of their own. Source: Intel SDM volume 2, REP STOS, REP MOVS (direction flag clear, as the ABI keeps it).
+ * quire_page.h: clearing and copying whole frames. The string instructions move eight bytes per
+ * step and need no loop of their own. Source: Intel SDM volume 2, REP STOS, REP MOVS (direction
+ * flag clear, as the ABI keeps it).
  */
 #pragma once
 #include <kernel/types.h>
