@@ -5,7 +5,6 @@
  * error that Linux's manual page allows, or succeed; afterwards the same operation without a fault
  * must work. Needs /proc/self/fail-nth (Quire's debug kernel, or Linux with fault injection).
  */
-#define _GNU_SOURCE
 #include "ktap.h"
 
 #include <fcntl.h>

@@ -133,8 +133,8 @@ TEST(vectors)
     lseek(fd, 0, SEEK_SET);
     CHECK_EQ(readv(fd, in, 2), 7);
     CHECK(strcmp(a, "ab") == 0 && strcmp(b, "cdefg") == 0);
-    CHECK_ERRNO(readv(fd, in, -1), EINVAL);
-    CHECK_ERRNO(writev(fd, out, IOV_MAX + 1), EINVAL);
+    CHECK_ERRNO(syscall(SYS_readv, fd, in, -1L), EINVAL);
+    CHECK_ERRNO(syscall(SYS_writev, fd, out, IOV_MAX + 1L), EINVAL);
     CHECK_EQ(readv(fd, in, 0), 0);
     CHECK_EQ(preadv(fd, in, 2, 3), 4);
     CHECK(memcmp(a, "de", 2) == 0);

@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#undef CTRL /* <sys/ttydefaults.h> has one too */
 #define CTRL(c) ((c)&31)
 
 enum key {
