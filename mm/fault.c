@@ -89,13 +89,13 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
 {
     switch (result) {
     case FAULT_SIGSEGV_MAPERR:
-        signal_send_fault(SIGSEGV, SEGV_MAPERR, fi->addr, 0, 0);
+        signal_send_fault(SIGSEGV, SEGV_MAPERR, fi->addr, -1, 0);
         break;
     case FAULT_SIGSEGV_ACCERR:
-        signal_send_fault(SIGSEGV, SEGV_ACCERR, fi->addr, 0, 0);
+        signal_send_fault(SIGSEGV, SEGV_ACCERR, fi->addr, -1, 0);
         break;
     case FAULT_SIGBUS:
-        signal_send_fault(SIGBUS, BUS_ADRERR, fi->addr, 0, 0);
+        signal_send_fault(SIGBUS, BUS_ADRERR, fi->addr, -1, 0);
         break;
     case FAULT_OOM:   /* the allocator has already killed somebody, or a test made it fail: the access is tried again */
     case FAULT_INTR:  /* the signal is pending */

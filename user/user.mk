@@ -27,7 +27,7 @@ USER_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,noseparate-code
 USER_LIB_SRC := $(sort $(wildcard user/lib/*.c))
 USER_SH_SRC := $(sort $(wildcard user/sh/*.c))
 USER_TOOL_SRC := $(sort $(wildcard user/tools/*.c user/demos/*.c))
-USER_TEST_SRC := $(sort $(wildcard tests/user/*.c))
+USER_TEST_SRC := $(sort $(wildcard tests/user/*.c tests/user/$(ARCH)/*.c))
 
 USER_LIB_OBJ := $(USER_LIB_SRC:user/%.c=$(B)/user/obj/%.o)
 USER_SH_OBJ := $(USER_SH_SRC:user/%.c=$(B)/user/obj/%.o)
@@ -95,6 +95,11 @@ $(B)/user/tests/exec_pie: tests/user/exec_pie.c
 	@mkdir -p $(@D)
 	@echo '  CC      ' $@
 	$(USER_Q)$(USER_CC) $(USER_CFLAGS) -fPIE $(USER_STATIC_PIE) -MF $(B)/user/obj/exec_pie.test.d -o $@ $<
+
+# Tests of one machine's own ways.
+$(B)/user/tests/%: tests/user/$(ARCH)/%.c
+	@mkdir -p $(@D)
+	$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
 
 $(B)/user/tests/run-tests: tests/user/run-tests
 	@mkdir -p $(@D)

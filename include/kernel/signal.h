@@ -54,6 +54,7 @@ int signal_send_task(struct task *t, int sig, const siginfo_t *info);
 int signal_send_process(struct process *p, int sig, const siginfo_t *info);
 int signal_send_pgrp(pid_t pgid, int sig, const siginfo_t *info);
 /* A fault of the current thread: forced, cannot be ignored or blocked (then it kills). */
+/* @trapno and @error go to the frame; trapno -1: what arch noted when it took the fault stands. */
 void signal_send_fault(int sig, int code, vaddr_t addr, int trapno, unsigned long error);
 static inline bool signal_pending_fast(const bool *flag)
 {

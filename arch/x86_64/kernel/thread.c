@@ -184,7 +184,7 @@ void arch_note_fault(int trapno, unsigned long error, vaddr_t addr)
 {
     struct task *t = current;
 
-    if (!t)
+    if (!t || trapno < 0) /* a page fault's details are noted already */
         return;
     t->arch.trapno = (unsigned long)trapno;
     t->arch.error_code = error;
