@@ -160,8 +160,10 @@ void task_unlink(struct task *t)
 {
     struct process *p = t->proc;
     unsigned long flags;
+    u64 user, sys;
 
     lock_assert_held(&tasklist_lock);
+    sched_task_times(t, &user, &sys);
     pid_hash_remove(t);
     list_del(&t->task_link);
     nr_tasks--;
@@ -169,8 +171,8 @@ void task_unlink(struct task *t)
     atomic_dec(&p->user->nr_procs);
     list_del(&t->thread_link);
     p->nr_threads--;
-    p->dead_user_ns += t->user_ns;
-    p->dead_sys_ns += t->sys_ns;
+    p->dead_user_ns += user;
+    p->dead_sys_ns += sys;
     p->dead_min_flt += t->min_flt;
     p->dead_maj_flt += t->maj_flt;
     p->dead_nvcsw += t->nvcsw;

@@ -37,13 +37,15 @@ struct wait_request {
 
 void process_times_locked(struct process *p, u64 *user_ns, u64 *sys_ns)
 {
+    u64 user, sys;
     struct task *t;
 
     *user_ns = p->dead_user_ns;
     *sys_ns = p->dead_sys_ns;
     list_for_each_entry(t, &p->threads, thread_link) {
-        *user_ns += READ_ONCE(t->user_ns);
-        *sys_ns += READ_ONCE(t->sys_ns);
+        sched_task_times(t, &user, &sys);
+        *user_ns += user;
+        *sys_ns += sys;
     }
 }
 
@@ -67,9 +69,12 @@ static void rusage_times(struct rusage *ru, u64 user_ns, u64 sys_ns)
     add_time(&ru->ru_stime.tv_sec, &ru->ru_stime.tv_usec, sys_ns);
 }
 
-static void rusage_thread(struct rusage *ru, const struct task *t)
+static void rusage_thread(struct rusage *ru, struct task *t)
 {
-    rusage_times(ru, t->user_ns, t->sys_ns);
+    u64 user, sys;
+
+    sched_task_times(t, &user, &sys);
+    rusage_times(ru, user, sys);
     ru->ru_minflt = (long)t->min_flt;
     ru->ru_majflt = (long)t->maj_flt;
     ru->ru_nvcsw = (long)t->nvcsw;
