@@ -250,3 +250,122 @@ KTEST(tlb, gather_without_memory_for_a_batch)
     EXPECT_EQ(test_check(mm), 0);
     test_mm_leave();
 }
+
+/*
+ * Threads of one address space change neighbouring pages at random, each knowing what its own must hold; forks share and
+ * unshare them meanwhile. A stale translation, a lost flush or a page freed too early shows as a wrong value.
+ */
+#define STORM_THREADS 4
+#define STORM_PAGES   16
+#define STORM_ROUNDS  400
+
+struct storm {
+    struct mm *mm;
+    vaddr_t base;
+    unsigned int id;
+    u64 seed;
+    u64 value[STORM_PAGES]; /* what a read shows; ~0: nothing mapped, or not readable */
+    bool writable[STORM_PAGES];
+    unsigned int wrong;
+    bool done;
+};
+
+static unsigned int storm_random(struct storm *s, unsigned int below)
+{
+    s->seed = s->seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (unsigned int)(s->seed >> 33) % below;
+}
+
+/* The pages of the threads are interleaved, so that they share page tables and areas. */
+static vaddr_t storm_va(const struct storm *s, unsigned int page)
+{
+    return s->base + (page * STORM_THREADS + s->id) * PAGE_SIZE;
+}
+
+static void storm_expect(struct storm *s, bool ok)
+{
+    s->wrong += !ok;
+}
+
+static void storm_map(struct storm *s, unsigned int page)
+{
+    struct mmap_request r = { .addr = storm_va(s, page), .len = PAGE_SIZE, .prot = RW, .flags = ANON | MAP_FIXED };
+
+    storm_expect(s, mm_mmap(s->mm, &r) == (long)r.addr);
+    s->value[page] = 0;
+    s->writable[page] = true;
+}
+
+static void storm_step(struct storm *s)
+{
+    unsigned int page = storm_random(s, STORM_PAGES), what = storm_random(s, 12);
+    vaddr_t va = storm_va(s, page);
+    bool mapped = s->value[page] != ~0ULL;
+    struct mm *child;
+
+    switch (what) {
+    case 0:
+        storm_expect(s, mm_munmap(s->mm, va, PAGE_SIZE) == 0);
+        s->value[page] = ~0ULL;
+        s->writable[page] = false;
+        break;
+    case 1:
+        storm_map(s, page);
+        break;
+    case 2:
+    case 3:
+        if (mapped)
+            storm_expect(s, mm_mprotect(s->mm, va, PAGE_SIZE, what == 2 ? PROT_READ : RW) == 0);
+        s->writable[page] = mapped && what == 3;
+        break;
+    case 4:
+        child = storm_random(s, 4) == 0 ? mm_fork(s->mm) : NULL;
+        if (child != NULL && !IS_ERR(child))
+            mm_put(child);
+        break;
+    case 5:
+    case 6:
+    case 7:
+        storm_expect(s, test_read(va) == s->value[page]);
+        break;
+    default:
+        storm_expect(s, test_write(va, s->seed >> 1) == s->writable[page]);
+        if (s->writable[page])
+            s->value[page] = s->seed >> 1;
+    }
+}
+
+static int storm_main(void *arg)
+{
+    struct storm *s = arg;
+
+    mm_get(s->mm);
+    mm_set_current(s->mm);
+    for (unsigned int i = 0; i < STORM_PAGES; i++)
+        storm_map(s, i);
+    for (unsigned int i = 0; i < STORM_ROUNDS; i++)
+        storm_step(s);
+    for (unsigned int i = 0; i < STORM_PAGES; i++)
+        storm_expect(s, test_read(storm_va(s, i)) == s->value[i]);
+    mm_set_current(NULL);
+    smp_store_release(&s->done, true);
+    return 0;
+}
+
+KTEST(tlb, storm)
+{
+    static struct storm storms[STORM_THREADS];
+    struct mm *mm = test_mm_enter();
+
+    for (unsigned int i = 0; i < STORM_THREADS; i++) {
+        storms[i] = (struct storm){ .mm = mm, .base = 100 * pt_size(1) - 20 * PAGE_SIZE, .id = i, .seed = i + 1 };
+        EXPECT(!IS_ERR(kernel_thread(storm_main, &storms[i], "storm")));
+    }
+    for (unsigned int i = 0; i < STORM_THREADS; i++) {
+        while (!smp_load_acquire(&storms[i].done))
+            sched_yield_current();
+        EXPECT_EQ(storms[i].wrong, 0);
+    }
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
