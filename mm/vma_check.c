@@ -59,17 +59,22 @@ static int check_place(const struct mm *mm, const struct vma *v, const struct vm
     return bad;
 }
 
-static bool is_listed(const struct vma *v)
+/* On its object's list once, among areas that are all alive. */
+static int check_listed(const struct vma *v)
 {
     struct mapping *m = v->mapping;
-    bool found = false;
+    unsigned int found = 0, dead = 0;
     struct vma *i;
 
     rwsem_read_lock(&m->vmas_lock);
-    list_for_each_entry(i, &m->vmas, mapping_link)
-        found |= i == v;
+    list_for_each_entry(i, &m->vmas, mapping_link) {
+        found += i == v;
+        dead += i->mapping != m || i->detached;
+    }
     rwsem_read_unlock(&m->vmas_lock);
-    return found;
+    if (found == 1 && dead == 0)
+        return 0;
+    return complain(v, dead ? "its object's list has an area that is gone" : "not on its object's list");
 }
 
 static int check_kind(const struct vma *v)
@@ -82,8 +87,8 @@ static int check_kind(const struct vma *v)
         bad += complain(v, "allows more than it may");
     if (v->flags & VM_ACCOUNT && v->flags & VM_SHARED)
         bad += complain(v, "charged for what the object is charged for");
-    if (v->mapping && !is_listed(v))
-        bad += complain(v, "not on its object's list");
+    if (v->mapping)
+        bad += check_listed(v);
     return bad;
 }
 
