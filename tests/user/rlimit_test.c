@@ -200,6 +200,7 @@ TEST(cpu_time)
     pid_t pid = fork();
 
     if (pid == 0) {
+        alarm(30); /* should the limit not work */
         setrlimit(RLIMIT_CPU, &rl);
         for (;;)
             spins++;
