@@ -13,6 +13,9 @@ mode=$1
 : "${ARCH:=x86_64}" "${SMP:=2}" "${MEM:=256M}" "${ACCEL:=tcg}" "${CPU:=max}" "${FIRMWARE:=direct}" "${GDB:=0}"
 : "${APPEND:=}" "${INITRD:=}" "${ISO:=}" "${QEMU_EXTRA:=}"
 
+# The debugger wants the kernel whose symbols it has, not what is on an image.
+[ "$mode" = debug ] && FIRMWARE=direct
+
 fail() {
     echo "run-qemu.sh: $*" >&2
     exit 2
@@ -89,7 +92,9 @@ finish() {
     debug)
         command -v gdb > /dev/null || fail "gdb is missing; make deps installs it"
         dir=$(mktemp -d)
-        trap 'kill "$pid" 2> /dev/null || true; rm -rf "$dir"' EXIT
+        pid=
+        trap '[ -z "$pid" ] || kill "$pid" 2> /dev/null || true; rm -rf "$dir"' EXIT
+        trap 'exit 130' HUP TERM
         # A session of its own: Ctrl-C is for gdb. vapic off: reverse debugging needs it.
         # shellcheck disable=SC2086
         setsid $qemu "$@" -serial stdio -S -chardev "socket,path=$dir/gdb,server=on,wait=off,id=gdb" -gdb chardev:gdb \
