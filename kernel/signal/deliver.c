@@ -20,6 +20,7 @@ struct ksignal {
     int sig;
     siginfo_t info;
     struct ksigaction act;
+    sigset_t old; /* what the handler's frame restores */
 };
 
 /* ---- pending flags --------------------------------------------------------------------------- */
@@ -109,6 +110,42 @@ static void start_stop(struct process *p, int sig, unsigned long *flags)
     stop_here(p, flags);
 }
 
+/* ---- masks ----------------------------------------------------------------------------------- */
+
+/* Blocking a signal that waits for a thread passes it on to one that can take it. SIGHAND held. */
+static void retarget(struct process *p, struct task *t, u64 newly_blocked)
+{
+    u64 mask = p->pending.set.bits & newly_blocked;
+    struct task *other;
+
+    if (mask == 0 || p->nr_threads == 1)
+        return;
+    list_for_each_entry(other, &p->threads, thread_link) {
+        if (other == t || (other->flags & TF_EXITING) != 0 || (mask & ~other->blocked.bits) == 0)
+            continue;
+        mask &= other->blocked.bits;
+        if (!other->sigpending_flag)
+            signal_wake(other, false);
+        if (mask == 0)
+            return;
+    }
+}
+
+/* The handler of @k runs under its mask from now on. SIGHAND held. */
+static void block_for_handler(struct process *p, struct ksignal *k)
+{
+    u64 mask = k->act.mask.bits;
+
+    if ((k->act.flags & SA_NODEFER) == 0)
+        mask |= sigmask(k->sig);
+    k->old = (current->flags & TF_RESTORE_MASK) != 0 ? current->saved_mask : current->blocked;
+    current->flags &= ~TF_RESTORE_MASK;
+    mask &= ~KERNEL_ONLY_MASK & ~current->blocked.bits;
+    if (mask != 0)
+        retarget(p, current, mask);
+    current->blocked.bits |= mask;
+}
+
 /* ---- the next signal that means something ---------------------------------------------------- */
 
 /* SIGHAND held: true with @k filled when a handler is to run; false when @k->sig did nothing. Kills
@@ -163,6 +200,8 @@ static bool next_signal(struct process *p, struct ksignal *k)
         if (k->sig == 0)
             break;
         handler = act_on(p, k, &flags);
+        if (handler)
+            block_for_handler(p, k);
         if (handler || k->sig < 0)
             break;
     }
@@ -225,20 +264,11 @@ static void restart_call(struct pt_regs *regs)
 
 static void run_handler(struct pt_regs *regs, const struct ksignal *k)
 {
-    bool restore = (current->flags & TF_RESTORE_MASK) != 0;
-    sigset_t old = restore ? current->saved_mask : current->blocked;
-    sigset_t mask = current->blocked;
-
     finish_call_for_handler(regs, &k->act);
-    if (arch_setup_sigframe(regs, &k->info, &k->act, &old) != 0) {
+    if (arch_setup_sigframe(regs, &k->info, &k->act, &k->old) != 0) {
+        signal_set_blocked(&k->old);
         signal_frame_failed(k->sig);
-        return;
     }
-    current->flags &= ~TF_RESTORE_MASK;
-    mask.bits |= k->act.mask.bits;
-    if ((k->act.flags & SA_NODEFER) == 0)
-        mask.bits |= sigmask(k->sig);
-    signal_set_blocked(&mask);
 }
 
 /* No room for a frame: SIGSEGV, and when that is what could not be delivered its handler is taken
@@ -275,26 +305,7 @@ void signal_deliver(struct pt_regs *regs)
     }
 }
 
-/* ---- masks ----------------------------------------------------------------------------------- */
-
-/* Blocking a signal that waits for a thread passes it on to one that can take it. SIGHAND held. */
-static void retarget(struct process *p, struct task *t, u64 newly_blocked)
-{
-    u64 mask = p->pending.set.bits & newly_blocked;
-    struct task *other;
-
-    if (mask == 0 || p->nr_threads == 1)
-        return;
-    list_for_each_entry(other, &p->threads, thread_link) {
-        if (other == t || (other->flags & TF_EXITING) != 0 || (mask & ~other->blocked.bits) == 0)
-            continue;
-        mask &= other->blocked.bits;
-        if (!other->sigpending_flag)
-            signal_wake(other, false);
-        if (mask == 0)
-            return;
-    }
-}
+/* ---- what a thread does to its own mask ------------------------------------------------------- */
 
 void signal_set_blocked(const sigset_t *mask)
 {

@@ -64,21 +64,21 @@ void sighand_put(struct sighand *s)
         kmem_cache_free(sighand_cache, s);
 }
 
-/* Exec may replace p->sighand between the load and the lock; the old one then lives on for a grace
- * period. */
+/*
+ * Exec may replace p->sighand between the load and the lock; the old one then lives on for a grace period, which cannot
+ * pass while interrupts are off here.
+ */
 unsigned long sighand_lock(struct process *p)
 {
-    for (;;) {
-        struct sighand *s;
-        unsigned long flags;
+    unsigned long flags = irq_save();
 
-        rcu_read_lock();
-        s = rcu_dereference(p->sighand);
-        flags = spin_lock_irqsave(&s->lock);
-        rcu_read_unlock();
+    for (;;) {
+        struct sighand *s = rcu_dereference(p->sighand);
+
+        spin_lock(&s->lock);
         if (likely(s == READ_ONCE(p->sighand)))
             return flags;
-        spin_unlock_irqrestore(&s->lock, flags);
+        spin_unlock(&s->lock);
     }
 }
 

@@ -24,9 +24,11 @@ void signal_wake(struct task *t, bool fatal)
     unsigned int states = TASK_INTERRUPTIBLE;
 
     t->sigpending_flag = true;
+    if (t == current && t->state == TASK_RUNNING)
+        return; /* it looks at the flag before it sleeps or returns to user mode */
     if (fatal)
         states |= TASK_KILLABLE | TASK_STOPPED;
-    if (!wake_up_state(t, states) && t != current && READ_ONCE(t->on_cpu))
+    if (!wake_up_state(t, states) && READ_ONCE(t->on_cpu))
         resched_cpu(
             READ_ONCE(t->cpu)); /* it runs: the interrupt brings it to its return to user mode */
 }
@@ -225,7 +227,6 @@ void signal_force(const siginfo_t *info, int sig)
         p->unkillable =
             false; /* init too cannot go on from here; its end is a panic with a clear text */
     (void)signal_send_locked(p, current, sig, info, true);
-    signal_recalc(current);
     sighand_unlock(p, flags);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "internal.h"
 #include <arch/task.h>
+#include <kernel/string.h>
 #include <kernel/syscall.h>
 #include <kernel/time.h>
 #include <kernel/uaccess.h>
@@ -250,7 +251,7 @@ static int altstack_set(const stack_t *ss, vaddr_t sp)
 
 void signal_save_altstack(stack_t *out)
 {
-    *out = (stack_t){ 0 };
+    memset(out, 0, sizeof(*out)); /* padding too: it goes to user memory */
     out->ss_sp = (void *)current->altstack_sp;
     out->ss_size = current->altstack_size;
     out->ss_flags = (int)current->altstack_flags;

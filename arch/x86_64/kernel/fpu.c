@@ -92,13 +92,19 @@ static void set_initial(void *area)
     s->mxcsr_mask = mxcsr_mask;
 }
 
-int fpu_alloc(void **area)
+int fpu_alloc_raw(void **area)
 {
     *area = kmem_cache_alloc(cache, GFP_KERNEL);
-    if (!*area)
-        return -ENOMEM;
-    set_initial(*area);
-    return 0;
+    return *area ? 0 : -ENOMEM;
+}
+
+int fpu_alloc(void **area)
+{
+    int err = fpu_alloc_raw(area);
+
+    if (!err)
+        set_initial(*area);
+    return err;
 }
 
 void fpu_free(void *area)

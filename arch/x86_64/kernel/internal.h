@@ -109,6 +109,7 @@ void irq_dispatch(struct pt_regs *regs, unsigned int vector);
 void fpu_init(void);       /* boot CPU: which state there is */
 void fpu_init_cpu(void);
 int __must_check fpu_alloc(void **area); /* initial state; 0 or -ENOMEM */
+int __must_check fpu_alloc_raw(void **area); /* contents to be copied in by the caller */
 void fpu_free(void *area);
 void fpu_save(void *area);
 void fpu_save_full(void *area); /* also what is in its initial state: user memory sees it */

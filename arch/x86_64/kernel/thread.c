@@ -93,7 +93,7 @@ static int copy_user_state(struct task *child, const struct clone_args_k *args)
 
     if (args->set_tls && args->tls >= user_top())
         return -EPERM;
-    err = fpu_alloc(&child->arch.fpu);
+    err = fpu_alloc_raw(&child->arch.fpu);
     if (err)
         return err;
     *regs = *args->regs;
@@ -101,11 +101,9 @@ static int copy_user_state(struct task *child, const struct clone_args_k *args)
     if (args->stack != 0)
         regs->rsp = args->stack;
     preempt_disable();
-    if (current->arch.fpu) {
-        fpu_save(current->arch.fpu);
-        memcpy(child->arch.fpu, current->arch.fpu, fpu_area_size());
-        save_bases(&current->arch);
-    }
+    fpu_save(current->arch.fpu); /* whoever has user registers to copy has an FPU area */
+    memcpy(child->arch.fpu, current->arch.fpu, fpu_area_size());
+    save_bases(&current->arch);
     preempt_enable();
     child->arch.fs_base = args->set_tls ? args->tls : current->arch.fs_base;
     child->arch.gs_base = current->arch.gs_base;

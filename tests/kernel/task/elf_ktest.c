@@ -218,7 +218,7 @@ KTEST(elf, segments_are_mapped)
     EXPECT(mm->brk >= GIB(1) + 3 * PAGE_SIZE);
     /* The same place again is taken. */
     EXPECT_EQ(elf_map(&img, mm, GIB(1)), -EEXIST);
-    img.ehdr.e_entry = ~0UL;
+    img.ehdr.e_entry = user_top();
     EXPECT_EQ(elf_map(&img, mm, GIB(2)), -EINVAL);
     elf_free(&img);
     file_put(file);
