@@ -21,7 +21,7 @@ void file_init(void)
         panic("file_init: out of memory");
 }
 
-static struct file *file_alloc(unsigned int flags)
+struct file *file_alloc(unsigned int flags)
 {
     struct file *f = kmem_cache_alloc(file_cache, GFP_KERNEL | GFP_ZERO);
 
@@ -50,41 +50,63 @@ static mode_t fmode_of(unsigned int flags)
     }
 }
 
-struct file *file_open_path(const struct path *p, unsigned int flags)
+void file_discard(struct file *f)
+{
+    if (f->dentry)
+        file_put(f);
+    else
+        kmem_cache_free(file_cache, f);
+}
+
+/* Everything that a failed open may have set is taken back: file_discard sees a file that was never opened. */
+static int open_failed(struct file *f, int error)
+{
+    if ((f->f_mode & FMODE_WRITE) && S_ISREG(f->inode->mode))
+        inode_write_put(f->inode);
+    f->dentry = NULL;
+    return error;
+}
+
+int file_open_on(struct file *f, const struct path *p, unsigned int flags)
 {
     struct inode *i = p->dentry->inode;
-    struct file *f = file_alloc(flags);
     int ret = 0;
 
-    if (!f)
-        return ERR_PTR(-ENOMEM);
     f->f_mode = fmode_of(flags);
     f->inode = i;
-    f->dentry = p->dentry;
     f->mnt = p->mnt;
     f->mapping = i->mapping;
-    f->op = i->fop;
     if (f->f_mode & FMODE_PATH) {
-        f->op = NULL;
-        return f;
+        f->flags = flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
+        f->dentry = p->dentry;
+        return 0;
     }
-    if ((f->f_mode & FMODE_WRITE) && S_ISREG(i->mode)) {
+    f->op = i->fop;
+    if ((f->f_mode & FMODE_WRITE) && S_ISREG(i->mode))
         ret = inode_write_get(i);
-        if (ret)
-            goto out;
-    }
+    if (ret)
+        return ret;
+    f->dentry = p->dentry;
     if (!f->op)
         ret = -ENXIO;
     else if (f->op->open)
         ret = f->op->open(i, f);
     /* What only the opening needed: F_GETFL does not show it. */
     f->flags &= ~(unsigned int)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
+    return ret ? open_failed(f, ret) : 0;
+}
+
+struct file *file_open_path(const struct path *p, unsigned int flags)
+{
+    struct file *f = file_alloc(flags);
+    int ret;
+
+    if (!f)
+        return ERR_PTR(-ENOMEM);
+    ret = file_open_on(f, p, flags);
     if (ret == 0)
         return f;
-    if ((f->f_mode & FMODE_WRITE) && S_ISREG(i->mode))
-        inode_write_put(i);
-out:
-    kmem_cache_free(file_cache, f);
+    file_discard(f);
     return ERR_PTR(ret);
 }
 

@@ -192,7 +192,12 @@ ssize_t link_text(struct inode *i, char *buf, size_t n);
 
 /* ---- file.c ---- */
 void file_init(void);
-/* An open file on @p (references are taken over on success). mode: O_*. Runs the open op. ERR_PTR: @p still the caller's. */
+/* A file that is not open yet; file_discard is for one that may or may not have been opened meanwhile. */
+struct file *file_alloc(unsigned int flags);
+void file_discard(struct file *f);
+/* Opens @f on @p, whose references are taken over on success; runs the open op. 0 or -errno, then @p is still the caller's. */
+int file_open_on(struct file *f, const struct path *p, unsigned int flags);
+/* Both in one. ERR_PTR. */
 struct file *file_open_path(const struct path *p, unsigned int flags);
 struct file *file_on_anon(struct inode *i, const char *name, const struct file_ops *op, unsigned int flags, void *private);
 struct inode *anon_inode_alloc(mode_t mode);

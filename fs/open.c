@@ -61,11 +61,10 @@ int truncate_inode(struct inode *i, u64 size)
     return ret;
 }
 
-/* @p is what was found or made; its references go into the file or are dropped. */
-static struct file *open_found(struct path *p, unsigned int flags, bool created)
+/* @p is what was found or made; its references go into @f or are dropped. 0 or -errno. */
+static int open_found(struct file *f, struct path *p, unsigned int flags, bool created)
 {
     struct inode *i = p->dentry->inode;
-    struct file *f;
     int ret = 0;
 
     if ((flags & O_DIRECTORY) && !S_ISDIR(i->mode))
@@ -74,19 +73,15 @@ static struct file *open_found(struct path *p, unsigned int flags, bool created)
         ret = -EISDIR;
     else if (!created && !(flags & O_PATH))
         ret = may_open(p, flags);
-    f = ret ? ERR_PTR(ret) : file_open_path(p, flags);
-    if (IS_ERR(f)) {
+    if (ret == 0)
+        ret = file_open_on(f, p, flags);
+    if (ret) {
         path_put(p);
-        return f;
+        return ret;
     }
-    if (!created && (flags & O_TRUNC) && S_ISREG(i->mode) && i->size != 0) {
+    if (!created && (flags & O_TRUNC) && S_ISREG(i->mode) && i->size != 0)
         ret = truncate_inode(i, 0);
-        if (ret) {
-            file_put(f);
-            return ERR_PTR(ret);
-        }
-    }
-    return f;
+    return ret;
 }
 
 /* ---- O_CREAT ---- */
@@ -163,7 +158,7 @@ static int create_round(struct walk *w, const struct open_how_k *how, struct pat
     return ret;
 }
 
-static struct file *open_create(int dirfd, const char *name, const struct open_how_k *how)
+static int open_create(struct file *f, int dirfd, const char *name, const struct open_how_k *how)
 {
     struct path found;
     bool created = false;
@@ -171,23 +166,23 @@ static struct file *open_create(int dirfd, const char *name, const struct open_h
     int ret = walk_parent(dirfd, name, &w);
 
     if (ret)
-        return ERR_PTR(ret);
+        return ret;
     do
         ret = create_round(&w, how, &found, &created);
     while (ret == 1);
     walk_end(&w);
-    return ret ? ERR_PTR(ret) : open_found(&found, how->flags, created);
+    return ret ? ret : open_found(f, &found, how->flags, created);
 }
 
 /* A regular file in the directory @name, without a name there. */
-static struct file *open_tmpfile(int dirfd, const char *name, const struct open_how_k *how)
+static int open_tmpfile(struct file *f, int dirfd, const char *name, const struct open_how_k *how)
 {
     struct path dir, p;
     struct inode *i;
     int ret = walk_path(dirfd, name, WALK_FOLLOW | WALK_DIRECTORY, &dir);
 
     if (ret)
-        return ERR_PTR(ret);
+        return ret;
     i = dir.dentry->inode;
     p = (struct path){ dir.mnt, NULL };
     ret = mount_want_write(dir.mnt);
@@ -205,19 +200,18 @@ static struct file *open_tmpfile(int dirfd, const char *name, const struct open_
         if (ret)
             dentry_put(p.dentry);
     }
-    if (ret) {
-        path_put(&dir);
-        return ERR_PTR(ret);
+    if (ret == 0) {
+        p.dentry->inode->linkable = !(how->flags & O_EXCL);
+        atomic_inc(&p.mnt->refs);
+        ret = open_found(f, &p, how->flags & ~(unsigned int)(O_DIRECTORY | __O_TMPFILE), true);
     }
-    p.dentry->inode->linkable = !(how->flags & O_EXCL);
-    atomic_inc(&p.mnt->refs);
     path_put(&dir);
-    return open_found(&p, how->flags & ~(unsigned int)(O_DIRECTORY | __O_TMPFILE), true);
+    return ret;
 }
 
 /* ---- all of them ---- */
 
-struct file *open_at(int dirfd, const char *name, const struct open_how_k *how)
+static int open_file_at(struct file *f, int dirfd, const char *name, const struct open_how_k *how)
 {
     unsigned int flags = how->flags;
     struct path p;
@@ -227,15 +221,28 @@ struct file *open_at(int dirfd, const char *name, const struct open_how_k *how)
         flags &= OPEN_PATH_KNOWN;
     } else if (flags & __O_TMPFILE) {
         if ((flags & O_TMPFILE) != O_TMPFILE || !(open_mask(flags) & MAY_WRITE) || (flags & O_CREAT))
-            return ERR_PTR(-EINVAL);
-        return open_tmpfile(dirfd, name, how);
+            return -EINVAL;
+        return open_tmpfile(f, dirfd, name, how);
     } else if (flags & O_CREAT) {
-        if (flags & O_DIRECTORY)
-            return ERR_PTR(-EINVAL);
-        return open_create(dirfd, name, how);
+        return flags & O_DIRECTORY ? -EINVAL : open_create(f, dirfd, name, how);
     }
     ret = walk_path(dirfd, name, flags & O_NOFOLLOW ? 0 : WALK_FOLLOW, &p);
-    return ret ? ERR_PTR(ret) : open_found(&p, flags, false);
+    return ret ? ret : open_found(f, &p, flags, false);
+}
+
+/* The structure first: when memory is short, no file was made in vain. */
+struct file *open_at(int dirfd, const char *name, const struct open_how_k *how)
+{
+    struct file *f = file_alloc(how->flags);
+    int ret;
+
+    if (!f)
+        return ERR_PTR(-ENOMEM);
+    ret = open_file_at(f, dirfd, name, how);
+    if (ret == 0)
+        return f;
+    file_discard(f);
+    return ERR_PTR(ret);
 }
 
 struct file *file_open(const char *path, int flags, mode_t mode)
