@@ -2,10 +2,12 @@
 /*
  * brk.c: the heap that begins behind the program's data.
  *
- * brk(2) never fails with an errno: it returns the break that holds now. The heap is ordinary private anonymous memory between
- * mm->start_brk and mm->brk; whatever else was mapped there is unmapped when the break moves down over it, as on Linux.
+ * brk(2) never fails with an errno: it returns the break that holds now. The heap is ordinary
+ * private anonymous memory between mm->start_brk and mm->brk; whatever else was mapped there is
+ * unmapped when the break moves down over it, as on Linux.
  *
- * Locks: mmap_lock for writing guards mm->brk. Invariants: I1 start_brk <= brk. Checked by tests/kernel/mm/mmap_ktest.c.
+ * Locks: mmap_lock for writing guards mm->brk. Invariants: I1 start_brk <= brk. Checked by
+ * tests/kernel/mm/mmap_ktest.c.
  * Source: brk(2), setrlimit(2) RLIMIT_DATA. Read next: mmap.c (mm_add_anon), munmap.c.
  */
 #include <asm/errno.h>
@@ -18,10 +20,12 @@ static bool within_data_limit(const struct mm *mm, vaddr_t brk)
 {
     u64 limit = task_rlimit(RLIMIT_DATA);
 
-    return limit == RLIM_INFINITY || (brk - mm->start_brk) + (mm->end_data - mm->start_data) <= limit;
+    return limit == RLIM_INFINITY ||
+           (brk - mm->start_brk) + (mm->end_data - mm->start_data) <= limit;
 }
 
-/* Adds [old, new) to the heap, when nothing is in the way: the page behind must stay free too, and a stack's guard gap. */
+/* Adds [old, new) to the heap, when nothing is in the way: the page behind must stay free too, and
+ * a stack's guard gap. */
 static bool grow(struct mm *mm, vaddr_t old, vaddr_t new)
 {
     struct vma *next = vma_find(mm, old);

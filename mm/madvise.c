@@ -2,13 +2,16 @@
 /*
  * madvise.c: hints and orders about ranges of memory.
  *
- * Three kinds. Orders about pages (DONTNEED, FREE, REMOVE, POPULATE_*) hold mmap_lock for reading and go through the row of each
- * area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are flags of areas, so they split and merge under the lock for
- * writing. Hints that could only matter with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
- * MADV_FREE frees at once: the program may read zeroes from then on, and nothing here would ever come back for a page that was kept.
- * Without KSM, huge pages and memory-failure handling, their advice is unknown (EINVAL), as in a Linux built so.
+ * Three kinds. Orders about pages (DONTNEED, FREE, REMOVE, POPULATE_*) hold mmap_lock for reading
+ * and go through the row of each area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are
+ * flags of areas, so they split and merge under the lock for writing. Hints that could only matter
+ * with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
+ * MADV_FREE frees at once: the program may read zeroes from then on, and nothing here would ever
+ * come back for a page that was kept. Without KSM, huge pages and memory-failure handling, their
+ * advice is unknown (EINVAL), as in a Linux built so.
  *
- * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a split is EAGAIN.
+ * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a
+ * split is EAGAIN.
  *
  * Locks: mmap_lock; dropped around a file's fallocate. Checked by tests/kernel/mm/madvise_ktest.c.
  * Source: madvise(2), process_madvise(2). Read next: pt_default_range.c (zap), mlock.c (populate).
@@ -53,10 +56,17 @@ static int remove_pages(struct vma *v, vaddr_t start, vaddr_t end)
     off = (loff_t)(v->pgoff << PAGE_SHIFT) + (loff_t)(start - v->start);
     file_get(f);
     mmap_read_unlock(mm);
-    err = f->op->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, (loff_t)(end - start));
+    err =
+        f->op->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, (loff_t)(end - start));
     file_put(f);
     mmap_read_lock(mm);
     return (int)err;
+}
+
+/* May pages leave the area at all? */
+static bool droppable(const struct vma *v)
+{
+    return vma_has_pages(v) && !(v->flags & VM_LOCKED);
 }
 
 /* Advice about pages, in one area. mmap_lock held for reading. */
@@ -67,15 +77,13 @@ static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
         return 0;
     case MADV_COLD:
     case MADV_PAGEOUT:
-        return v->flags & (VM_LOCKED | VM_PFNMAP) ? -EINVAL : 0;
+        return droppable(v) ? 0 : -EINVAL;
     case MADV_DONTNEED:
-        return v->flags & (VM_LOCKED | VM_PFNMAP) ? -EINVAL : zap(v, start, end);
+        return droppable(v) ? zap(v, start, end) : -EINVAL;
     case MADV_DONTNEED_LOCKED:
-        return v->flags & VM_PFNMAP ? -EINVAL : zap(v, start, end);
+        return vma_has_pages(v) ? zap(v, start, end) : -EINVAL;
     case MADV_FREE:
-        if (v->flags & (VM_LOCKED | VM_PFNMAP) || !vma_is_anon(v))
-            return -EINVAL;
-        return zap(v, start, end);
+        return droppable(v) && vma_is_anon(v) ? zap(v, start, end) : -EINVAL;
     default:
         return remove_pages(v, start, end);
     }
@@ -128,7 +136,8 @@ static int advise_flags(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
     return 0;
 }
 
-/* Area by area; lookups start anew each time, since an area may have been split, merged, or have gone meanwhile. */
+/* Area by area; lookups start anew each time, since an area may have been split, merged, or have
+ * gone meanwhile. */
 static int walk(const struct advice *a, int (*advise)(struct vma *, vaddr_t, vaddr_t, int))
 {
     vaddr_t at = a->start;
@@ -158,15 +167,16 @@ static int walk(const struct advice *a, int (*advise)(struct vma *, vaddr_t, vad
 
 static bool is_page_advice(int behavior)
 {
-    return behavior == MADV_WILLNEED || behavior == MADV_COLD || behavior == MADV_PAGEOUT || behavior == MADV_DONTNEED ||
-           behavior == MADV_DONTNEED_LOCKED || behavior == MADV_FREE || behavior == MADV_REMOVE;
+    return behavior == MADV_WILLNEED || behavior == MADV_COLD || behavior == MADV_PAGEOUT ||
+           behavior == MADV_DONTNEED || behavior == MADV_DONTNEED_LOCKED || behavior == MADV_FREE ||
+           behavior == MADV_REMOVE;
 }
 
 static bool is_flag_advice(int behavior)
 {
     return behavior <= MADV_SEQUENTIAL || behavior == MADV_DONTFORK || behavior == MADV_DOFORK ||
-           behavior == MADV_WIPEONFORK || behavior == MADV_KEEPONFORK || behavior == MADV_DONTDUMP ||
-           behavior == MADV_DODUMP;
+           behavior == MADV_WIPEONFORK || behavior == MADV_KEEPONFORK ||
+           behavior == MADV_DONTDUMP || behavior == MADV_DODUMP;
 }
 
 static bool is_populate_advice(int behavior)
@@ -199,11 +209,13 @@ static int advice_init(struct advice *a, struct mm *mm, vaddr_t start, size_t le
 {
     if ((behavior == MADV_HWPOISON || behavior == MADV_SOFT_OFFLINE) && !has_capability())
         return -EPERM;
-    if (behavior < 0 || !(is_page_advice(behavior) || is_flag_advice(behavior) || is_populate_advice(behavior)))
+    if (behavior < 0 ||
+        !(is_page_advice(behavior) || is_flag_advice(behavior) || is_populate_advice(behavior)))
         return -EINVAL;
     if (!IS_ALIGNED(start, PAGE_SIZE) || (len != 0 && PAGE_ALIGN(len) == 0))
         return -EINVAL;
-    *a = (struct advice){ .mm = mm, .start = start, .end = start + PAGE_ALIGN(len), .behavior = behavior };
+    *a = (struct advice){
+        .mm = mm, .start = start, .end = start + PAGE_ALIGN(len), .behavior = behavior};
     if (a->end < start)
         return -EINVAL;
     return a->end == start;
@@ -224,7 +236,8 @@ SYSCALL3(madvise, vaddr_t, start, size_t, len, int, behavior)
     return mm_madvise(current->mm, start, len, behavior);
 }
 
-/* Applies the vector to @mm: bytes advised, or the error of the first range when that failed at once. */
+/* Applies the vector to @mm: bytes advised, or the error of the first range when that failed at
+ * once. */
 static long advise_vector(struct mm *mm, const struct iovec __user *vec, size_t n, int behavior)
 {
     long done = 0;
@@ -243,7 +256,8 @@ static long advise_vector(struct mm *mm, const struct iovec __user *vec, size_t 
     return done;
 }
 
-SYSCALL5(process_madvise, int, pidfd, const struct iovec __user *, vec, size_t, n, int, behavior, unsigned int, flags)
+SYSCALL5(process_madvise, int, pidfd, const struct iovec __user *, vec, size_t, n, int, behavior,
+         unsigned int, flags)
 {
     int wait_options = 0;
     struct process *p;

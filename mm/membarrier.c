@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * membarrier.c: memory barriers on other CPUs on request, so that a program's fast side can do without.
+ * membarrier.c: memory barriers on other CPUs on request, so that a program's fast side can do
+ * without.
  *
- * Expedited commands interrupt the CPUs that may run threads of the caller (mm->cpus) or all; the interrupt's entry and a full
- * barrier in it order the interrupted thread's accesses. A thread that is not running has a full barrier in its context switch.
- * MEMBARRIER_CMD_GLOBAL waits for an RCU grace period instead. Core serialisation and rseq restarts are not offered.
+ * Expedited commands interrupt the CPUs that may run threads of the caller (mm->cpus) or all; the
+ * interrupt's entry and a full barrier in it order the interrupted thread's accesses. A thread that
+ * is not running has a full barrier in its context switch. MEMBARRIER_CMD_GLOBAL waits for an RCU
+ * grace period instead. Core serialisation and rseq restarts are not offered.
  *
- * Locks: none. Source: membarrier(2). Checked by tests/kernel/mm/membarrier_ktest.c. Read next: tlb.c (mm->cpus).
+ * Locks: none. Source: membarrier(2). Checked by tests/kernel/mm/membarrier_ktest.c. Read next:
+ * tlb.c (mm->cpus).
  */
 #include <asm/errno.h>
 #include <kernel/rcu.h>
@@ -16,8 +19,9 @@
 #include "vma_internal.h"
 
 #define SUPPORTED                                                                                 \
-    (MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | \
-     MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+    (MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                                     \
+     MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED |                \
+     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
 
 static void barrier_here(void *unused)
 {

@@ -2,10 +2,12 @@
 /*
  * mempolicy.c: NUMA calls on a machine that is one node.
  *
- * Every policy that can be asked for has the same effect here, all memory from node 0. So the calls check their arguments as Linux
- * does and remember nothing: get_mempolicy reports the default policy.
+ * Every policy that can be asked for has the same effect here, all memory from node 0. So the calls
+ * check their arguments as Linux does and remember nothing: get_mempolicy reports the default
+ * policy.
  *
- * Locks: mmap_lock for reading, to see whether a range is mapped. Source: mbind(2), set_mempolicy(2), get_mempolicy(2).
+ * Locks: mmap_lock for reading, to see whether a range is mapped. Source: mbind(2),
+ * set_mempolicy(2), get_mempolicy(2).
  * Checked by tests/kernel/mm/mmap_ktest.c.
  */
 #include <asm/errno.h>
@@ -16,8 +18,10 @@
 
 #define MODE_FLAGS (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES | MPOL_F_NUMA_BALANCING)
 
-/* Node set of a call: *any and *others tell whether node 0 and whether others are in it. 0, -EFAULT, -EINVAL. */
-static int read_nodes(const unsigned long __user *mask, unsigned long maxnode, bool *node0, bool *others)
+/* Node set of a call: *any and *others tell whether node 0 and whether others are in it. 0,
+ * -EFAULT, -EINVAL. */
+static int read_nodes(const unsigned long __user *mask, unsigned long maxnode, bool *node0,
+                      bool *others)
 {
     unsigned long words = maxnode ? DIV_ROUND_UP(maxnode - 1, 8 * sizeof(long)) : 0, w;
 
@@ -41,7 +45,8 @@ static int check_policy(int mode, const unsigned long __user *mask, unsigned lon
     bool node0, others;
     int err;
 
-    if ((mode & MPOL_F_STATIC_NODES && mode & MPOL_F_RELATIVE_NODES) || (mode & ~MODE_FLAGS) >= MPOL_MAX || mode < 0)
+    if ((mode & MPOL_F_STATIC_NODES && mode & MPOL_F_RELATIVE_NODES) ||
+        (mode & ~MODE_FLAGS) >= MPOL_MAX || mode < 0)
         return -EINVAL;
     err = read_nodes(mask, maxnode, &node0, &others);
     if (err)
@@ -62,8 +67,8 @@ SYSCALL3(set_mempolicy, int, mode, const unsigned long __user *, mask, unsigned 
     return check_policy(mode, mask, maxnode);
 }
 
-SYSCALL6(mbind, vaddr_t, start, unsigned long, len, unsigned long, mode, const unsigned long __user *, mask, unsigned long, maxnode,
-         unsigned int, flags)
+SYSCALL6(mbind, vaddr_t, start, unsigned long, len, unsigned long, mode,
+         const unsigned long __user *, mask, unsigned long, maxnode, unsigned int, flags)
 {
     struct mm *mm = current->mm;
     vaddr_t end = start + PAGE_ALIGN(len), at = start;
@@ -100,12 +105,13 @@ static int write_nodes(unsigned long __user *mask, unsigned long maxnode, bool n
     return 0;
 }
 
-SYSCALL5(get_mempolicy, int __user *, policy, unsigned long __user *, mask, unsigned long, maxnode, vaddr_t, addr,
-         unsigned long, flags)
+SYSCALL5(get_mempolicy, int __user *, policy, unsigned long __user *, mask, unsigned long, maxnode,
+         vaddr_t, addr, unsigned long, flags)
 {
     int err = 0;
 
-    if (flags & ~(unsigned long)(MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED) || (mask && maxnode < 1))
+    if (flags & ~(unsigned long)(MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED) ||
+        (mask && maxnode < 1))
         return -EINVAL;
     if (flags & MPOL_F_MEMS_ALLOWED && flags & (MPOL_F_NODE | MPOL_F_ADDR))
         return -EINVAL;
@@ -117,8 +123,8 @@ SYSCALL5(get_mempolicy, int __user *, policy, unsigned long __user *, mask, unsi
         mmap_read_unlock(current->mm);
         if (!v)
             return -EFAULT;
-    } else if (addr != 0 || flags & MPOL_F_NODE) { /* the next interleave node of a policy that is not set */
-        return -EINVAL;
+    } else if (addr != 0 || flags & MPOL_F_NODE) {
+        return -EINVAL; /* the next interleave node of a policy that is not set */
     }
     if (policy) /* MPOL_DEFAULT, or node 0 */
         err = put_user_u32(0, policy);

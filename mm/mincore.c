@@ -2,11 +2,14 @@
 /*
  * mincore.c: which pages of a range are in memory, one byte each.
  *
- * A page counts when it is mapped here, or, in a mapping of an object, when the object has it. To keep one user from watching
- * what others read, objects that the caller neither owns nor may write answer that everything is there, as on Linux.
+ * A page counts when it is mapped here, or, in a mapping of an object, when the object has it. To
+ * keep one user from watching what others read, objects that the caller neither owns nor may write
+ * answer that everything is there, as on Linux.
  *
- * Locks: mmap_lock for reading, for one batch of pages; the result is copied out after it is dropped.
- * Source: mincore(2). Checked by tests/kernel/mm/madvise_ktest.c. Read next: pt_walk.c, page_cache.c.
+ * Locks: mmap_lock for reading, for one batch of pages; the result is copied out after it is
+ * dropped.
+ * Source: mincore(2). Checked by tests/kernel/mm/madvise_ktest.c. Read next: pt_walk.c,
+ * page_cache.c.
  */
 #include <asm/errno.h>
 #include <kernel/string.h>
@@ -36,7 +39,8 @@ static bool may_watch(const struct vma *v)
 
     if (vma_is_anon(v))
         return true;
-    return f && (f->f_mode & FMODE_WRITE || has_capability() || f->inode->uid == current->proc->fsuid);
+    return f &&
+           (f->f_mode & FMODE_WRITE || has_capability() || f->inode->uid == current->proc->fsuid);
 }
 
 /* Fills vec for [start, end) of @v. */

@@ -2,12 +2,15 @@
 /*
  * mlock.c: memory that must stay resident, and faulting ranges in ahead of time.
  *
- * Nothing is ever swapped out or dropped here, so a locked page is simply one that is present: locking an area sets its flag,
- * counts it against RLIMIT_MEMLOCK, and faults all of it in; MADV_DONTNEED and the like refuse it. VM_LOCKONFAULT leaves
- * the faulting to the program. Special areas (device memory) are passed over silently, as on Linux.
+ * Nothing is ever swapped out or dropped here, so a locked page is simply one that is present:
+ * locking an area sets its flag, counts it against RLIMIT_MEMLOCK, and faults all of it in;
+ * MADV_DONTNEED and the like refuse it. VM_LOCKONFAULT leaves the faulting to the program. Special
+ * areas (device memory) are passed over silently, as on Linux.
  *
- * Locks: flags change under mmap_lock for writing; faulting in holds it for reading, a batch of pages at a time.
- * Invariants: I1 mm->locked_vm counts the pages of areas with VM_LOCKED (vma_check). Checked by tests/kernel/mm/madvise_ktest.c.
+ * Locks: flags change under mmap_lock for writing; faulting in holds it for reading, a batch of
+ * pages at a time.
+ * Invariants: I1 mm->locked_vm counts the pages of areas with VM_LOCKED (vma_check). Checked by
+ * tests/kernel/mm/madvise_ktest.c.
  * Source: mlock(2), mlockall(2), setrlimit(2) RLIMIT_MEMLOCK. Read next: fault.c.
  */
 #include <asm/errno.h>
@@ -16,7 +19,8 @@
 
 #define POPULATE_BATCH 256 /* pages between two chances for writers of mmap_lock */
 
-/* One page of @v through the normal fault path. 0, or -errno as mm_populate. mmap_lock held for reading. */
+/* One page of @v through the normal fault path. 0, or -errno as mm_populate. mmap_lock held for
+ * reading. */
 static int fault_in(struct vma *v, vaddr_t va, bool write)
 {
     for (;;) {
@@ -65,7 +69,7 @@ int mm_populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write)
         v = vma_lookup(mm, at);
         if (!v)
             err = -ENOMEM;
-        else if (v->flags & (VM_IO | VM_PFNMAP) || !(v->flags & (write ? VM_WRITE : VM_READ)))
+        else if (!vma_has_pages(v) || !(v->flags & (write ? VM_WRITE : VM_READ)))
             err = -EINVAL;
         else
             err = fault_in_batch(v, &at, end, write);
@@ -89,7 +93,7 @@ int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_err
             return 0;
         }
         at = max(at, v->start);
-        if (v->flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT))
+        if (!vma_has_pages(v) || v->flags & VM_LOCKONFAULT)
             at = v->end;
         else if (!vma_is_accessible(v)) /* mlock of PROT_NONE memory is told so */
             err = -EFAULT;
@@ -109,7 +113,8 @@ static bool may_lock(void)
     return has_capability() || task_rlimit(RLIMIT_MEMLOCK) != 0;
 }
 
-/* Gives the part [start, end) of @v the locked state @lock (of VM_LOCKED_MASK). Returns the area with the part. */
+/* Gives the part [start, end) of @v the locked state @lock (of VM_LOCKED_MASK). Returns the area
+ * with the part. */
 static struct vma *lock_area(struct vma *v, vaddr_t start, vaddr_t end, unsigned long lock)
 {
     unsigned long flags = (v->flags & ~VM_LOCKED_MASK) | lock;
@@ -218,7 +223,8 @@ int mm_mlockall(struct mm *mm, int flags)
     err = mmap_write_lock_killable(mm);
     if (err)
         return err;
-    if (flags & MCL_CURRENT && mm->total_vm > task_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT && !has_capability()) {
+    if (flags & MCL_CURRENT && mm->total_vm > task_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT &&
+        !has_capability()) {
         mmap_write_unlock(mm);
         return -ENOMEM;
     }
@@ -252,7 +258,8 @@ SYSCALL3(mlock2, vaddr_t, start, size_t, len, int, flags)
 {
     if (flags & ~MLOCK_ONFAULT)
         return -EINVAL;
-    return mm_mlock(current->mm, start, len, VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0));
+    return mm_mlock(current->mm, start, len,
+                    VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0));
 }
 
 SYSCALL2(munlock, vaddr_t, start, size_t, len)

@@ -2,21 +2,26 @@
 /*
  * mm.c: the life of address spaces: made by exec, copied by fork, given up by exit.
  *
- * Two counts: users are the tasks that live in it (and who looks at its memory); when the last goes, everything is unmapped.
- * refs keep the structure for those who only look at its fields; all users together hold one. The structure is freed by RCU,
- * so that task->mm may be followed under TASKLIST or RCU (oom.c).
+ * Two counts: users are the tasks that live in it (and who looks at its memory); when the last
+ * goes, everything is unmapped. refs keep the structure for those who only look at its fields; all
+ * users together hold one. The structure is freed by RCU, so that task->mm may be followed under
+ * TASKLIST or RCU (oom.c).
  *
- * fork copies the list of areas in order, copies the entries of those that hold private pages, builds the balanced tree over the
- * list in one go, and flushes the parent's TLB once at the end. An area whose every page can be faulted in again (shared,
- * or private without an own page) is not walked at all.
+ * fork copies the list of areas in order, copies the entries of those that hold private pages,
+ * builds the balanced tree over the list in one go, and flushes the parent's TLB once at the end.
+ * An area whose every page can be faulted in again (shared, or private without an own page) is not
+ * walked at all.
  *
- * Locks: fork holds the parent's mmap_lock and the child's (nested; nobody waits for the child's) for writing, and the lock of each
- * area it copies entries of, since faults in the parent make new ones. MM_LIST guards the list of all address spaces.
+ * Locks: fork holds the parent's mmap_lock and the child's (nested; nobody waits for the child's)
+ * for writing, and the lock of each area it copies entries of, since faults in the parent make new
+ * ones. MM_LIST guards the list of all address spaces.
  *
- * Invariants: I1 an address space is on the list exactly while it has users; I2 a child's area comes behind the parent's in
- * mapping->vmas: truncation removes the parent's entries first and so cannot miss one that fork carries over; I3 a child is charged
- * for every area with VM_ACCOUNT that it has, also after a failed fork (which the normal tear-down then gives back).
- * Checked by vma_check, tests/kernel/mm/vma_ktest.c. Read next: munmap.c (mm_unmap_all), tlb.c (mm_switch).
+ * Invariants: I1 an address space is on the list exactly while it has users; I2 a child's area
+ * comes behind the parent's in mapping->vmas: truncation removes the parent's entries first and so
+ * cannot miss one that fork carries over; I3 a child is charged for every area with VM_ACCOUNT that
+ * it has, also after a failed fork (which the normal tear-down then gives back).
+ * Checked by vma_check, tests/kernel/mm/vma_ktest.c. Read next: munmap.c (mm_unmap_all), tlb.c
+ * (mm_switch).
  */
 #include <asm/errno.h>
 #include <kernel/string.h>
@@ -159,7 +164,8 @@ static void copy_layout(struct mm *mm, const struct mm *old)
     mm->membarrier = old->membarrier;
 }
 
-/* A copy of @src at the end of @mm's list, on its object's list behind @src. NULL when memory or the commit limit is out. */
+/* A copy of @src at the end of @mm's list, on its object's list behind @src. NULL when memory or
+ * the commit limit is out. */
 static struct vma *copy_area(struct mm *mm, struct vma *src)
 {
     struct vma_attr a = vma_attr_at(src, src->start);
@@ -186,13 +192,15 @@ static struct vma *copy_area(struct mm *mm, struct vma *src)
     return v;
 }
 
-/* Does fork have to copy entries? What an object holds, or nobody ever wrote, comes back by faulting. */
+/* Does fork have to copy entries? What an object holds, or nobody ever wrote, comes back by
+ * faulting. */
 static bool has_own_pages(const struct vma *v)
 {
-    return (v->has_anon && !(v->flags & VM_WIPEONFORK)) || v->flags & VM_PFNMAP;
+    return (v->has_anon && !(v->flags & VM_WIPEONFORK)) || !vma_has_pages(v);
 }
 
-/* Copies all areas; *copied tells whether entries were looked at, so that the parent must be flushed. */
+/* Copies all areas; *copied tells whether entries were looked at, so that the parent must be
+ * flushed. */
 static int copy_areas(struct mm *mm, struct mm *old, bool *copied)
 {
     for_each_vma(src, old) {

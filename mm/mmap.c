@@ -2,15 +2,18 @@
 /*
  * mmap.c: mmap(2): what may be mapped, where it goes, what it costs, and the new area.
  *
- * Errors come in Linux's order, because programs probe with calls that are wrong in two ways: length and offset, number of
- * areas, address, locking limits, what the file allows, address space and data limits, commit limit, then the object's
- * own objections. The existing contents of a MAP_FIXED range are gone when one of the last three strikes, as on Linux.
- * Flags that older Linux gave a meaning (MAP_DENYWRITE, MAP_EXECUTABLE, MAP_STACK, unknown bits) are ignored.
+ * Errors come in Linux's order, because programs probe with calls that are wrong in two ways:
+ * length and offset, number of areas, address, locking limits, what the file allows, address space
+ * and data limits, commit limit, then the object's own objections. The existing contents of a
+ * MAP_FIXED range are gone when one of the last three strikes, as on Linux. Flags that older Linux
+ * gave a meaning (MAP_DENYWRITE, MAP_EXECUTABLE, MAP_STACK, unknown bits) are ignored.
  *
  * Files are opened, created and put outside mmap_lock.
  *
- * Locks: takes mmap_lock for writing. Invariants: those of vma.c. Checked by tests/kernel/mm/mmap_ktest.c.
- * Source: POSIX.1-2017 mmap; mmap(2), setrlimit(2), proc(5). Read next: vma.c, brk.c, mlock.c (populate).
+ * Locks: takes mmap_lock for writing. Invariants: those of vma.c. Checked by
+ * tests/kernel/mm/mmap_ktest.c.
+ * Source: POSIX.1-2017 mmap; mmap(2), setrlimit(2), proc(5). Read next: vma.c, brk.c, mlock.c
+ * (populate).
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
@@ -37,10 +40,12 @@ int mm_check_future_lock(struct mm *mm, unsigned long flags, size_t len)
 {
     if (!(flags & VM_LOCKED) || has_capability())
         return 0;
-    return mm->locked_vm + (len >> PAGE_SHIFT) > task_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ? -EAGAIN : 0;
+    len >>= PAGE_SHIFT;
+    return mm->locked_vm + len > task_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ? -EAGAIN : 0;
 }
 
-/* May @addr be used as asked for? Pages near 0 are kept from ordinary users, to make null pointers of the kernel harmless. */
+/* May @addr be used as asked for? Pages near 0 are kept from ordinary users, to make null pointers
+ * of the kernel harmless. */
 static long check_address(vaddr_t addr, size_t len)
 {
     if (addr > user_top() - len)
@@ -52,7 +57,8 @@ static long check_address(vaddr_t addr, size_t len)
     return (long)addr;
 }
 
-/* A hint is taken when the range is free and does not straddle the end of the window for programs without hints. */
+/* A hint is taken when the range is free and does not straddle the end of the window for programs
+ * without hints. */
 static bool hint_fits(struct mm *mm, vaddr_t addr, size_t len, struct vma **next)
 {
     if (len > user_top() || addr > user_top() - len)
@@ -163,7 +169,8 @@ static unsigned long noreserve(const struct mmap_request *r)
 /* VM_ flags of the new area, or -errno in *@err. */
 static unsigned long plan_flags(struct mm *mm, const struct mmap_request *r, int *err)
 {
-    unsigned long flags = vm_prot_flags(r->prot) | mm->def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_SOFTDIRTY;
+    unsigned long flags = vm_prot_flags(r->prot) | mm->def_flags | VM_MAYREAD | VM_MAYWRITE |
+                          VM_MAYEXEC | VM_SOFTDIRTY;
 
     if (r->flags & MAP_GROWSDOWN)
         flags |= VM_GROWSDOWN;
@@ -179,7 +186,8 @@ static unsigned long plan_flags(struct mm *mm, const struct mmap_request *r, int
     return flags | noreserve(r);
 }
 
-/* Limits, room, charge. On success the range is free and p->attr.flags says whether it is charged. */
+/* Limits, room, charge. On success the range is free and p->attr.flags says whether it is
+ * charged. */
 static int make_room(struct mm *mm, struct map_plan *p)
 {
     unsigned long pages = (p->end - p->start) >> PAGE_SHIFT, replaced = 0;
@@ -274,7 +282,8 @@ static int add_file(struct mm *mm, const struct map_plan *p)
 }
 
 /* mmap_lock held for writing. Address or -errno. */
-static long map_locked(struct mm *mm, const struct mmap_request *r, struct file *shmem, struct map_plan *p)
+static long map_locked(struct mm *mm, const struct mmap_request *r, struct file *shmem,
+                       struct map_plan *p)
 {
     long addr;
     int err = 0;
@@ -296,7 +305,8 @@ static long map_locked(struct mm *mm, const struct mmap_request *r, struct file 
     err = make_room(mm, p);
     if (err)
         return err;
-    if (r->flags & MAP_HUGETLB || IS_ERR(shmem)) { /* no pool of huge pages: what Linux answers with an empty one */
+    /* no pool of huge pages: what Linux answers with an empty one */
+    if (r->flags & MAP_HUGETLB || IS_ERR(shmem)) {
         err = -ENOMEM;
     } else if (r->file || shmem) {
         p->attr.file = r->file ? r->file : shmem;
@@ -336,7 +346,8 @@ long mm_mmap(struct mm *mm, const struct mmap_request *req)
         file_put(shmem);
     if (!IS_ERR((void *)ret) &&
         (p.attr.flags & VM_LOCKED || (r.flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
-        (void)mm_populate_areas(mm, p.start, p.end, true); /* the mapping stands, whatever could not be read in */
+        /* the mapping stands, whatever could not be read in */
+        (void)mm_populate_areas(mm, p.start, p.end, true);
     return ret;
 }
 
@@ -364,7 +375,8 @@ int mm_map_anon_fixed(struct mm *mm, vaddr_t start, size_t len, unsigned long vm
     vaddr_t end;
     int err;
 
-    if (!IS_ALIGNED(start, PAGE_SIZE) || len == 0 || start > user_top() || PAGE_ALIGN(len) > user_top() - start)
+    if (!IS_ALIGNED(start, PAGE_SIZE) || len == 0 || start > user_top() ||
+        PAGE_ALIGN(len) > user_top() - start)
         return -EINVAL;
     end = start + PAGE_ALIGN(len);
     err = mmap_write_lock_killable(mm);
@@ -373,7 +385,8 @@ int mm_map_anon_fixed(struct mm *mm, vaddr_t start, size_t len, unsigned long vm
     if (vma_find_intersection(mm, start, end))
         err = -EEXIST;
     else
-        err = mm_add_anon(mm, start, end, vm_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC, vma_find(mm, start));
+        err = mm_add_anon(mm, start, end, vm_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC,
+                          vma_find(mm, start));
     mmap_write_unlock(mm);
     return err;
 }
@@ -388,9 +401,11 @@ bool vm_huge_size_exists(unsigned int log)
     return false;
 }
 
-SYSCALL6(mmap, vaddr_t, addr, size_t, len, unsigned long, prot, unsigned long, flags, int, fd, u64, offset)
+SYSCALL6(mmap, vaddr_t, addr, size_t, len, unsigned long, prot, unsigned long, flags, int, fd, u64,
+         offset)
 {
-    struct mmap_request r = { .addr = addr, .len = len, .prot = prot, .flags = flags, .pgoff = offset >> PAGE_SHIFT };
+    struct mmap_request r = {
+        .addr = addr, .len = len, .prot = prot, .flags = flags, .pgoff = offset >> PAGE_SHIFT};
     long ret;
 
     if (!IS_ALIGNED(offset, PAGE_SIZE))

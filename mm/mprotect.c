@@ -2,19 +2,23 @@
 /*
  * mprotect.c: changing what may be done with memory.
  *
- * The range is worked through area by area from below; an area that refuses stops the call, and what lies below it stays
- * changed, as POSIX allows and Linux does. One gather and so at most one flush serves the whole call. Private memory that
- * becomes writable is charged then; it stays charged when it is made read-only again, because its pages stay.
+ * The range is worked through area by area from below; an area that refuses stops the call, and
+ * what lies below it stays changed, as POSIX allows and Linux does. One gather and so at most one
+ * flush serves the whole call. Private memory that becomes writable is charged then; it stays
+ * charged when it is made read-only again, because its pages stay.
  *
- * Locks: mmap_lock for writing. Invariants: I1 entries never allow more than the area does, except between the change of the
- * flags and the row's protect, when the area is write-locked. Checked by pt_check, tests/kernel/mm/mmap_ktest.c.
- * Source: POSIX.1-2017 mprotect; mprotect(2). Read next: vma.c (vma_modify_flags), pt_default.c (protect).
+ * Locks: mmap_lock for writing. Invariants: I1 entries never allow more than the area does, except
+ * between the change of the flags and the row's protect, when the area is write-locked. Checked by
+ * pt_check, tests/kernel/mm/mmap_ktest.c.
+ * Source: POSIX.1-2017 mprotect; mprotect(2). Read next: vma.c (vma_modify_flags), pt_default.c
+ * (protect).
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
 #include "vma_internal.h"
 
-/* The limits that apply when @v's pages [start, end) turn into data; adds VM_ACCOUNT to *flags when they are charged now. */
+/* The limits that apply when @v's pages [start, end) turn into data; adds VM_ACCOUNT to *flags when
+ * they are charged now. */
 static int charge_writable(struct vma *v, unsigned long pages, unsigned long *flags)
 {
     struct mm *mm = v->mm;
@@ -32,7 +36,8 @@ static int charge_writable(struct vma *v, unsigned long pages, unsigned long *fl
 }
 
 /* One area's part. *v becomes the area that holds the range afterwards. */
-static int protect_area(struct tlb_gather *tlb, struct vma **v, vaddr_t start, vaddr_t end, unsigned long flags)
+static int protect_area(struct tlb_gather *tlb, struct vma **v, vaddr_t start, vaddr_t end,
+                        unsigned long flags)
 {
     unsigned long old = (*v)->flags, pages = (end - start) >> PAGE_SHIFT;
     struct vma *changed;
@@ -68,8 +73,10 @@ static int first_area(struct mm *mm, vaddr_t *start, vaddr_t end, bool grows_dow
     return (*v)->flags & VM_GROWSDOWN ? 0 : -EINVAL;
 }
 
-/* mmap_lock held for writing. *locked: an area that is locked in memory became writable, so its copies are due. */
-static int protect_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned long prot, bool *locked)
+/* mmap_lock held for writing. *locked: an area that is locked in memory became writable, so its
+ * copies are due. */
+static int protect_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned long prot,
+                         bool *locked)
 {
     struct tlb_gather tlb;
     vaddr_t at = start;
@@ -83,7 +90,8 @@ static int protect_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned lon
         unsigned long flags = (v->flags & ~VM_ACCESS_FLAGS) | vm_prot_flags(prot);
         vaddr_t next = min(v->end, end);
 
-        err = flags & ~(flags >> 4) & VM_ACCESS_FLAGS ? -EACCES : protect_area(&tlb, &v, at, next, flags);
+        err = flags & ~(flags >> 4) & VM_ACCESS_FLAGS ? -EACCES
+                                                      : protect_area(&tlb, &v, at, next, flags);
         if (err)
             break;
         if ((v->flags & (VM_LOCKED | VM_WRITE | VM_SHARED)) == (VM_LOCKED | VM_WRITE))

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mremap.c: making a mapping larger, smaller, or have it elsewhere, without copying a byte: entries move.
+ * mremap.c: making a mapping larger, smaller, or have it elsewhere, without copying a byte: entries
+ * move.
  *
- * A move makes the new area first, moves the entries, and unmaps the old range last, so that a failure on the way can move
- * them back. The row moves under the object's vmas_lock, and both areas are on the object's list then, so truncation meets each
- * entry at one of the two places. old_len 0 maps a shared object a second time. MREMAP_DONTUNMAP leaves the old area in
- * place, empty.
+ * A move makes the new area first, moves the entries, and unmaps the old range last, so that a
+ * failure on the way can move them back. The row moves under the object's vmas_lock, and both areas
+ * are on the object's list then, so truncation meets each entry at one of the two places. old_len 0
+ * maps a shared object a second time. MREMAP_DONTUNMAP leaves the old area in place, empty.
  *
- * Offsets: an area of anonymous memory that never had a page takes offsets by its new address, so that it can merge there;
- * one with pages keeps them, as its pages do.
+ * Offsets: an area of anonymous memory that never had a page takes offsets by its new address, so
+ * that it can merge there; one with pages keeps them, as its pages do.
  *
  * Locks: mmap_lock for writing, both areas write-locked while entries move.
- * Invariants: I1 the commit charge follows the pages: the moved part is charged once, in the new area; I2 on an error the old
- * mapping is as it was, apart from cuts and from what MREMAP_FIXED had already unmapped at the target. Checked by vma_check,
- * tests/kernel/mm/mmap_ktest.c. Source: mremap(2). Read next: pt_default.c (move).
+ * Invariants: I1 the commit charge follows the pages: the moved part is charged once, in the new
+ * area; I2 on an error the old mapping is as it was, apart from cuts and from what MREMAP_FIXED had
+ * already unmapped at the target. Checked by vma_check, tests/kernel/mm/mmap_ktest.c. Source:
+ * mremap(2). Read next: pt_default.c (move).
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
@@ -133,8 +135,8 @@ static int move_entries(struct remap *r, struct vma *v, struct vma *to)
 }
 
 /*
- * Charges the new area in full: what is added must pass the commit limit; what only moves must not be refused, and the
- * unmapping of the old range will give it back.
+ * Charges the new area in full: what is added must pass the commit limit; what only moves must not
+ * be refused, and the unmapping of the old range will give it back.
  */
 static int charge_target(const struct remap *r, const struct vma *v)
 {
@@ -198,7 +200,8 @@ static long move_area(struct remap *r, struct vma *v, struct vma *next)
         err = move_entries(r, v, to);
     }
     if (err) {
-        /* The cuts were allowed above; when memory is out for one, the empty area stays, and is charged. */
+        /* The cuts were allowed above; when memory is out for one, the empty area stays, and is
+         * charged. */
         (void)mm_unmap_locked(r->mm, r->new, r->new + r->new_len, &r->dead);
         return err;
     }
@@ -211,7 +214,8 @@ static long move_area(struct remap *r, struct vma *v, struct vma *next)
 }
 
 /* Where mmap would put it. */
-static long choose(const struct remap *r, const struct vma *v, unsigned long flags, struct vma **next)
+static long choose(const struct remap *r, const struct vma *v, unsigned long flags,
+                   struct vma **next)
 {
     struct mmap_request q = { .addr = r->new, .len = r->new_len, .flags = flags };
 
@@ -228,7 +232,8 @@ static long remap_to(struct remap *r)
     long at;
     int err = 0;
 
-    if (!IS_ALIGNED(r->new, PAGE_SIZE) || r->new_len > user_top() || r->new > user_top() - r->new_len)
+    if (!IS_ALIGNED(r->new, PAGE_SIZE) || r->new_len > user_top() ||
+        r->new > user_top() - r->new_len)
         return -EINVAL;
     if (r->old + r->old_len > r->new && r->new + r->new_len > r->old)
         return -EINVAL;
@@ -319,7 +324,8 @@ long mm_mremap(struct mm *mm, const struct mremap_request *q)
     return ret;
 }
 
-SYSCALL5(mremap, vaddr_t, addr, size_t, old_len, size_t, new_len, unsigned long, flags, vaddr_t, new_addr)
+SYSCALL5(mremap, vaddr_t, addr, size_t, old_len, size_t, new_len, unsigned long, flags, vaddr_t,
+         new_addr)
 {
     struct mremap_request q = {
         .addr = addr, .old_len = old_len, .new_len = new_len, .flags = flags, .new_addr = new_addr

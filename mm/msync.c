@@ -2,8 +2,9 @@
 /*
  * msync.c: writing back what shared mappings changed.
  *
- * Objects live in memory, and a mapping shows the object's own pages, so every other reader sees a change at once. What is
- * left is the file system's fsync, for objects that have one, and Linux's checks.
+ * Objects live in memory, and a mapping shows the object's own pages, so every other reader sees a
+ * change at once. What is left is the file system's fsync, for objects that have one, and Linux's
+ * checks.
  *
  * Locks: mmap_lock for reading, dropped around fsync. Source: POSIX.1-2017 msync; msync(2).
  * Checked by tests/kernel/mm/madvise_ktest.c. Read next: mmap.c.
@@ -13,7 +14,8 @@
 #include <kernel/vfs.h>
 #include "vma_internal.h"
 
-/* The area at *at (or the next one): checks, and its file with a reference when it must be synced. *at moves to its end. */
+/* The area at *at (or the next one): checks, and its file with a reference when it must be synced.
+ * *at moves to its end. */
 static int sync_step(struct mm *mm, vaddr_t *at, vaddr_t end, int flags, struct file **f)
 {
     struct vma *v = vma_find(mm, *at);

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * munmap.c: taking areas away: munmap(2), the end of an address space, and the part of mmap, mremap and brk that makes room.
+ * munmap.c: taking areas away: munmap(2), the end of an address space, and the part of mmap, mremap
+ * and brk that makes room.
  *
- * In this order, because others look from both sides: (1) cut areas at the borders, the only step that can fail; (2) write-lock
- * the areas and take them out of the tree, so that no fault starts in them; (3) remove their entries; (4) take them off
- * their objects' lists, so that truncation no longer walks these tables; (5) free tables that serve nobody else; (6) one flush,
- * then pages and tables go back (tlb_gather_end); (7) file references and memory of the areas, after mmap_lock is dropped.
+ * In this order, because others look from both sides: (1) cut areas at the borders, the only step
+ * that can fail; (2) write-lock the areas and take them out of the tree, so that no fault starts in
+ * them; (3) remove their entries; (4) take them off their objects' lists, so that truncation no
+ * longer walks these tables; (5) free tables that serve nobody else; (6) one flush, then pages and
+ * tables go back (tlb_gather_end); (7) file references and memory of the areas, after mmap_lock is
+ * dropped.
  *
- * For a large range mmap_lock is kept only for reading from (3) on: the range is out of the tree already, and nothing can be
- * mapped into it before we let go.
+ * For a large range mmap_lock is kept only for reading from (3) on: the range is out of the tree
+ * already, and nothing can be mapped into it before we let go.
  *
  * Locks: mmap_lock for writing, at the end perhaps for reading.
- * Invariants: I1 on an error nothing was unmapped (an area may have been cut in two); I2 the commit charge of a page goes
- * back exactly when its area does. Checked by vma_check, tests/kernel/mm/mmap_ktest.c. Source: POSIX.1-2017 munmap; munmap(2).
- * Read next: pt_default.c (zap), rmap_file.c.
+ * Invariants: I1 on an error nothing was unmapped (an area may have been cut in two); I2 the commit
+ * charge of a page goes back exactly when its area does. Checked by vma_check,
+ * tests/kernel/mm/mmap_ktest.c. Source: POSIX.1-2017 munmap; munmap(2). Read next: pt_default.c
+ * (zap), rmap_file.c.
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
@@ -21,14 +25,17 @@
 
 #define DOWNGRADE_PAGES 512 /* from this size on others shall not wait for the walk */
 
-/* Areas that left the tree, rising, chained through ->next; they lie between two that stay (or the ends). */
+/* Areas that left the tree, rising, chained through ->next; they lie between two that stay (or the
+ * ends). */
 struct removed {
     struct vma *first, *last;
-    vaddr_t floor, ceiling; /* tables may serve others outside these; ceiling 0: the end of the user half */
+    /* tables may serve others outside these; ceiling 0: the end of the user half */
+    vaddr_t floor, ceiling;
     unsigned long nr_charged;
 };
 
-/* Makes @start and @end borders between areas. *first is the first area inside, NULL when there is none. */
+/* Makes @start and @end borders between areas. *first is the first area inside, NULL when there is
+ * none. */
 static int cut(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **first)
 {
     struct vma *v = vma_find(mm, start), *last;
@@ -75,7 +82,8 @@ static struct removed take_out(struct mm *mm, struct vma *v, vaddr_t end)
     return r;
 }
 
-/* Tables, a group of near areas at a time: the walk over the empty entries between far ones would cost more than all else. */
+/* Tables, a group of near areas at a time: the walk over the empty entries between far ones would
+ * cost more than all else. */
 static void free_tables(struct tlb_gather *tlb, const struct removed *r)
 {
     struct vma *begin = r->first, *end, *next;
@@ -84,7 +92,8 @@ static void free_tables(struct tlb_gather *tlb, const struct removed *r)
         for (end = begin; (next = end->next) != NULL; end = next)
             if (next->start - end->end > pt_size(1) || next->pt_ops != begin->pt_ops)
                 break;
-        vma_ops(begin)->free_tables(tlb, begin->start, end->end, r->floor, next ? next->start : r->ceiling);
+        vma_ops(begin)->free_tables(tlb, begin->start, end->end, r->floor,
+                                    next ? next->start : r->ceiling);
     }
 }
 

@@ -2,17 +2,21 @@
 /*
  * oom.c: the last resort when memory is out: one process is killed so that the others can go on.
  *
- * The victim is the process whose end frees most: resident pages plus page tables, shifted by oom_score_adj (a thousandth
- * of all memory per step). Never init, never a kernel thread, never one with -1000. All processes that share its memory die with it.
+ * The victim is the process whose end frees most: resident pages plus page tables, shifted by
+ * oom_score_adj (a thousandth of all memory per step). Never init, never a kernel thread, never one
+ * with -1000. All processes that share its memory die with it.
  *
- * One task at a time chooses; the others sleep a little and try their allocation again. A victim that has not given its memory
- * back yet is waited for rather than joined by a second one, for VICTIM_PATIENCE_NS. A task that is about to die anyway may
- * use the allocator's reserve (TF_OOM_VICTIM, set by itself), so that it can reach its exit. Who asks may hold mmap_lock for
+ * One task at a time chooses; the others sleep a little and try their allocation again. A victim
+ * that has not given its memory back yet is waited for rather than joined by a second one, for
+ * VICTIM_PATIENCE_NS. A task that is about to die anyway may use the allocator's reserve
+ * (TF_OOM_VICTIM, set by itself), so that it can reach its exit. Who asks may hold mmap_lock for
  * reading or a VMA's lock; the victim's exit takes neither of another address space.
  *
- * Locks: TASKLIST while processes are compared; task->mm is followed under it because address spaces are freed by RCU. None while
- * sleeping. Invariants: I1 at most one victim is chosen per VICTIM_PATIENCE_NS while memory is not given back.
- * Checked by tests/kernel/mm/oom_ktest.c, tests/user. Source: proc(5), oom_score_adj. Read next: buddy.c, pcp.c (who calls).
+ * Locks: TASKLIST while processes are compared; task->mm is followed under it because address
+ * spaces are freed by RCU. None while sleeping. Invariants: I1 at most one victim is chosen per
+ * VICTIM_PATIENCE_NS while memory is not given back.
+ * Checked by tests/kernel/mm/oom_ktest.c, tests/user. Source: proc(5), oom_score_adj. Read next:
+ * buddy.c, pcp.c (who calls).
  */
 #include <kernel/rcu.h>
 #include <kernel/time.h>
@@ -67,7 +71,8 @@ unsigned int oom_score(struct process *p)
     spin_unlock_irqrestore(&tasklist_lock, flags);
     if (points < 0)
         return 0;
-    /* As Linux: a process that uses nothing has 2/3 of 1000, one that uses everything twice that. */
+    /* As Linux: a process that uses nothing has 2/3 of 1000, one that uses everything twice
+     * that. */
     return (unsigned int)min((points * 1000 / total + 1000) * 2 / 3, 2000L);
 }
 
@@ -106,16 +111,19 @@ static unsigned long to_kib(long pages)
 
 static void log_kill(const struct process *p, const struct mm *mm, unsigned int order, gfp_t gfp)
 {
-    pr_warn("%s invoked oom-killer: gfp_mask=0x%x, order=%u, oom_score_adj=%d\n", current->comm, gfp, order,
-            current->proc->oom_score_adj);
-    pr_err("Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB, "
+    pr_warn("%s invoked oom-killer: gfp_mask=0x%x, order=%u, oom_score_adj=%d\n", current->comm,
+            gfp, order, current->proc->oom_score_adj);
+    pr_err("Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
+           "shmem-rss:%lukB, "
            "UID:%u pgtables:%lukB oom_score_adj:%d\n",
-           p->tgid, p->leader->comm, to_kib((long)mm->total_vm), to_kib(atomic_long_read(&mm->rss[MM_ANON])),
-           to_kib(atomic_long_read(&mm->rss[MM_FILE])), to_kib(atomic_long_read(&mm->rss[MM_SHMEM])), p->uid,
+           p->tgid, p->leader->comm, to_kib((long)mm->total_vm),
+           to_kib(atomic_long_read(&mm->rss[MM_ANON])), to_kib(atomic_long_read(&mm->rss[MM_FILE])),
+           to_kib(atomic_long_read(&mm->rss[MM_SHMEM])), p->uid,
            to_kib(atomic_long_read(&mm->pt_pages)), p->oom_score_adj);
 }
 
-/* Another process than @victim that lives in @mm and was not told yet, with a reference; *after: where to go on. TASKLIST held. */
+/* Another process than @victim that lives in @mm and was not told yet, with a reference; *after:
+ * where to go on. TASKLIST held. */
 static struct process *next_sharer(struct mm *mm, const struct process *victim, pid_t *after)
 {
     struct process *best = NULL;
@@ -124,7 +132,8 @@ static struct process *next_sharer(struct mm *mm, const struct process *victim, 
     list_for_each_entry(t, &all_tasks, task_link) {
         struct process *p = t->proc;
 
-        if (READ_ONCE(t->mm) != mm || p == victim || p->unkillable || p->tgid == 1 || p->tgid <= *after)
+        if (READ_ONCE(t->mm) != mm || p == victim || p->unkillable || p->tgid == 1 ||
+            p->tgid <= *after)
             continue;
         if (!best || p->tgid < best->tgid)
             best = p;
@@ -160,7 +169,8 @@ static bool victim_pending(void)
 {
     if (!victim_mm)
         return false;
-    /* An exit gives the users' reference back when everything is unmapped; ours is the other one. */
+    /* An exit gives the users' reference back when everything is unmapped; ours is the other
+     * one. */
     if (atomic_read(&victim_mm->refs) > 1 && clock_monotonic_ns() < victim_deadline_ns)
         return true;
     mm_drop(victim_mm);

@@ -2,12 +2,14 @@
 /*
  * overcommit.c: how much memory has been promised, and whether more may be.
  *
- * Promised is what could become private pages: writable private areas (VM_ACCOUNT) and shared memory objects. Mode 0, the
- * default, refuses only a single request that exceeds all memory; mode 1 refuses nothing; mode 2 keeps the sum below the
- * commit limit, with a reserve for root and one that lets a user recover from a runaway process. There is no swap.
+ * Promised is what could become private pages: writable private areas (VM_ACCOUNT) and shared
+ * memory objects. Mode 0, the default, refuses only a single request that exceeds all memory; mode
+ * 1 refuses nothing; mode 2 keeps the sum below the commit limit, with a reserve for root and one
+ * that lets a user recover from a runaway process. There is no swap.
  *
- * Locks: none, one atomic counter. Invariants: I1 committed equals the pages of VM_ACCOUNT areas of all address spaces plus
- * what shared objects charged. Checked by tests/kernel/mm/mmap_ktest.c (back to the start after each test).
+ * Locks: none, one atomic counter. Invariants: I1 committed equals the pages of VM_ACCOUNT areas of
+ * all address spaces plus what shared objects charged. Checked by tests/kernel/mm/mmap_ktest.c
+ * (back to the start after each test).
  * Source: proc(5), /proc/sys/vm/overcommit_memory. Read next: sysctl.c, oom.c.
  */
 #include <asm/errno.h>

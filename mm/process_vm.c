@@ -2,12 +2,15 @@
 /*
  * process_vm.c: reading and writing the memory of another address space.
  *
- * A page is pinned through its area's row, which checks what the entry allows, and copied through the kernel's own map of
- * memory; when it is not there, one fault is made on behalf of the owner. Used by process_vm_readv(2), /proc/PID/mem and
- * by exec for the new program's arguments. Debuggers' writes to read-only memory are not offered.
+ * A page is pinned through its area's row, which checks what the entry allows, and copied through
+ * the kernel's own map of memory; when it is not there, one fault is made on behalf of the owner.
+ * Used by process_vm_readv(2), /proc/PID/mem and by exec for the new program's arguments.
+ * Debuggers' writes to read-only memory are not offered.
  *
- * Locks: the other mm's mmap_lock for reading while a page is found; none while it is copied: the pin keeps the page.
- * Source: process_vm_readv(2). Checked by tests/kernel/mm/remote_ktest.c. Read next: fault.c, pt_default.c (pin).
+ * Locks: the other mm's mmap_lock for reading while a page is found; none while it is copied: the
+ * pin keeps the page.
+ * Source: process_vm_readv(2). Checked by tests/kernel/mm/remote_ktest.c. Read next: fault.c,
+ * pt_default.c (pin).
  */
 #include <asm/errno.h>
 #include <kernel/string.h>
@@ -38,10 +41,11 @@ struct mm *process_mm_get(struct process *p)
     return mm;
 }
 
-/* The page at @va, pinned: ERR_PTR(-EFAULT) when the area does not allow the access, -ENOMEM, -EINTR. */
+/* The page at @va, pinned: ERR_PTR(-EFAULT) when the area does not allow the access, -ENOMEM,
+ * -EINTR. */
 static struct page *pin_in_area(struct vma *v, vaddr_t va, bool write)
 {
-    if (v->flags & VM_PFNMAP || !(v->flags & (write ? VM_WRITE : VM_READ)))
+    if (!vma_has_pages(v) || !(v->flags & (write ? VM_WRITE : VM_READ)))
         return ERR_PTR(-EFAULT);
     for (;;) {
         struct page *p = vma_ops(v)->pin(v, va, write);
@@ -168,7 +172,8 @@ static ssize_t read_vector(struct iovec *out, const struct iovec __user *in, uns
     if (copy_from_user(out, in, n * sizeof(*out)))
         return -EFAULT;
     for (unsigned long i = 0; i < n; i++) {
-        if ((ssize_t)out[i].iov_len < 0 || sum + out[i].iov_len < sum || (ssize_t)(sum + out[i].iov_len) < 0)
+        if ((ssize_t)out[i].iov_len < 0 || sum + out[i].iov_len < sum ||
+            (ssize_t)(sum + out[i].iov_len) < 0)
             return -EINVAL;
         sum += out[i].iov_len;
     }
@@ -223,7 +228,8 @@ static ssize_t process_vm(pid_t pid, const struct user_vectors *u, unsigned long
         return -ENOMEM;
     ret = read_vector(vec, u->local, u->nr_local);
     if (ret >= 0) {
-        t.local = (struct iov_iter){ .iov = vec, .nr = (unsigned int)u->nr_local, .count = (size_t)ret };
+        t.local =
+            (struct iov_iter){.iov = vec, .nr = (unsigned int)u->nr_local, .count = (size_t)ret};
         t.remote = vec + u->nr_local;
         ret = read_vector(vec + u->nr_local, u->remote, u->nr_remote);
     }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rmap_file.c: from an object to the translations of its pages, in every address space that maps it.
+ * rmap_file.c: from an object to the translations of its pages, in every address space that maps
+ * it.
  *
- * The object's list has one entry per area; the part of an area that a range of pages falls into is arithmetic. Truncation and hole
- * punching use it, after the object's size or contents were changed, so that later faults see the change.
+ * The object's list has one entry per area; the part of an area that a range of pages falls into is
+ * arithmetic. Truncation and hole punching use it, after the object's size or contents were
+ * changed, so that later faults see the change.
  *
- * Locks: mapping->vmas_lock for reading: it keeps areas on the list, their ranges and their tables (which are freed only after
- * the area left the list). Not mmap_lock: the caller may hold locks that rank behind it.
- * Invariants: I1 on return no translation of the pages is left, apart from faults that began later. Checked by
- * tests/kernel/mm/madvise_ktest.c. Read next: page_cache.c (mapping_truncate), pt_default_range.c (zap).
+ * Locks: mapping->vmas_lock for reading: it keeps areas on the list, their ranges and their tables
+ * (which are freed only after the area left the list). Not mmap_lock: the caller may hold locks
+ * that rank behind it.
+ * Invariants: I1 on return no translation of the pages is left, apart from faults that began later.
+ * Checked by tests/kernel/mm/madvise_ktest.c. Read next: page_cache.c (mapping_truncate),
+ * pt_default_range.c (zap).
  */
 #include <mm/page_cache.h>
 #include "vma_internal.h"

@@ -2,15 +2,20 @@
 /*
  * shm.c: System V shared memory: segments with an id and a key, attached by any process that may.
  *
- * A segment is a shared anonymous object (shmem_file_create) and its card here. Each shmat opens a file of its own on the
- * segment, so that a read-only attachment cannot be made writable later, and maps it; splitting, forking and unmapping are then
- * the ordinary business of areas and file references. The segment lives as long as its id is registered or a file is open on it;
- * IPC_RMID takes the key away at once and the id with the last attachment. Attachments are counted by looking:
- * they are the areas on the object's list. Times of implicit detachments (exit, exec) are not recorded.
+ * A segment is a shared anonymous object (shmem_file_create) and its card here. Each shmat opens a
+ * file of its own on the segment, so that a read-only attachment cannot be made writable later, and
+ * maps it; splitting, forking and unmapping are then the ordinary business of areas and file
+ * references. The segment lives as long as its id is registered or a file is open on it; IPC_RMID
+ * takes the key away at once and the id with the last attachment. Attachments are counted by
+ * looking: they are the areas on the object's list. Times of implicit detachments (exit, exec) are
+ * not recorded.
  *
- * Locks: shm_lock (MISC_SLEEP) for the table and the fields of segments; not held while files are opened, mapped or put.
- * Invariants: I1 refs of a segment = 1 while registered plus one per open file. Checked by tests/kernel/mm/shm_ktest.c.
- * Source: shmget(2), shmop(2), shmctl(2), POSIX.1-2017 sys/shm.h. Read next: fs/tmpfs (shmem_file_create), mmap.c.
+ * Locks: shm_lock (MISC_SLEEP) for the table and the fields of segments; not held while files are
+ * opened, mapped or put.
+ * Invariants: I1 refs of a segment = 1 while registered plus one per open file. Checked by
+ * tests/kernel/mm/shm_ktest.c.
+ * Source: shmget(2), shmop(2), shmctl(2), POSIX.1-2017 sys/shm.h. Read next: fs/tmpfs
+ * (shmem_file_create), mmap.c.
  */
 #include <asm/errno.h>
 #include <kernel/printk.h>
@@ -151,7 +156,8 @@ static struct segment *segment_alloc(int key, size_t size, int flags)
     if (!s)
         return ERR_PTR(-ENOMEM);
     snprintf(name, sizeof(name), "SYSV%08x", (unsigned int)key);
-    s->object = shmem_file_create(name, size, flags & SHM_NORESERVE && sysctl_overcommit_memory != 2 ? VM_NORESERVE : 0);
+    s->object = shmem_file_create(
+        name, size, flags & SHM_NORESERVE && sysctl_overcommit_memory != 2 ? VM_NORESERVE : 0);
     if (IS_ERR(s->object)) {
         long err = PTR_ERR(s->object);
 
@@ -169,7 +175,8 @@ static struct segment *segment_alloc(int key, size_t size, int flags)
     return s;
 }
 
-/* shm_lock held: the existing segment with the key, checked as shmget does. Id or -errno; 0 and *found false: none. */
+/* shm_lock held: the existing segment with the key, checked as shmget does. Id or -errno; 0 and
+ * *found false: none. */
 static int existing(int key, size_t size, int flags, bool *found)
 {
     struct segment *s = find_key(key);
@@ -244,7 +251,8 @@ SYSCALL3(shmget, int, key, size_t, size, int, flags)
 /* Flags and address of an attachment, as mmap takes them. */
 static int attach_request(struct mmap_request *r, int flags)
 {
-    r->prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+    r->prot =
+        PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
     r->flags = MAP_SHARED;
     if (r->addr == 0)
         return flags & SHM_REMAP ? -EINVAL : 0;
@@ -313,7 +321,8 @@ SYSCALL3(shmat, int, id, vaddr_t, addr, int, flags)
 /* Does @v belong to the attachment at @addr: the file @f, or any when NULL? */
 static bool is_attachment(const struct vma *v, vaddr_t addr, const struct file *f)
 {
-    return v->file && v->file->op == &segment_ops && (!f || v->file == f) && v->start - addr == v->pgoff << PAGE_SHIFT;
+    return v->file && v->file->op == &segment_ops && (!f || v->file == f) &&
+           v->start - addr == v->pgoff << PAGE_SHIFT;
 }
 
 /* mmap_lock held for writing. */
@@ -460,7 +469,8 @@ static long shm_lock_memory(struct segment *s, bool lock)
 /* Index of the last segment in the table; its order stands for Linux's slots. */
 static long shm_info(int cmd, void __user *out)
 {
-    struct shminfo64 limits = { .shmmax = SHMMAX, .shmmin = SHMMIN, .shmmni = SHMMNI, .shmseg = SHMMNI, .shmall = SHMMAX };
+    struct shminfo64 limits = {
+        .shmmax = SHMMAX, .shmmin = SHMMIN, .shmmni = SHMMNI, .shmseg = SHMMNI, .shmall = SHMMAX};
     struct shm_info info;
     struct segment *s;
     long last;
@@ -474,7 +484,8 @@ static long shm_info(int cmd, void __user *out)
     }
     last = nr_segments ? nr_segments - 1 : 0;
     mutex_unlock(&shm_lock);
-    if (cmd == IPC_INFO ? copy_to_user(out, &limits, sizeof(limits)) : copy_to_user(out, &info, sizeof(info)))
+    if (cmd == IPC_INFO ? copy_to_user(out, &limits, sizeof(limits))
+                        : copy_to_user(out, &info, sizeof(info)))
         return -EFAULT;
     return last;
 }

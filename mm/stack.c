@@ -2,13 +2,15 @@
 /*
  * stack.c: areas that grow down when they are touched below.
  *
- * The hole below a stack area is kept free for STACK_GUARD_GAP bytes (the search for holes counts it as the stack's, and
- * growing stops at that distance from an accessible area below), so that a program that jumps over one page with a large
- * frame still faults instead of writing into a neighbour.
+ * The hole below a stack area is kept free for STACK_GUARD_GAP bytes (the search for holes counts
+ * it as the stack's, and growing stops at that distance from an accessible area below), so that a
+ * program that jumps over one page with a large frame still faults instead of writing into a
+ * neighbour.
  *
- * Locks: takes mmap_lock for writing: the area's range changes. The fault that asks has let go of its locks and starts over.
- * Invariants: those of vma.c. Checked by tests/kernel/mm/mmap_ktest.c. Source: mmap(2) MAP_GROWSDOWN, setrlimit(2)
- * RLIMIT_STACK. Read next: fault.c.
+ * Locks: takes mmap_lock for writing: the area's range changes. The fault that asks has let go of
+ * its locks and starts over.
+ * Invariants: those of vma.c. Checked by tests/kernel/mm/mmap_ktest.c. Source: mmap(2)
+ * MAP_GROWSDOWN, setrlimit(2) RLIMIT_STACK. Read next: fault.c.
  */
 #include <asm/errno.h>
 #include "vma_internal.h"
@@ -25,7 +27,8 @@ static int charge_growth(struct vma *v, size_t len)
     return v->flags & VM_ACCOUNT ? vm_commit(mm, len >> PAGE_SHIFT) : 0;
 }
 
-/* Is the area below, which ends at or before @addr, far enough away? It may be near when nobody can touch it or it is a stack. */
+/* Is the area below, which ends at or before @addr, far enough away? It may be near when nobody can
+ * touch it or it is a stack. */
 static bool keeps_distance(const struct vma *below, vaddr_t addr)
 {
     if (!below || !vma_is_accessible(below) || below->flags & VM_GROWSDOWN)
@@ -38,7 +41,8 @@ static int grow_down(struct vma *v, vaddr_t addr)
     size_t len = v->start - addr;
     int err;
 
-    if (addr < sysctl_mmap_min_addr || len >> PAGE_SHIFT > v->pgoff || !keeps_distance(v->prev, addr))
+    if (addr < sysctl_mmap_min_addr || len >> PAGE_SHIFT > v->pgoff ||
+        !keeps_distance(v->prev, addr))
         return -EFAULT;
     err = charge_growth(v, len);
     if (err)

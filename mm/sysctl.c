@@ -2,9 +2,9 @@
 /*
  * sysctl.c: the knobs of /proc/sys/vm: their text, their ranges.
  *
- * Only knobs that do something are here, and those that programs and tests read to learn how this kernel behaves. procfs makes the
- * files. Locks: none; each value is one word. Source: proc(5), /proc/sys/vm. Checked by tests/kernel/mm/mmap_ktest.c.
- * Read next: overcommit.c.
+ * Only knobs that do something are here, and those that programs and tests read to learn how this
+ * kernel behaves. procfs makes the files. Locks: none; each value is one word. Source: proc(5),
+ * /proc/sys/vm. Checked by tests/kernel/mm/mmap_ktest.c. Read next: overcommit.c.
  */
 #include <asm/errno.h>
 #include <kernel/printk.h>
@@ -16,7 +16,8 @@
 #define SWAPPINESS 60 /* there is nothing to swap to */
 
 /* The one number that @text is, white space around it aside. 0 or -EINVAL. */
-static int parse(const char *text, unsigned long min_value, unsigned long max_value, unsigned long *out)
+static int parse(const char *text, unsigned long min_value, unsigned long max_value,
+                 unsigned long *out)
 {
     const char *end;
     u64 n;
@@ -98,7 +99,8 @@ static int store_overcommit_kbytes(const char *text)
     return 0;
 }
 
-/* 1 page cache, 2 kernel objects, 3 both. Files live in memory only, so what can go is the kernel's spare objects. */
+/* 1 page cache, 2 kernel objects, 3 both. Files live in memory only, so what can go is the kernel's
+ * spare objects. */
 static int store_drop_caches(const char *text)
 {
     unsigned long v;

@@ -2,20 +2,24 @@
 /*
  * vma.c: one area: made, linked, cut in two, joined with its neighbours.
  *
- * Two areas that touch become one when nothing can tell them apart: same flags (soft-dirty aside), same object and
- * contiguous offsets in it, same row of the operations table and private word. Areas of anonymous memory count their
- * offsets from their address at creation, so neighbours are contiguous unless one was moved with pages in it. Areas of
- * device memory and others that must not grow never merge. Merging an area with pages into one without makes the result
- * one with pages (has_anon).
+ * Two areas that touch become one when nothing can tell them apart: same flags (soft-dirty aside),
+ * same object and contiguous offsets in it, same row of the operations table and private word.
+ * Areas of anonymous memory count their offsets from their address at creation, so neighbours are
+ * contiguous unless one was moved with pages in it. Areas of device memory and others that must not
+ * grow never merge. Merging an area with pages into one without makes the result one with pages
+ * (has_anon).
  *
- * It does not check limits, charge commits or touch entries: the callers do (mmap.c, munmap.c, mprotect.c …).
+ * It does not check limits, charge commits or touch entries: the callers do (mmap.c, munmap.c,
+ * mprotect.c …).
  *
- * Locks: mmap_lock for writing. Changing the range of an area of an object also takes the object's vmas_lock, because
- * mapping_unmap_range computes addresses from it. File references of removed areas are put by vma_free_chain after
- * mmap_lock is released: a file's release may take locks that rank before it.
+ * Locks: mmap_lock for writing. Changing the range of an area of an object also takes the object's
+ * vmas_lock, because mapping_unmap_range computes addresses from it. File references of removed
+ * areas are put by vma_free_chain after mmap_lock is released: a file's release may take locks that
+ * rank before it.
  *
- * Invariants: I1 an area in the tree with a mapping is on mapping->vmas, and only then; I2 an area with VM_SHARED holds one
- * count of mapping->nr_writable; I3 total_vm, data_vm, exec_vm, stack_vm, locked_vm equal the sums over the areas.
+ * Invariants: I1 an area in the tree with a mapping is on mapping->vmas, and only then; I2 an area
+ * with VM_SHARED holds one count of mapping->nr_writable; I3 total_vm, data_vm, exec_vm, stack_vm,
+ * locked_vm equal the sums over the areas.
  * Checked by vma_check and tests/host/mm/vma_test.c. Read next: munmap.c, mprotect.c.
  */
 #include <kernel/vfs.h>
@@ -162,9 +166,10 @@ void vma_link(struct mm *mm, struct vma *v, struct vma *prev, struct vma *next)
 
 static inline bool same_kind(const struct vma *v, const struct vma_attr *a)
 {
-    return ((v->flags ^ a->flags) & ~VM_SOFTDIRTY) == 0 && v->file == a->file &&
-           v->mapping == a->mapping && v->private == a->private && v->pt_ops == a->pt_ops &&
-           !(v->flags & VM_SPECIAL);
+    if (v->file != a->file || v->mapping != a->mapping || v->private != a->private ||
+        v->pt_ops != a->pt_ops)
+        return false;
+    return ((v->flags ^ a->flags) & ~VM_SOFTDIRTY) == 0 && !(v->flags & VM_SPECIAL);
 }
 
 /* Is @v a neighbour that ends where @a begins and goes on in it? */
@@ -173,7 +178,8 @@ static inline bool joins_below(const struct vma *v, vaddr_t start, const struct 
     return v && v->end == start && same_kind(v, a) && v->pgoff + vma_pages(v) == a->pgoff;
 }
 
-static inline bool joins_above(const struct vma *v, vaddr_t end, u64 pgoff_end, const struct vma_attr *a)
+static inline bool joins_above(const struct vma *v, vaddr_t end, u64 pgoff_end,
+                               const struct vma_attr *a)
 {
     return v && v->start == end && same_kind(v, a) && v->pgoff == pgoff_end;
 }
@@ -201,7 +207,8 @@ static void absorb(struct vma *into, struct vma *v)
     vma_free_chain(v);
 }
 
-struct vma *vma_merge_new(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t end, const struct vma_attr *a)
+struct vma *vma_merge_new(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t end,
+                          const struct vma_attr *a)
 {
     struct vma *next = prev ? prev->next : mm->first_vma, *v;
     u64 pgoff_end = a->pgoff + ((end - start) >> PAGE_SHIFT);

@@ -2,8 +2,9 @@
 /*
  * vma_check.c: the invariant walker of address spaces: says what is wrong and counts it.
  *
- * Computes everything anew from the list of areas: order, overlap, neighbours, tree shape, largest holes, counters, membership in
- * objects' lists, and which areas should have been merged never matters: merging is a saving, not a promise.
+ * Computes everything anew from the list of areas: order, overlap, neighbours, tree shape, largest
+ * holes, counters, membership in objects' lists, and which areas should have been merged never
+ * matters: merging is a saving, not a promise.
  *
  * Locks: mmap_lock for reading; an object's vmas_lock for reading while its list is searched.
  * Checks I1-I3 of vma_tree.c and I1-I3 of vma.c. Read next: tests/host/mm/vma_test.c.
@@ -25,7 +26,8 @@ static vaddr_t hole_below(const struct vma *v)
     return high > low ? min(high - low, VMA_GAP_MAX) : 0;
 }
 
-/* gap_max of the subtree as it should be; complains where it is not. Recursion is as deep as the tree: 2 log2(n). */
+/* gap_max of the subtree as it should be; complains where it is not. Recursion is as deep as the
+ * tree: 2 log2(n). */
 static int check_gaps(struct rb_node *n, vaddr_t *gap)
 {
     struct vma *v;
@@ -74,7 +76,8 @@ static int check_listed(const struct vma *v)
     rwsem_read_unlock(&m->vmas_lock);
     if (found == 1 && dead == 0)
         return 0;
-    return complain(v, dead ? "its object's list has an area that is gone" : "not on its object's list");
+    return complain(v, dead ? "its object's list has an area that is gone"
+                            : "not on its object's list");
 }
 
 static int check_kind(const struct vma *v)

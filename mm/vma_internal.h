@@ -14,7 +14,8 @@
 #define VMA_WRITER_WAITS (1u << 31) /* in vma->readers: a writer sleeps on mm->vma_wait */
 
 /* Protection of a call as VM_ flags: the numbers of Linux's PROT_ bits are the same as ours. */
-_Static_assert(PROT_READ == VM_READ && PROT_WRITE == VM_WRITE && PROT_EXEC == VM_EXEC, "vm_prot_flags copies them");
+_Static_assert(PROT_READ == VM_READ && PROT_WRITE == VM_WRITE && PROT_EXEC == VM_EXEC,
+               "vm_prot_flags copies them");
 static inline unsigned long vm_prot_flags(unsigned long prot)
 {
     return prot & VM_ACCESS_FLAGS;
@@ -40,7 +41,8 @@ static inline struct vma_attr vma_attr_at(const struct vma *v, vaddr_t at)
                               .pt_ops = v->pt_ops };
 }
 
-/* Start of what a new area above the previous one must leave free: the guard gap below a stack belongs to it. */
+/* Start of what a new area above the previous one must leave free: the guard gap below a stack
+ * belongs to it. */
 static inline vaddr_t vma_guarded_start(const struct vma *v)
 {
     if (likely(!(v->flags & VM_GROWSDOWN)))
@@ -48,8 +50,8 @@ static inline vaddr_t vma_guarded_start(const struct vma *v)
     return v->start > STACK_GUARD_GAP ? v->start - STACK_GUARD_GAP : 0;
 }
 
-/* Holes count up to this size. The hole that most mappings are cut from is far larger: its value, and with it the values of all
- * ancestors, stays the same when it shrinks by a page. */
+/* Holes count up to this size. The hole that most mappings are cut from is far larger: its value,
+ * and with it the values of all ancestors, stays the same when it shrinks by a page. */
 #define VMA_GAP_MAX (1UL << 38)
 
 /* vma_tree.c: the set of areas. */
@@ -63,7 +65,8 @@ void vma_tree_split(struct vma *v, struct vma *upper);
 void vma_tree_absorb(struct vma *into, struct vma *v);
 /* Moves the border between @low and its neighbour @low->next, which touch. */
 void vma_tree_shift_border(struct vma *low, vaddr_t border);
-/* fork: list from mm->first_vma on is complete and nr_vmas right; builds the balanced tree over it. */
+/* fork: list from mm->first_vma on is complete and nr_vmas right; builds the balanced tree over
+ * it. */
 void vma_tree_build(struct mm *mm);
 struct gap_query {
     size_t len;
@@ -79,8 +82,8 @@ void vma_cache_init(void);
 struct vma *vma_alloc(struct mm *mm);
 /* Gives a vma that never was in the tree back at once; its file reference too. */
 void vma_free_new(struct vma *v);
-/* Areas that left the tree, chained through ->next: memory goes back after a grace period, file references now.
- * No mmap_lock held: putting a file may run its release function. */
+/* Areas that left the tree, chained through ->next: memory goes back after a grace period, file
+ * references now. No mmap_lock held: putting a file may run its release function. */
 void vma_free_chain(struct vma *v);
 /* Fills in an area that will be inserted; takes a reference on the file. */
 void vma_set_attr(struct vma *v, vaddr_t start, vaddr_t end, const struct vma_attr *a);
@@ -89,12 +92,16 @@ void vma_link(struct mm *mm, struct vma *v, struct vma *prev, struct vma *next);
 /* The object's list only. @after: area of the same object that rmap must visit first, or NULL. */
 void vma_mapping_link(struct vma *v, struct vma *after);
 void vma_mapping_unlink(struct vma *v);
-/* Extends a neighbour over the free range [start, end); NULL when no neighbour fits. *dead gets an area that was swallowed. */
-struct vma *vma_merge_new(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t end, const struct vma_attr *a);
-/* Cuts @v at @addr; the lower part stays @v, the upper one is returned. ERR_PTR(-ENOMEM), or the row's -EINVAL. */
+/* Extends a neighbour over the free range [start, end); NULL when no neighbour fits. *dead gets an
+ * area that was swallowed. */
+struct vma *vma_merge_new(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t end,
+                          const struct vma_attr *a);
+/* Cuts @v at @addr; the lower part stays @v, the upper one is returned. ERR_PTR(-ENOMEM), or the
+ * row's -EINVAL. */
 struct vma *vma_split(struct vma *v, vaddr_t addr);
-/* Gives [start, end) of @v the flags @flags, by splitting or merging; returns the area that contains the range now, or
- * ERR_PTR(-ENOMEM, -EINVAL) with nothing changed in any flags (a split may have happened). Counters follow. */
+/* Gives [start, end) of @v the flags @flags, by splitting or merging; returns the area that
+ * contains the range now, or ERR_PTR(-ENOMEM, -EINVAL) with nothing changed in any flags (a split
+ * may have happened). Counters follow. */
 struct vma *vma_modify_flags(struct vma *v, vaddr_t start, vaddr_t end, unsigned long flags);
 /* Adds @pages (may be negative) of an area with @flags to mm's counters. */
 void vma_account(struct mm *mm, unsigned long flags, long pages);
@@ -115,16 +122,19 @@ bool mm_may_expand(struct mm *mm, unsigned long flags, unsigned long pages);
 int mm_check_future_lock(struct mm *mm, unsigned long flags, size_t len);
 /* A place for @len bytes as mmap would choose it; *next as above. Address or -errno. */
 long mm_choose_address(struct mm *mm, const struct mmap_request *r, struct vma **next);
-/* brk, exec: private anonymous memory at a free fixed place. Checks limits and commits. 0 or -ENOMEM. */
+/* brk, exec: private anonymous memory at a free fixed place. Checks limits and commits. 0 or
+ * -ENOMEM. */
 int mm_add_anon(struct mm *mm, vaddr_t start, vaddr_t end, unsigned long flags, struct vma *next);
 
-/* Is that the log2 of a size that a leaf can have? 0 asks for the default. For MAP_HUGETLB and SHM_HUGETLB. */
+/* Is that the log2 of a size that a leaf can have? 0 asks for the default. For MAP_HUGETLB and
+ * SHM_HUGETLB. */
 bool vm_huge_size_exists(unsigned int log);
 
 void shm_init(void);
 
 /* munmap.c */
-/* Unmaps [start, end), page aligned. Removed areas are chained to *dead. 0, -ENOMEM, or a row's -EINVAL; nothing was unmapped then. */
+/* Unmaps [start, end), page aligned. Removed areas are chained to *dead. 0, -ENOMEM, or a row's
+ * -EINVAL; nothing was unmapped then. */
 int mm_unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **dead);
 /* The same and mmap_write_unlock (early, where the range is large). */
 int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end);
@@ -134,13 +144,21 @@ void mm_unmap_all(struct mm *mm);
 /* overcommit.c: charges without asking. */
 void vm_commit_unchecked(unsigned long pages);
 
-/* process_vm.c: the address space of a process, through any of its threads, with a users reference; NULL: none. */
+/* process_vm.c: the address space of a process, through any of its threads, with a users reference;
+ * NULL: none. */
 struct mm *process_mm_get(struct process *p);
 
 /* mlock.c */
-/* Faults in every page of [start, end) as the areas' own protection allows; holes and special areas are passed over. */
+/* Faults in every page of [start, end) as the areas' own protection allows; holes and special areas
+ * are passed over. */
 int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_errors);
 
+/* Is it memory with a struct page per frame, which may be dropped, faulted in and pinned? Device
+ * memory is not. */
+static inline bool vma_has_pages(const struct vma *v)
+{
+    return !(v->flags & (VM_IO | VM_PFNMAP));
+}
 static inline bool vma_is_accessible(const struct vma *v)
 {
     return (v->flags & VM_ACCESS_FLAGS) != 0;

@@ -2,32 +2,36 @@
 /*
  * vma_lock.c: the lock of one area, so that page faults need not take mmap_lock.
  *
- * Readers are page faults; they hold an area stable while they work in it. Writers already hold mmap_lock for writing, so
- * there is one at a time. An area is write-locked while v->lock_seq == mm->lock_seq; mmap_write_unlock
- * moves mm->lock_seq on, which releases all areas of that writer at once. No area is ever unlocked by itself.
+ * Readers are page faults; they hold an area stable while they work in it. Writers already hold
+ * mmap_lock for writing, so there is one at a time. An area is write-locked while v->lock_seq ==
+ * mm->lock_seq; mmap_write_unlock moves mm->lock_seq on, which releases all areas of that writer at
+ * once. No area is ever unlocked by itself.
  *
  *   reader                                   writer (mmap_lock held for writing)
  *   R1  v->readers++                         W1  v->lock_seq = mm->lock_seq
  *   R2  full barrier                         W2  full barrier
- *   R3  v->lock_seq == mm->lock_seq?         W3  v->readers == 0?  else mark it, sleep on mm->vma_wait
+ *   R3  v->lock_seq == mm->lock_seq?         W3  v->readers == 0?  else mark it, sleep on vma_wait
  *       yes: undo R1, take the slow way      W4  change the area
  *   R4  range, detached: still it?           W5  mm->lock_seq++ (release), mmap_lock released
  *   R5  work; v->readers-- (release), and wake the writer when its mark was there
  *
- * Barriers. R1-R3 against W1-W3 is store buffering (Dekker): each side stores, then looks at the other's word. On
- * x86 the locked increment is enough; on POWER nothing weaker than sync on *both* sides forbids that each
- * misses the other (lwsync does not order a store before a later load), so both use smp_mb(), and the increment itself is
- * relaxed. A writer that comes after R1 waits for the reader, so all that R3 must recognise is one that came before; the order of
- * its two loads does not matter. Reading a newer mm->lock_seq, with acquire, pairs with the release in W5, so R4 sees all of
- * W4. R5's release and W3's acquire order the fault's
- * work before the change. models/vma_lock.pml checks the protocol under sequential consistency and shows that
- * each of its steps is needed.
+ * Barriers. R1-R3 against W1-W3 is store buffering (Dekker): each side stores, then looks at the
+ * other's word. On x86 the locked increment is enough; on POWER nothing weaker than sync on *both*
+ * sides forbids that each misses the other (lwsync does not order a store before a later load), so
+ * both use smp_mb(), and the increment itself is relaxed. A writer that comes after R1 waits for
+ * the reader, so all that R3 must recognise is one that came before; the order of its two loads
+ * does not matter. Reading a newer mm->lock_seq, with acquire, pairs with the release in W5, so R4
+ * sees all of W4. R5's release and W3's acquire order the fault's work before the change.
+ * models/vma_lock.pml checks the protocol under sequential consistency and shows that each of its
+ * steps is needed.
  *
- * Memory of areas is freed after an RCU grace period; R1-R3 run under rcu_read_lock, after that the count keeps the area: it
- * leaves the tree only write-locked. R5 does not touch the area after the decrement, except mm, which the caller holds.
+ * Memory of areas is freed after an RCU grace period; R1-R3 run under rcu_read_lock, after that the
+ * count keeps the area: it leaves the tree only write-locked. R5 does not touch the area after the
+ * decrement, except mm, which the caller holds.
  *
- * Invariants: I1 a writer changes start, end, flags, pgoff or membership only after vma_write_lock on that area; I2 a
- * reader that got past R4 sees none of these change until R5; I3 a wrapped lock_seq can only send a reader the slow way.
+ * Invariants: I1 a writer changes start, end, flags, pgoff or membership only after vma_write_lock
+ * on that area; I2 a reader that got past R4 sees none of these change until R5; I3 a wrapped
+ * lock_seq can only send a reader the slow way.
  * Checked by models/vma_lock.pml, tests/kernel/mm/vma_ktest.c. Read next: fault.c, munmap.c.
  */
 #include "vma_internal.h"
@@ -59,7 +63,8 @@ void mmap_write_downgrade(struct mm *mm)
     rwsem_downgrade(&mm->mmap_lock);
 }
 
-/* The mark makes the last reader wake us; it is set and seen in the counter's own word, so none can slip through. */
+/* The mark makes the last reader wake us; it is set and seen in the counter's own word, so none can
+ * slip through. */
 static __noinline void wait_for_readers(struct vma *v)
 {
     (void)__atomic_fetch_or(&v->readers, VMA_WRITER_WAITS, __ATOMIC_RELAXED);

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vma_tree.c: the set of areas of one address space, as a red-black tree by start address and as a list.
+ * vma_tree.c: the set of areas of one address space, as a red-black tree by start address and as a
+ * list.
  *
- * The tree answers "which area is at or above this address" and, because every node knows the largest hole of its
- * subtree, "where is a hole of this size" in O(log n) each; the list answers "who is next to it" at once. Since the
- * neighbours of a new area are always known, inserting descends nowhere. It does not know about files, flags
- * or page tables (vma.c, munmap.c).
+ * The tree answers "which area is at or above this address" and, because every node knows the
+ * largest hole of its subtree, "where is a hole of this size" in O(log n) each; the list answers
+ * "who is next to it" at once. Since the neighbours of a new area are always known, inserting
+ * descends nowhere. It does not know about files, flags or page tables (vma.c, munmap.c).
  *
- * Locks: mmap_lock for writing to change, for reading to look. vma_lock.c also walks the tree with neither, under
- * RCU: it may miss an area while vma_seq is odd or moves, and trusts what it found only after locking it.
+ * Locks: mmap_lock for writing to change, for reading to look. vma_lock.c also walks the tree with
+ * neither, under RCU: it may miss an area while vma_seq is odd or moves, and trusts what it found
+ * only after locking it.
  *
  * Invariants, checked by vma_check (vma_check.c), tests/host/mm/vma_test.c and vma_fuzz.c:
  *   I1  areas do not overlap, are page-aligned, not empty and lie below user_top()
  *   I2  list order is tree order; first_vma and last_vma are its ends; nr_vmas its length
- *   I3  gap is the hole directly below the area, where the hole below a stack area ends STACK_GUARD_GAP before it, and at most
- *       VMA_GAP_MAX; gap_max is the largest gap of the node's subtree
+ *   I3  gap is the hole directly below the area, where the hole below a stack area ends
+ *       STACK_GUARD_GAP before it, and at most VMA_GAP_MAX; gap_max is the largest gap of the
+ *       node's subtree
  *   I4  vma_seq is odd exactly while a change is under way
  *
  * Read next: vma.c (merge and split), vma_lock.c (looking without mmap_lock).
@@ -202,7 +205,8 @@ void vma_tree_shift_border(struct vma *low, vaddr_t border)
     change_end(low->mm); /* no hole before, none now */
 }
 
-/* The next @n areas from *@list on as a subtree. Its first @black_levels levels are full; what lies deeper is red. */
+/* The next @n areas from *@list on as a subtree. Its first @black_levels levels are full; what lies
+ * deeper is red. */
 static struct rb_node *build(struct vma **list, unsigned int n, int black_levels)
 {
     struct rb_node *left, *right;
@@ -243,7 +247,8 @@ static bool hole_fits(vaddr_t from, vaddr_t to, const struct gap_query *q, vaddr
 }
 
 /* Could a hole of the subtree on that side of @v do, by its size and by where the subtree lies? */
-static inline struct rb_node *promising(const struct vma *v, unsigned int side, const struct gap_query *q)
+static inline struct rb_node *promising(const struct vma *v, unsigned int side,
+                                        const struct gap_query *q)
 {
     struct rb_node *n = v->node.child[side];
 
@@ -255,9 +260,10 @@ static inline struct rb_node *promising(const struct vma *v, unsigned int side, 
 }
 
 /*
- * Depth first, the preferred side before the node's own hole before the other side. A subtree is entered only when it
- * has a hole that is large enough; only the two holes that the limits cut can disappoint, so the walk is O(log n). A request
- * beyond VMA_GAP_MAX may meet holes that are too small after all, but there is room for a few hundred of that size only.
+ * Depth first, the preferred side before the node's own hole before the other side. A subtree is
+ * entered only when it has a hole that is large enough; only the two holes that the limits cut can
+ * disappoint, so the walk is O(log n). A request beyond VMA_GAP_MAX may meet holes that are too
+ * small after all, but there is room for a few hundred of that size only.
  */
 static struct vma *search_holes(struct mm *mm, const struct gap_query *q, vaddr_t *at)
 {

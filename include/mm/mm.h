@@ -2,10 +2,12 @@
 /*
  * mm.h: address spaces and their areas.
  *
- * struct mm is what processes that share memory share. A vma is a range [start, end) of one kind with one set of flags.
- * Locks: mm->mmap_lock (MMAP) write for any change of the set of VMAs or of their fields, read to look at several;
- * a single VMA can be held stable for a fault by vma_read_trylock under RCU (see vma_lock.c: the protocol, its barriers).
- * Fields name their lock: [M] mmap_lock, [A] atomic, [S] set once, [P] own spin lock page_table counters.
+ * struct mm is what processes that share memory share. A vma is a range [start, end) of one kind
+ * with one set of flags.
+ * Locks: mm->mmap_lock (MMAP) write for any change of the set of VMAs or of their fields, read to
+ * look at several; a single VMA can be held stable for a fault by vma_read_trylock under RCU (see
+ * vma_lock.c: the protocol, its barriers). Fields name their lock: [M] mmap_lock, [A] atomic, [S]
+ * set once, [P] own spin lock page_table counters.
  */
 #pragma once
 #include <arch/mmu.h>
@@ -54,10 +56,15 @@ struct vma {
     unsigned long flags;   /* [M] VM_* */
     u8 pt_ops;             /* [S] row of the pagetable-operations table (pt_ops.h) */
     struct vma *prev, *next; /* [M] neighbours by address */
-    vaddr_t gap, gap_max;  /* [M] hole below this vma, largest hole below any of this subtree (augmented); see vma_tree.c */
-    u64 pgoff;             /* [M] offset of start in the object, in pages; anonymous private: start >> PAGE_SHIFT at creation */
+    /* [M] hole below this vma, largest hole below any of this subtree (augmented); see
+     * vma_tree.c */
+    vaddr_t gap, gap_max;
+    /* [M] offset of start in the object, in pages; anonymous private: start >> PAGE_SHIFT at
+     * creation */
+    u64 pgoff;
     struct file *file;     /* [S] holds a reference; NULL for anonymous */
-    struct mapping *mapping; /* [S] the object: the file's, or a shared anonymous one's own; NULL for anonymous private */
+    /* [S] the object: the file's, or a shared anonymous one's own; NULL for anonymous private */
+    struct mapping *mapping;
     struct list_head mapping_link; /* MAPPING: in mapping->vmas */
     bool has_anon;         /* [PT lock] ever held an anonymous page: merge and share decisions */
     void *private;         /* [S] row's own */
@@ -73,7 +80,8 @@ struct mm {
     struct rwsem mmap_lock;
     struct rb_root vmas;     /* [M] */
     u32 vma_seq;             /* even; odd while the tree changes (lockless readers retry) */
-    u32 lock_seq;            /* [M] grows at each mmap_write_unlock: releases all VMA write locks at once */
+    /* [M] grows at each mmap_write_unlock: releases all VMA write locks at once */
+    u32 lock_seq;
     unsigned int nr_vmas;    /* [M] */
     struct vma *first_vma, *last_vma; /* [M] */
     struct wait_queue vma_wait; /* writers waiting for readers of one VMA */
@@ -110,13 +118,15 @@ void mm_grab(struct mm *mm);  /* the structure only */
 void mm_drop(struct mm *mm);
 /* fork: a copy of current's address space; ERR_PTR(-ENOMEM) and friends, nothing changed then. */
 struct mm *mm_fork(struct mm *old) __must_check;
-/* Scheduler hook: prev's CPU now runs next (irq off); NULL next = kernel thread, keeps prev's tables lazily. */
+/* Scheduler hook: prev's CPU now runs next (irq off); NULL next = kernel thread, keeps prev's
+ * tables lazily. */
 void mm_switch(struct mm *prev, struct mm *next);
-/* The current task moves into @mm (exec; takes over the caller's users reference) or, with NULL, gives its address space up
- * (exit): sets task->mm under task->lock, switches the MMU, then mm_put of the old one. May sleep. */
+/* The current task moves into @mm (exec; takes over the caller's users reference) or, with NULL,
+ * gives its address space up (exit): sets task->mm under task->lock, switches the MMU, then mm_put
+ * of the old one. May sleep. */
 void mm_set_current(struct mm *mm);
-/* All address spaces, for walkers: for (mm = mm_next(NULL); mm; mm = mm_next(mm)). Takes a users reference on the result and
- * puts the one on @prev; who stops early calls mm_put. May sleep. */
+/* All address spaces, for walkers: for (mm = mm_next(NULL); mm; mm = mm_next(mm)). Takes a users
+ * reference on the result and puts the one on @prev; who stops early calls mm_put. May sleep. */
 struct mm *mm_next(struct mm *prev);
 /* True when nobody but the caller's task uses @mm: single-threaded, no vfork child. */
 static inline bool mm_is_single_user(const struct mm *mm)
@@ -138,8 +148,10 @@ void mmap_write_unlock(struct mm *mm); /* also releases every VMA write lock tak
 void mmap_write_downgrade(struct mm *mm);
 
 /* vma_lock.c */
-void vma_write_lock(struct vma *v); /* mmap_lock held for writing; waits for faults in flight to leave */
-/* Finds the VMA that contains @va and read-locks it, without mmap_lock; NULL = take the slow way. */
+/* mmap_lock held for writing; waits for faults in flight to leave */
+void vma_write_lock(struct vma *v);
+/* Finds the VMA that contains @va and read-locks it, without mmap_lock; NULL = take the slow
+ * way. */
 struct vma *vma_lock_under_rcu(struct mm *mm, vaddr_t va);
 void vma_read_unlock(struct vma *v);
 
@@ -150,7 +162,8 @@ struct vma *vma_find_intersection(struct mm *mm, vaddr_t start, vaddr_t end);
 #define for_each_vma(v, mm) for (struct vma *v = (mm)->first_vma; v != NULL; v = v->next)
 /* Lowest/highest hole: -ENOMEM when none. Searches [low, high). */
 long vma_find_gap(struct mm *mm, size_t len, vaddr_t low, vaddr_t high, bool topdown);
-int vma_check(struct mm *mm); /* invariant walker: prints and counts violations; mmap_lock held for reading */
+/* invariant walker: prints and counts violations; mmap_lock held for reading */
+int vma_check(struct mm *mm);
 
 static inline size_t vma_pages(const struct vma *v)
 {
@@ -164,13 +177,15 @@ static inline bool vma_is_anon(const struct vma *v)
 /* "rwxp" as /proc/pid/maps prints it, with a NUL; returns 4. */
 size_t vma_perms(const struct vma *v, char buf[5]);
 
-/* stack.c: grows the VM_GROWSDOWN area above @addr so that it contains @addr. Takes mmap_lock for writing itself (the caller
- * holds neither it nor a VMA lock) and looks again; 0 also when @addr is mapped by now. -EFAULT: no such area, or the guard gap
- * of 256 pages would be violated; -ENOMEM: RLIMIT_STACK, RLIMIT_AS, RLIMIT_MEMLOCK or the commit limit; -EINTR. */
+/* stack.c: grows the VM_GROWSDOWN area above @addr so that it contains @addr. Takes mmap_lock for
+ * writing itself (the caller holds neither it nor a VMA lock) and looks again; 0 also when @addr is
+ * mapped by now. -EFAULT: no such area, or the guard gap of 256 pages would be violated; -ENOMEM:
+ * RLIMIT_STACK, RLIMIT_AS, RLIMIT_MEMLOCK or the commit limit; -EINTR. */
 int vma_grow_stack(struct mm *mm, vaddr_t addr) __must_check;
 #define STACK_GUARD_GAP (256UL << PAGE_SHIFT)
 
-/* Operations on ranges; they take mmap_lock themselves. Results as the system calls': address or -errno. */
+/* Operations on ranges; they take mmap_lock themselves. Results as the system calls': address or
+ * -errno. */
 struct mmap_request {
     vaddr_t addr;
     size_t len;
@@ -195,15 +210,18 @@ int mm_mlock(struct mm *mm, vaddr_t start, size_t len, unsigned long lock);
 int mm_munlock(struct mm *mm, vaddr_t start, size_t len);
 int mm_mlockall(struct mm *mm, int flags); /* MCL_* */
 int mm_munlockall(struct mm *mm);
-/* exec: a private area of anonymous memory (bss, stack) with exactly these VM_ flags. 0 or -errno. */
+/* exec: a private area of anonymous memory (bss, stack) with exactly these VM_ flags. 0 or
+ * -errno. */
 int mm_map_anon_fixed(struct mm *mm, vaddr_t start, size_t len, unsigned long vm_flags);
-/* Makes pages of [start,end) present with the right access as a fault would; 0 or -errno (-EFAULT, -ENOMEM, -EINTR). */
+/* Makes pages of [start,end) present with the right access as a fault would; 0 or -errno (-EFAULT,
+ * -ENOMEM, -EINTR). */
 int mm_populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write);
-/* truncate and hole punching: removes translations of pages [first, last) of the object from every process; even_cow also private copies. */
+/* truncate and hole punching: removes translations of pages [first, last) of the object from every
+ * process; even_cow also private copies. */
 void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow);
 
-/* Reads or writes another process' memory by pinning pages (process_vm_readv, /proc/pid/mem, exec's argument copy).
- * Returns bytes done (short when a page is not accessible) or -EFAULT when none. */
+/* Reads or writes another process' memory by pinning pages (process_vm_readv, /proc/pid/mem, exec's
+ * argument copy). Returns bytes done (short when a page is not accessible) or -EFAULT when none. */
 ssize_t mm_access_remote(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write);
 
 /* What is committed and may be (mm/overcommit.c), pages. */
@@ -211,11 +229,11 @@ int __must_check vm_commit(struct mm *mm, unsigned long pages); /* 0 or -ENOMEM 
 void vm_uncommit(unsigned long pages);
 unsigned long vm_committed(void), vm_commit_limit(void);
 extern int sysctl_overcommit_memory, sysctl_overcommit_ratio;
-extern unsigned long sysctl_overcommit_kbytes, sysctl_max_map_count, sysctl_mmap_min_addr, sysctl_admin_reserve_kbytes,
-    sysctl_user_reserve_kbytes;
+extern unsigned long sysctl_overcommit_kbytes, sysctl_max_map_count, sysctl_mmap_min_addr,
+    sysctl_admin_reserve_kbytes, sysctl_user_reserve_kbytes;
 
-/* /proc/sys/vm (mm/sysctl.c). show writes the text with its newline, returns its length; store takes NUL-terminated text,
- * 0 or -EINVAL. The table ends with a NULL name. */
+/* /proc/sys/vm (mm/sysctl.c). show writes the text with its newline, returns its length; store
+ * takes NUL-terminated text, 0 or -EINVAL. The table ends with a NULL name. */
 struct vm_sysctl {
     const char *name;
     int (*show)(char *buf, size_t n);
@@ -229,7 +247,8 @@ unsigned int oom_score(struct process *p);
 
 static inline unsigned long mm_rss(const struct mm *mm)
 {
-    return (unsigned long)(atomic_long_read(&mm->rss[MM_ANON]) + atomic_long_read(&mm->rss[MM_FILE]) +
+    return (unsigned long)(atomic_long_read(&mm->rss[MM_ANON]) +
+                           atomic_long_read(&mm->rss[MM_FILE]) +
                            atomic_long_read(&mm->rss[MM_SHMEM]));
 }
 
@@ -247,7 +266,8 @@ enum vmstat_item {
 extern u64 vmstat_cpu[NR_CPUS][NR_VMSTAT];
 static inline void vmstat_add(enum vmstat_item i, u64 n)
 {
-    vmstat_cpu[smp_processor_id()][i] += n; /* statistics: a lost update under preemption is harmless */
+    /* statistics: a lost update under preemption is harmless */
+    vmstat_cpu[smp_processor_id()][i] += n;
 }
 static inline void vmstat_inc(enum vmstat_item i)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shm.h: System V shared memory: the flags and commands of <linux/shm.h>, which itself asks for the C library's headers.
- * Structures come from the package. Source: shmget(2), shmop(2), shmctl(2).
+ * shm.h: System V shared memory: the flags and commands of <linux/shm.h>, which itself asks for the
+ * C library's headers. Structures come from the package. Source: shmget(2), shmop(2), shmctl(2).
  */
 #pragma once
 #include <kernel/types.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory runs out: the process that has most of it is killed, whole; others keep theirs and go on. Fills all memory, so it
- * runs only where there is little of it (a test machine), never on somebody's desk.
+ * Memory runs out: the process that has most of it is killed, whole; others keep theirs and go on.
+ * Fills all memory, so it runs only where there is little of it (a test machine), never on
+ * somebody's desk.
  */
 #include "ktap.h"
 #include <fcntl.h>
@@ -27,7 +28,8 @@ static void skip_unless_small(void)
 static bool set_adj(int adj)
 {
     char text[16];
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY), n = snprintf(text, sizeof(text), "%d", adj);
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY),
+        n = snprintf(text, sizeof(text), "%d", adj);
     bool ok = fd >= 0 && write(fd, text, n) == n;
 
     close(fd);
@@ -48,7 +50,8 @@ static int score(void)
 /* Maps and touches @bytes; NULL when it cannot. */
 static char *take(unsigned long bytes)
 {
-    char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
 
     if (p == MAP_FAILED)
         return NULL;
@@ -157,5 +160,5 @@ TEST(score_follows_adjustment)
     CHECK(score() > after);
 }
 
-KTAP_MAIN(CASE(the_hog_dies_and_others_live), CASE(all_threads_of_the_hog_die), CASE(adjustment_decides),
-          CASE(score_follows_adjustment))
+KTAP_MAIN(CASE(the_hog_dies_and_others_live), CASE(all_threads_of_the_hog_die),
+          CASE(adjustment_decides), CASE(score_follows_adjustment))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vma_fuzz.c: a byte string is a program of memory calls, run on an address space and on a table with one row per page. After each
- * call the areas say what the table says, page by page; contents are compared through the page tables. Forks go on as the
- * child; calls whose allocations fail must leave the invariants whole, after which both sides start afresh.
+ * vma_fuzz.c: a byte string is a program of memory calls, run on an address space and on a table
+ * with one row per page. After each call the areas say what the table says, page by page; contents
+ * are compared through the page tables. Forks go on as the child; calls whose allocations fail must
+ * leave the invariants whole, after which both sides start afresh.
  */
 #include <asm/errno.h>
 #include <kernel/string.h>
@@ -117,14 +118,17 @@ static void op_map(struct input *in)
     struct mmap_request r;
 
     range(in, &first, &nr);
-    r = (struct mmap_request){ .addr = PG(first), .len = nr * PAGE_SIZE, .prot = (how >> 2) & 3, .pgoff = index };
-    r.flags = MAP_FIXED | (kind == SHARED ? MAP_SHARED : MAP_PRIVATE) | (kind == ANON ? MAP_ANONYMOUS : 0) |
-              (how & 16 ? MAP_LOCKED : 0);
+    r = (struct mmap_request){
+        .addr = PG(first), .len = nr * PAGE_SIZE, .prot = (how >> 2) & 3, .pgoff = index};
+    r.flags = MAP_FIXED | (kind == SHARED ? MAP_SHARED : MAP_PRIVATE) |
+              (kind == ANON ? MAP_ANONYMOUS : 0) | (how & 16 ? MAP_LOCKED : 0);
     r.file = kind == ANON ? NULL : file;
     REQUIRE(mm_mmap(mm, &r) == (long)PG(first));
     for (unsigned int i = 0; i < nr; i++)
-        model[first + i] = (struct row){ .kind = kind, .prot = (u8)r.prot, .index = (u8)(index + i), .locked = how & 16 };
-    for (unsigned int i = 0; i < nr && how & 16; i++) /* faulted in: a private writable page is its own from now on */
+        model[first + i] = (struct row){
+            .kind = kind, .prot = (u8)r.prot, .index = (u8)(index + i), .locked = how & 16};
+    /* faulted in: a private writable page is its own from now on */
+    for (unsigned int i = 0; i < nr && how & 16; i++)
         if (kind == PRIVATE && r.prot & PROT_WRITE) {
             model[first + i].value = file_value[index + i];
             model[first + i].own = true;
@@ -188,7 +192,8 @@ static void op_lock(struct input *in)
 
     range(in, &first, &nr);
     done = mapped_run(first, nr);
-    err = lock ? mm_mlock(mm, PG(first), nr * PAGE_SIZE, VM_LOCKED) : mm_munlock(mm, PG(first), nr * PAGE_SIZE);
+    err = lock ? mm_mlock(mm, PG(first), nr * PAGE_SIZE, VM_LOCKED)
+               : mm_munlock(mm, PG(first), nr * PAGE_SIZE);
     for (unsigned int i = first; i < first + done; i++)
         model[i].locked = lock;
     if (done < nr) {
@@ -208,7 +213,10 @@ static void op_advise(struct input *in)
     int err, want = 0;
 
     range(in, &first, &nr);
-    err = mm_madvise(mm, PG(first), nr * PAGE_SIZE, how == 0 ? MADV_DONTNEED : how == 1 ? MADV_DONTFORK : MADV_DOFORK);
+    err = mm_madvise(mm, PG(first), nr * PAGE_SIZE,
+                     how == 0   ? MADV_DONTNEED
+                     : how == 1 ? MADV_DONTFORK
+                                : MADV_DOFORK);
     for (done = 0; done < nr; done++) {
         struct row *r = &model[first + done];
 
@@ -252,12 +260,16 @@ static void op_move(struct input *in)
 
     range(in, &first, &nr);
     to = next(in) % (NR_PAGES - nr + 1);
-    q = (struct mremap_request){ .addr = PG(first), .old_len = nr * PAGE_SIZE, .new_len = nr * PAGE_SIZE, .new_addr = PG(to) };
+    q = (struct mremap_request){.addr = PG(first),
+                                .old_len = nr * PAGE_SIZE,
+                                .new_len = nr * PAGE_SIZE,
+                                .new_addr = PG(to)};
     q.flags = MREMAP_MAYMOVE | MREMAP_FIXED | (how & 1 ? MREMAP_DONTUNMAP : 0);
     ret = mm_mremap(mm, &q);
     if (ret < 0) {
         REQUIRE(ret == -EINVAL || ret == -EFAULT);
-        if (ret == -EFAULT && model[first].kind != NONE) /* leaves its area: the target is gone by then */
+        /* leaves its area: the target is gone by then */
+        if (ret == -EFAULT && model[first].kind != NONE)
             memset(&model[to], 0, nr * sizeof(model[0]));
         return;
     }
@@ -320,7 +332,8 @@ static void one_op(struct input *in)
     }
 }
 
-/* The same kinds of calls with a failing allocation; nothing is known about their results but that nothing broke. */
+/* The same kinds of calls with a failing allocation; nothing is known about their results but that
+ * nothing broke. */
 static void failing_ops(struct input *in)
 {
     unsigned int first, nr;
@@ -329,7 +342,8 @@ static void failing_ops(struct input *in)
     range(in, &first, &nr);
     host_fail_nth(1 + next(in) % 8);
     (void)mm_mprotect(mm, PG(first), nr * PAGE_SIZE, next(in) & 3);
-    (void)mm_mremap(mm, &(struct mremap_request){ PG(first), PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE, 0 });
+    (void)mm_mremap(
+        mm, &(struct mremap_request){PG(first), PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE, 0});
     (void)mm_munmap(mm, PG(first), PAGE_SIZE);
     child = mm_fork(mm);
     host_fail_nth(0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vma_test.c: the set of areas against a list, holes against a search page by page, each way to merge and split, and the calls
- * built on them, with real page tables of the host's MMU below.
+ * vma_test.c: the set of areas against a list, holes against a search page by page, each way to
+ * merge and split, and the calls built on them, with real page tables of the host's MMU below.
  */
 #include <asm/errno.h>
 #include <kernel/string.h>
@@ -58,7 +58,7 @@ static void end(void)
 
 static long map(unsigned int page, unsigned int nr, unsigned long prot, unsigned long flags)
 {
-    struct mmap_request r = { .addr = PG(page), .len = nr * PAGE_SIZE, .prot = prot, .flags = flags };
+    struct mmap_request r = {.addr = PG(page), .len = nr * PAGE_SIZE, .prot = prot, .flags = flags};
 
     return mm_mmap(mm, &r);
 }
@@ -68,9 +68,11 @@ static void map_ok(unsigned int page, unsigned int nr, unsigned long prot)
     EXPECT_EQ(map(page, nr, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), PG(page));
 }
 
-static long map_file(struct file *f, unsigned int page, unsigned int nr, unsigned long prot, unsigned long flags)
+static long map_file(struct file *f, unsigned int page, unsigned int nr, unsigned long prot,
+                     unsigned long flags)
 {
-    struct mmap_request r = { .addr = PG(page), .len = nr * PAGE_SIZE, .prot = prot, .flags = flags, .file = f };
+    struct mmap_request r = {
+        .addr = PG(page), .len = nr * PAGE_SIZE, .prot = prot, .flags = flags, .file = f};
 
     return mm_mmap(mm, &r);
 }
@@ -98,8 +100,9 @@ static const char *layout(void)
     buf[0] = '\0';
     for_each_vma(v, mm) {
         vma_perms(v, perms);
-        n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%lu-%lu%s", n ? " " : "", (v->start - BASE) >> PAGE_SHIFT,
-                              (v->end - BASE) >> PAGE_SHIFT, perms);
+        n +=
+            (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%lu-%lu%s", n ? " " : "",
+                             (v->start - BASE) >> PAGE_SHIFT, (v->end - BASE) >> PAGE_SHIFT, perms);
     }
     return buf;
 }
@@ -140,7 +143,8 @@ HTEST(mprotect_split_and_merge)
     EXPECT_LAYOUT("0-3rw-p 3-6r--p 6-9rw-p");
     EXPECT_EQ(mm_mprotect(mm, PG(2), PAGE_SIZE, PROT_READ), 0); /* border moves down */
     EXPECT_LAYOUT("0-2rw-p 2-6r--p 6-9rw-p");
-    EXPECT_EQ(mm_mprotect(mm, PG(5), PAGE_SIZE, PROT_READ | PROT_WRITE), 0); /* and down from above */
+    /* and down from above */
+    EXPECT_EQ(mm_mprotect(mm, PG(5), PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
     EXPECT_LAYOUT("0-2rw-p 2-5r--p 5-9rw-p");
     EXPECT_EQ(mm_mprotect(mm, PG(5), PAGE_SIZE, PROT_READ), 0);
     EXPECT_LAYOUT("0-2rw-p 2-6r--p 6-9rw-p");
@@ -221,7 +225,8 @@ HTEST(mmap_errors)
     EXPECT_EQ(map_file(ro, 1, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED), PG(1));
     EXPECT_EQ(map(1, 1, PROT_READ, anon | MAP_FIXED_NOREPLACE), -EEXIST);
     EXPECT_EQ(map(2, 1, PROT_READ, anon | MAP_FIXED_NOREPLACE), PG(2));
-    struct mmap_request r = { .addr = PG(3) + 1, .len = 1, .prot = PROT_READ, .flags = anon | MAP_FIXED };
+    struct mmap_request r = {
+        .addr = PG(3) + 1, .len = 1, .prot = PROT_READ, .flags = anon | MAP_FIXED};
     EXPECT_EQ(mm_mmap(mm, &r), -EINVAL);
     r.addr = user_top() - PAGE_SIZE + PAGE_SIZE;
     EXPECT_EQ(mm_mmap(mm, &r), -ENOMEM);
@@ -246,7 +251,8 @@ HTEST(mmap_errors)
     EXPECT_EQ(map(16, 1, PROT_READ | PROT_WRITE, anon), -ENOMEM);
     EXPECT_EQ(mm_mprotect(mm, PG(12), PAGE_SIZE, PROT_WRITE), -ENOMEM);
     host_process.rlim[RLIMIT_DATA].rlim_cur = RLIM_INFINITY;
-    r = (struct mmap_request){ .len = 2 * PAGE_SIZE, .prot = PROT_READ, .flags = MAP_PRIVATE, .file = f, .pgoff = ~0UL };
+    r = (struct mmap_request){
+        .len = 2 * PAGE_SIZE, .prot = PROT_READ, .flags = MAP_PRIVATE, .file = f, .pgoff = ~0UL};
     EXPECT_EQ(mm_mmap(mm, &r), -EOVERFLOW);
     r.pgoff = ~0UL >> 13;
     EXPECT_EQ(mm_mmap(mm, &r), -EOVERFLOW);
@@ -269,8 +275,11 @@ HTEST(overcommit)
 
     begin();
     sysctl_overcommit_memory = 0;
-    EXPECT_EQ(map(0, (unsigned int)buddy_nr_total() + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS), -ENOMEM);
-    EXPECT(map(0, (unsigned int)buddy_nr_total() + 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED) > 0);
+    EXPECT_EQ(map(0, (unsigned int)buddy_nr_total() + 1, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS),
+              -ENOMEM);
+    EXPECT(map(0, (unsigned int)buddy_nr_total() + 1, PROT_READ,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED) > 0);
     EXPECT_EQ(mm_mprotect(mm, PG(0), (buddy_nr_total() + 1) * PAGE_SIZE, PROT_WRITE), -ENOMEM);
     sysctl_overcommit_memory = 1;
     EXPECT_EQ(mm_mprotect(mm, PG(0), (buddy_nr_total() + 1) * PAGE_SIZE, PROT_WRITE), 0);
@@ -278,9 +287,14 @@ HTEST(overcommit)
     EXPECT_EQ(mm_munmap(mm, PG(0), (buddy_nr_total() + 1) * PAGE_SIZE), 0);
     sysctl_overcommit_memory = 2;
     limit = vm_commit_limit();
-    EXPECT_EQ(map(0, (unsigned int)limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE), -ENOMEM);
-    EXPECT(map(0, (unsigned int)limit / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS) > 0);
-    EXPECT_EQ(map(0, (unsigned int)limit / 2 + 2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS), -ENOMEM);
+    EXPECT_EQ(map(0, (unsigned int)limit, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE),
+              -ENOMEM);
+    EXPECT(map(0, (unsigned int)limit / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS) >
+           0);
+    EXPECT_EQ(
+        map(0, (unsigned int)limit / 2 + 2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS),
+        -ENOMEM);
     sysctl_overcommit_memory = 0;
     end();
 }
@@ -355,7 +369,8 @@ HTEST(mremap_cases)
     q = (struct mremap_request){ PG(20), 5 * PAGE_SIZE, 2 * PAGE_SIZE, 0, 0 };
     EXPECT_EQ(mm_mremap(mm, &q), PG(20));
     EXPECT_LAYOUT("4-5r--p 20-22rw-p");
-    q = (struct mremap_request){ PG(21), PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, PG(30) };
+    q = (struct mremap_request){PG(21), PAGE_SIZE, PAGE_SIZE,
+                                MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, PG(30)};
     EXPECT_EQ(mm_mremap(mm, &q), PG(30));
     EXPECT_LAYOUT("4-5r--p 20-22rw-p 30-31rw-p");
     EXPECT_EQ(peek(30), 2);
@@ -454,7 +469,9 @@ HTEST(mlock_counts)
 HTEST(stack_grows)
 {
     begin();
-    EXPECT_EQ(mm_map_anon_fixed(mm, PG(2000), 4 * PAGE_SIZE, VM_READ | VM_WRITE | VM_GROWSDOWN | VM_ACCOUNT), 0);
+    EXPECT_EQ(mm_map_anon_fixed(mm, PG(2000), 4 * PAGE_SIZE,
+                                VM_READ | VM_WRITE | VM_GROWSDOWN | VM_ACCOUNT),
+              0);
     EXPECT_EQ(mm->stack_vm, 4);
     map_ok(1000, 1, PROT_READ | PROT_WRITE);
     EXPECT(poke(1990, 5)); /* access below the area makes it grow */
@@ -503,7 +520,8 @@ HTEST(madvise_rules)
     EXPECT_EQ(mm_madvise(mm, PG(0), PAGE_SIZE, MADV_DONTNEED), 0);
     EXPECT_EQ(peek(0), 0);
     EXPECT_EQ(peek(1), 2);
-    EXPECT_EQ(mm_madvise(mm, PG(1), 6 * PAGE_SIZE, MADV_DONTNEED), -ENOMEM); /* with a hole, but done */
+    /* with a hole, but done */
+    EXPECT_EQ(mm_madvise(mm, PG(1), 6 * PAGE_SIZE, MADV_DONTNEED), -ENOMEM);
     EXPECT_EQ(peek(1), 0);
     EXPECT_EQ(mm_madvise(mm, PG(0), PAGE_SIZE, 77), -EINVAL);
     EXPECT_EQ(mm_madvise(mm, PG(0), PAGE_SIZE, -1), -EINVAL);
@@ -555,13 +573,15 @@ HTEST(random_tree)
         if (host_random_below(3) != 0) {
             unsigned long prot = host_random_below(4);
 
-            (void)map(page, nr, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | (prot == 3 ? MAP_GROWSDOWN : 0));
+            (void)map(page, nr, prot,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | (prot == 3 ? MAP_GROWSDOWN : 0));
         } else {
             EXPECT_EQ(mm_munmap(mm, PG(page), nr * PAGE_SIZE), 0);
         }
         for (unsigned int q = 0; q < 4; q++) {
             size_t len = (1 + host_random_below(12)) * PAGE_SIZE;
-            vaddr_t low = PG(host_random_below(600)), high = low + host_random_below(900) * PAGE_SIZE;
+            vaddr_t low = PG(host_random_below(600)),
+                    high = low + host_random_below(900) * PAGE_SIZE;
 
             EXPECT_EQ(vma_find_gap(mm, len, low, high, q & 1), slow_gap(len, low, high, q & 1));
         }
@@ -595,10 +615,12 @@ HTEST(build_any_size)
     end();
 }
 
-/* Everything that allocates, each allocation failing once: an error, nothing broken, nothing lost. */
+/* Everything that allocates, each allocation failing once: an error, nothing broken, nothing
+ * lost. */
 static void work_that_may_fail(void)
 {
-    struct mremap_request q = { PG(2), 2 * PAGE_SIZE, 4 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, PG(5000) };
+    struct mremap_request q = {PG(2), 2 * PAGE_SIZE, 4 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+                               PG(5000)};
     struct mm *child;
 
     (void)map(0, 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
@@ -613,7 +635,8 @@ static void work_that_may_fail(void)
         mm_put(child);
     }
     (void)mm_mremap(mm, &q);
-    q = (struct mremap_request){ PG(20), 2 * PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, PG(9000) };
+    q = (struct mremap_request){PG(20), 2 * PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+                                PG(9000)};
     (void)mm_mremap(mm, &q);
     (void)mm_munmap(mm, PG(1), PAGE_SIZE);
 }
@@ -650,7 +673,8 @@ static void stress(void *arg, unsigned int cpu)
             unsigned int nr = 1 + host_random_below(6);
 
             if (i & 1)
-                (void)map(page, nr, PROT_READ | (i & 2 ? PROT_WRITE : 0), MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+                (void)map(page, nr, PROT_READ | (i & 2 ? PROT_WRITE : 0),
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
             else
                 (void)mm_munmap(mm, PG(page), nr * PAGE_SIZE);
             if (i % 64 == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* madvise_ktest.c: advice, locking in memory, and truncation below mappings, with accesses through the MMU. */
+/* madvise_ktest.c: advice, locking in memory, and truncation below mappings, with accesses through
+ * the MMU. */
 #include <kernel/vfs.h>
 #include <mm/page_cache.h>
 #include "mm/vma_internal.h"
@@ -91,7 +92,8 @@ KTEST(madvise, unmap_range_tells_copies_apart)
     test_mm_leave();
 }
 
-/* Threads touch a shared object while its translations are torn away: nothing is lost, nothing stays behind. */
+/* Threads touch a shared object while its translations are torn away: nothing is lost, nothing
+ * stays behind. */
 struct torn {
     struct mm *mm;
     struct file *f;

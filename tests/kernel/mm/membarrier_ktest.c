@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* membarrier_ktest.c: commands and their errors; store buffering that the expedited barrier must forbid. */
+/* membarrier_ktest.c: commands and their errors; store buffering that the expedited barrier must
+ * forbid. */
 #include <kernel/syscall.h>
 #include <linux/membarrier.h>
 #include "pt_test.h"
@@ -29,7 +30,8 @@ KTEST(membarrier, commands)
     test_mm_leave();
 }
 
-/* One side has only a compiler barrier, the other asks for a barrier on it: both must not miss the other's store. */
+/* One side has only a compiler barrier, the other asks for a barrier on it: both must not miss the
+ * other's store. */
 struct dekker {
     struct mm *mm;
     int x, y, seen[2];

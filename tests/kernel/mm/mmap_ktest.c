@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mmap_ktest.c: the calls that change the set of areas, through the system call table, with their errors. */
+/* mmap_ktest.c: the calls that change the set of areas, through the system call table, with their
+ * errors. */
 #include <kernel/syscall.h>
 #include <kernel/vfs.h>
 #include <linux/mempolicy.h>
@@ -8,7 +9,8 @@
 
 #define AT 0x20000000UL
 
-static long call(unsigned int nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+static long call(unsigned int nr, unsigned long a, unsigned long b, unsigned long c,
+                 unsigned long d)
 {
     return syscall_table[nr](a, b, c, d, ~0UL, 0);
 }
@@ -28,7 +30,8 @@ KTEST(mmap, errors_of_the_call)
     EXPECT_EQ(map_at(AT + 1, PAGE_SIZE, PROT_READ, ANON | MAP_FIXED), -EINVAL);
     EXPECT_EQ(map_at(user_top(), PAGE_SIZE, PROT_READ, ANON | MAP_FIXED), -ENOMEM);
     EXPECT_EQ(map_at(0, PAGE_SIZE, PROT_READ, ANON | MAP_HUGETLB), -ENOMEM);
-    EXPECT_EQ(map_at(0, PAGE_SIZE, PROT_READ, ANON | MAP_HUGETLB | (13 << MAP_HUGE_SHIFT)), -EINVAL);
+    EXPECT_EQ(map_at(0, PAGE_SIZE, PROT_READ, ANON | MAP_HUGETLB | (13 << MAP_HUGE_SHIFT)),
+              -EINVAL);
     EXPECT_EQ(syscall_table[__NR_mmap](0, PAGE_SIZE, PROT_READ, ANON, ~0UL, 5), -EINVAL);
     EXPECT_EQ(map_at(AT, PAGE_SIZE, PROT_READ, ANON | MAP_FIXED_NOREPLACE), AT);
     EXPECT_EQ(map_at(AT, PAGE_SIZE, PROT_READ, ANON | MAP_FIXED_NOREPLACE), -EEXIST);
@@ -49,7 +52,8 @@ KTEST(mmap, places)
     EXPECT_EQ(b, a - (long)PAGE_SIZE);
     EXPECT_EQ(map_at(AT + 123, PAGE_SIZE, PROT_READ, ANON), AT); /* a free hint is taken */
     EXPECT_EQ(map_at(AT, PAGE_SIZE, PROT_NONE, ANON), b - (long)PAGE_SIZE); /* one in use is not */
-    EXPECT_EQ(map_at(1, PAGE_SIZE, PROT_READ, ANON), b - 2 * (long)PAGE_SIZE); /* page 0 as a hint means none */
+    /* page 0 as a hint means none */
+    EXPECT_EQ(map_at(1, PAGE_SIZE, PROT_READ, ANON), b - 2 * (long)PAGE_SIZE);
 #ifdef MAP_32BIT
     EXPECT(map_at(0, PAGE_SIZE, PROT_READ, ANON | MAP_32BIT) < (long)GIB(2));
 #endif
@@ -139,7 +143,9 @@ KTEST(mmap, stack_and_its_gap)
     struct mm *mm = test_mm_enter();
     vaddr_t top = AT + MIB(64);
 
-    EXPECT_EQ(mm_map_anon_fixed(mm, top - PAGE_SIZE, PAGE_SIZE, VM_READ | VM_WRITE | VM_GROWSDOWN | VM_ACCOUNT), 0);
+    EXPECT_EQ(mm_map_anon_fixed(mm, top - PAGE_SIZE, PAGE_SIZE,
+                                VM_READ | VM_WRITE | VM_GROWSDOWN | VM_ACCOUNT),
+              0);
     EXPECT(test_write(top - MIB(1), 3)); /* a fault below makes it grow */
     EXPECT_EQ(mm->stack_vm, MIB(1) >> PAGE_SHIFT);
     EXPECT_EQ(map_at(top - MIB(4), PAGE_SIZE, PROT_READ, ANON | MAP_FIXED), top - MIB(4));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * oom_ktest.c: whom the OOM killer spares and when it is not asked at all. That it kills the right one, and that the others
- * survive, is shown by tests/user/oom_test.c: it takes processes.
+ * oom_ktest.c: whom the OOM killer spares and when it is not asked at all. That it kills the right
+ * one, and that the others survive, is shown by tests/user/oom_test.c: it takes processes.
  */
 #include <mm/buddy.h>
 #include "pt_test.h"

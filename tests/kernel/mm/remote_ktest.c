@@ -21,7 +21,8 @@ KTEST(remote, across_pages)
     EXPECT_EQ(buf[100], 0x5c);
     EXPECT_EQ(buf[2 * PAGE_SIZE + 99], 0x5c);
     EXPECT_EQ(buf[2 * PAGE_SIZE + 100], 0);
-    EXPECT_EQ(mm_access_remote(mm, va + 2 * PAGE_SIZE, buf, 2 * PAGE_SIZE, false), PAGE_SIZE); /* short */
+    /* short */
+    EXPECT_EQ(mm_access_remote(mm, va + 2 * PAGE_SIZE, buf, 2 * PAGE_SIZE, false), PAGE_SIZE);
     EXPECT_EQ(mm_access_remote(mm, va + 3 * PAGE_SIZE, buf, 1, false), -EFAULT);
     EXPECT_EQ(mm_access_remote(mm, user_top(), buf, 1, false), -EFAULT);
     EXPECT_EQ(mm_access_remote(mm, va, buf, 0, false), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vma_ktest.c: the lock of one area under real concurrency, fork of a busy address space, areas by the thousand. */
+/* vma_ktest.c: the lock of one area under real concurrency, fork of a busy address space, areas by
+ * the thousand. */
 #include <kernel/vfs.h>
 #include <mm/slab.h>
 #include "mm/vma_internal.h"
@@ -135,10 +136,13 @@ static void look_twice(struct mm *child)
     u64 first[2 * SLOTS], again;
 
     for (unsigned int i = 0; i < 2 * SLOTS; i++)
-        EXPECT_EQ(mm_access_remote(child, ARENA + i * PAGE_SIZE, &first[i], sizeof(first[i]), false), sizeof(first[i]));
+        EXPECT_EQ(
+            mm_access_remote(child, ARENA + i * PAGE_SIZE, &first[i], sizeof(first[i]), false),
+            sizeof(first[i]));
     test_sleep_ms(1);
     for (unsigned int i = 0; i < 2 * SLOTS; i++) {
-        EXPECT_EQ(mm_access_remote(child, ARENA + i * PAGE_SIZE, &again, sizeof(again), false), sizeof(again));
+        EXPECT_EQ(mm_access_remote(child, ARENA + i * PAGE_SIZE, &again, sizeof(again), false),
+                  sizeof(again));
         EXPECT_EQ(again, first[i]);
     }
 }
@@ -171,7 +175,8 @@ KTEST(vma, fork_rules)
     u64 word = 0;
 
     EXPECT_EQ(test_map_file(ARENA, 4 * PAGE_SIZE, RW, ANON, NULL), ARENA);
-    EXPECT_EQ(test_map_file(ARENA + MIB(1), PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS, NULL), ARENA + MIB(1));
+    EXPECT_EQ(test_map_file(ARENA + MIB(1), PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS, NULL),
+              ARENA + MIB(1));
     for (unsigned int i = 0; i < 4; i++)
         EXPECT(test_write(ARENA + i * PAGE_SIZE, 10 + i));
     EXPECT_EQ(mm_madvise(mm, ARENA + PAGE_SIZE, PAGE_SIZE, MADV_DONTFORK), 0);
@@ -191,7 +196,8 @@ KTEST(vma, fork_rules)
     EXPECT_EQ(mm_access_remote(child, ARENA + MIB(1), &word, 8, true), 8);
     EXPECT_EQ(test_read(ARENA), 10);
     EXPECT_EQ(test_read(ARENA + MIB(1)), 99);
-    EXPECT(test_write(ARENA + 3 * PAGE_SIZE, 50)); /* the parent's TLB was flushed: this one copies */
+    /* the parent's TLB was flushed: this one copies */
+    EXPECT(test_write(ARENA + 3 * PAGE_SIZE, 50));
     EXPECT_EQ(mm_access_remote(child, ARENA + 3 * PAGE_SIZE, &word, 8, false), 8);
     EXPECT_EQ(word, 13);
     EXPECT_EQ(vma_check(child), 0);
@@ -205,11 +211,14 @@ KTEST(vma, thousands)
     const unsigned int n = 5000;
 
     for (unsigned int i = 0; i < n; i++)
-        EXPECT_EQ(test_map_file(ARENA + 2 * i * PAGE_SIZE, PAGE_SIZE, PROT_READ, ANON, NULL), ARENA + 2 * i * PAGE_SIZE);
+        EXPECT_EQ(test_map_file(ARENA + 2 * i * PAGE_SIZE, PAGE_SIZE, PROT_READ, ANON, NULL),
+                  ARENA + 2 * i * PAGE_SIZE);
     EXPECT_EQ(mm->nr_vmas, n);
     EXPECT_EQ(vma_check(mm), 0);
-    EXPECT_EQ(vma_find_gap(mm, PAGE_SIZE, ARENA, ARENA + 2 * n * PAGE_SIZE, false), ARENA + PAGE_SIZE);
-    EXPECT_EQ(vma_find_gap(mm, 2 * PAGE_SIZE, ARENA, ARENA + (2 * n - 1) * PAGE_SIZE, true), -ENOMEM);
+    EXPECT_EQ(vma_find_gap(mm, PAGE_SIZE, ARENA, ARENA + 2 * n * PAGE_SIZE, false),
+              ARENA + PAGE_SIZE);
+    EXPECT_EQ(vma_find_gap(mm, 2 * PAGE_SIZE, ARENA, ARENA + (2 * n - 1) * PAGE_SIZE, true),
+              -ENOMEM);
     child = mm_fork(mm);
     EXPECT_OR_RETURN(!IS_ERR(child));
     EXPECT_EQ(vma_check(child), 0);
@@ -227,7 +236,8 @@ KTEST(vma, fork_without_memory)
     unsigned int failures = 0;
 
     EXPECT_EQ(test_map_file(ARENA, 3 * PAGE_SIZE, RW, ANON, NULL), ARENA);
-    EXPECT_EQ(test_map_file(ARENA + MIB(4), PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS, NULL), ARENA + MIB(4));
+    EXPECT_EQ(test_map_file(ARENA + MIB(4), PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS, NULL),
+              ARENA + MIB(4));
     EXPECT(test_write(ARENA, 7) && test_write(ARENA + MIB(4), 8));
     for (long n = 1;; n++) {
         current->fail_nth = n;
