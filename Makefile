@@ -103,6 +103,8 @@ kernel: $(B)/quire.elf
 
 # The initramfs: user/user.mk says how $(B)/initrd.cpio is made.
 -include user/user.mk
+# `make model` checks the protocols' models.
+-include models/models.mk
 
 # The part of Linux's UAPI headers that kernel code may include, and nothing else of the C library's directory.
 UAPI := $(B)/uapi/.stamp
