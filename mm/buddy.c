@@ -255,6 +255,21 @@ u64 buddy_nr_free_order(unsigned int order)
     return order < NR_ORDERS ? READ_ONCE(zone.area[order].nr) : 0;
 }
 
+enum page_kind page_kind_now(const struct page *p)
+{
+    pfn_t pfn = page_to_pfn(p);
+
+    for (unsigned int order = 0; order < NR_ORDERS; order++) {
+        pfn_t head = pfn & ~((1UL << order) - 1);
+
+        if (!pfn_valid(head))
+            break;
+        if (pfn_to_page(head)->kind == PAGE_FREE && pfn_to_page(head)->order >= order)
+            return PAGE_FREE;
+    }
+    return p->kind;
+}
+
 /* Zone lock held. One head: I1 and I2. */
 static int check_head(struct page *p, unsigned int order)
 {

@@ -5,6 +5,7 @@
  * Each CPU counts for itself; a sum read while others count is a moment's estimate. No locks.
  * Read next: mm.h for the list of items.
  */
+#include <mm/buddy.h>
 #include <mm/mm.h>
 
 u64 vmstat_cpu[NR_CPUS][NR_VMSTAT] __aligned(64);
@@ -17,8 +18,12 @@ const char *const vmstat_names[NR_VMSTAT] = {
 
 u64 vmstat_sum(enum vmstat_item i)
 {
-    u64 sum = 0;
+    u64 sum = 0, allocated, freed;
 
+    if (i == VMSTAT_pgalloc || i == VMSTAT_pgfree) { /* the page allocator counts by kind */
+        page_counts(&allocated, &freed);
+        return i == VMSTAT_pgalloc ? allocated : freed;
+    }
     for (unsigned int c = 0; c < NR_CPUS; c++)
         sum += READ_ONCE(vmstat_cpu[c][i]);
     return sum;

@@ -144,7 +144,7 @@ static u64 flags_word(const struct page *p)
 {
     u64 w = 0;
 
-    switch (p->kind) {
+    switch (page_kind_now(p)) {
     case PAGE_FREE:
     case PAGE_PCP:
         return KPF(BUDDY);

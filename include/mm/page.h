@@ -178,6 +178,9 @@ static inline void page_clear(struct page *p, u32 flag)
 }
 /* The owner changes what an allocated frame is used for; keeps page_nr_kind right. */
 void page_set_kind(struct page *p, enum page_kind kind);
+/* What the frame is now, also for frames inside free blocks, whose own kind is left over. For those
+ * who look at frames by number; a glance without a lock. */
+enum page_kind page_kind_now(const struct page *p);
 /* Frames of this kind now, whole system: for /proc/meminfo. */
 u64 page_nr_kind(enum page_kind kind);
 static inline s32 page_mapcount(const struct page *p)

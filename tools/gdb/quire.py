@@ -186,9 +186,16 @@ class Page(Command):
         page = value(f"&mem_map[{pfn - first}]")
         word, flags = int(page["word"]), int(page["flags"])
         names = " ".join(n for b, n in enumerate(PAGE_FLAGS) if flags >> b & 1) or "none"
-        print(f"frame {pfn:#x} kind {KINDS[int(page['kind'])]} references {(word & 0xfffffffe) >> 1} "
-              f"pins {word >> 32} tail {word & 1} mapped {int(page['mapcount'])} times, flags: {names}")
         kind = KINDS[int(page["kind"])]
+        for order in range(19):  # inside a free block the frame's own kind is left over
+            head = pfn & ~((1 << order) - 1)
+            if head < first:
+                break
+            block = value(f"&mem_map[{head - first}]")
+            if KINDS[int(block["kind"])] == "free" and int(block["order"]) >= order:
+                kind = "free"
+        print(f"frame {pfn:#x} kind {kind} references {(word & 0xfffffffe) >> 1} "
+              f"pins {word >> 32} tail {word & 1} mapped {int(page['mapcount'])} times, flags: {names}")
         if kind == "table":
             print(f"  level {int(page['level'])}, {int(page['pt_used'])} entries used, of mm {int(page['pt_mm']):#x}")
         elif kind in ("file", "anon"):

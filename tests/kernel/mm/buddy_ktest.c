@@ -180,3 +180,19 @@ KTEST(buddy, freed_on_other_cpus)
     team_run(&team, nr_cpus_online, free_elsewhere, true);
     EXPECT_EQ(page_nr_kind(PAGE_ANON), 0);
 }
+
+/* Frames inside a free block are seen as free, whatever their last owner left in them. */
+KTEST(buddy, kind_inside_free_blocks)
+{
+    struct page *p = alloc_pages(6, GFP_NOOOM);
+
+    EXPECT_OR_RETURN(p != NULL);
+    for (unsigned int i = 0; i < 64; i++) {
+        page_set_kind(&p[i], PAGE_FILE);
+        EXPECT_EQ(page_kind_now(&p[i]), PAGE_FILE);
+    }
+    p->order = 6;
+    free_pages(p, 6);
+    for (unsigned int i = 0; i < 64; i++)
+        EXPECT_EQ(page_kind_now(&p[i]), PAGE_FREE);
+}
