@@ -108,20 +108,26 @@ void console_write(const char *s, size_t n)
     log_unlock(flags);
 }
 
-/* The log so far, without the level in front of each line. */
+/*
+ * The log so far as it would have been shown: without the levels, and without what is above the
+ * console's.
+ */
 static void replay(struct console *c)
 {
-    bool line_start = true;
+    bool line_start = true, shown = true;
 
     for (u64 i = log_begin(); i < printk_head; i++) {
         char ch = printk_ring[i % LOG_SIZE];
 
         if (line_start && ch == '<') {
+            shown = printk_ring[(i + 1) % LOG_SIZE] - '0' <= console_level;
             i += LEVEL_CHARS - 1;
             line_start = false;
             continue;
         }
         line_start = ch == '\n';
+        if (!shown)
+            continue;
         if (line_start)
             c->write(c, "\r", 1);
         c->write(c, &ch, 1);
