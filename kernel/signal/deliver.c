@@ -13,7 +13,6 @@
  * Read next: arch's signal frame code; kernel/task/exit.c.
  */
 #include "internal.h"
-#include <kernel/printk.h>
 #include <asm/errno.h>
 
 struct ksignal {
@@ -210,22 +209,12 @@ static bool next_signal(struct process *p, struct ksignal *k)
     return handler;
 }
 
-static bool log_deaths; /* debug=signal */
-
-void signal_log_deaths(void)
-{
-    log_deaths = true;
-}
-
-static void die_of(struct process *p, const struct ksignal *k, const struct pt_regs *regs)
+static __noreturn void die_of(struct process *p, const struct ksignal *k)
 {
     int sig = -k->sig;
 
-    if (p->group_exit || sig == SIGKILL)
-        do_group_exit(sig); /* whoever started the end has set the status */
-    if (log_deaths)
-        pr_info("%s[%d]: %s, code %d, address %p, at pc %lx\n", current->comm, current->tid,
-                signal_name(sig), k->info.si_code, k->info.si_addr, regs_pc(regs));
+    if (!p->group_exit && sig != SIGKILL) /* else whoever started the end has told, and set the status */
+        signal_log_death(current, sig, &k->info);
     do_group_exit(sig);
 }
 
@@ -297,7 +286,7 @@ void signal_deliver(struct pt_regs *regs)
         return;
     }
     if (k.sig < 0)
-        die_of(p, &k, regs);
+        die_of(p, &k);
     restart_call(regs);
     if ((current->flags & TF_RESTORE_MASK) != 0) {
         current->flags &= ~TF_RESTORE_MASK;

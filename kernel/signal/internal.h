@@ -37,6 +37,8 @@ int signal_take(struct task *t, u64 blocked, siginfo_t *info);
 int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info,
                        bool force);
 void signal_wake(struct task *t, bool fatal);
+/* With debug=signal: a line about a thread whose process a signal ends. */
+void signal_log_death(const struct task *t, int sig, const siginfo_t *info);
 /* Would @sig do nothing to @p at all? */
 bool signal_is_ignored(struct process *p, int sig, bool force);
 /* Sends @sig to current so that it cannot miss: a blocked or ignored one kills. */

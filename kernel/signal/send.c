@@ -16,6 +16,7 @@
  * Read next: deliver.c.
  */
 #include "internal.h"
+#include <kernel/printk.h>
 #include <kernel/string.h>
 #include <asm/errno.h>
 
@@ -124,6 +125,27 @@ static bool is_certain_death(struct process *p, struct task *t, int sig, bool fo
     return sig == SIGKILL || !sig_in(t->real_blocked.bits, sig);
 }
 
+static bool log_deaths; /* debug=signal */
+
+void signal_log_deaths(void)
+{
+    log_deaths = true;
+}
+
+void signal_log_death(const struct task *t, int sig, const siginfo_t *info)
+{
+    unsigned long pc = t == current ? regs_pc(arch_task_regs(t)) : 0;
+
+    if (!log_deaths || info == NULL)
+        return;
+    if (sig_in(SYNC_MASK, sig) && info->si_code > 0)
+        pr_info("%s[%d] dies of %s, code %d, address %lx, pc %lx\n", t->comm, t->tid,
+                signal_name(sig), info->si_code, (unsigned long)info->si_addr, pc);
+    else
+        pr_info("%s[%d] dies of %s, code %d, from %d\n", t->comm, t->tid, signal_name(sig),
+                info->si_code, info->si_code <= 0 ? info->si_pid : 0);
+}
+
 int signal_kill_threads(struct process *p, struct task *except)
 {
     struct task *t;
@@ -159,6 +181,7 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo
     if (target == NULL)
         return 0;
     if (is_certain_death(p, target, sig, force)) {
+        signal_log_death(target, sig, info);
         p->group_exit = true;
         p->group_exit_code = sig;
         signal_kill_threads(p, NULL);

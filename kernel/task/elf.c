@@ -202,19 +202,20 @@ int elf_map(struct elf_image *img, struct mm *mm, vaddr_t base)
     return 0;
 }
 
-/* The rest of a segment's last file page shows the file's next bytes; the program must find zeros
- * there. */
+/*
+ * Behind the bytes of a segment with a bss its last file page shows what follows in the file. The
+ * program must find zeros there, up to the page's end: its allocator may start right behind the bss.
+ */
 int elf_clear_tails(const struct elf_image *img)
 {
     for (unsigned int i = 0; i < img->ehdr.e_phnum; i++) {
         const Elf64_Phdr *ph = &img->phdr[i];
         vaddr_t end = ph->p_vaddr + img->bias + ph->p_filesz;
-        size_t n = min((size_t)(PAGE_ALIGN(end) - end), (size_t)(ph->p_memsz - ph->p_filesz));
+        size_t n = PAGE_ALIGN(end) - end;
 
-        if (ph->p_type != PT_LOAD || n == 0 || ph->p_filesz == 0)
+        if (ph->p_type != PT_LOAD || n == 0 || ph->p_filesz == 0 || ph->p_memsz == ph->p_filesz)
             continue;
-        /* A segment that the program cannot write keeps what it has: nobody relies on a read-only
-         * bss. */
+        /* A segment that the program cannot write keeps what it has: nobody relies on such a bss. */
         if (clear_user((void __user *)end, n) != 0 && (ph->p_flags & PF_W) != 0)
             return -EFAULT;
     }
