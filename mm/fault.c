@@ -4,15 +4,16 @@
  *
  *   mm_fault          may this address belong to the user at all?                 nothing locked
  *   with_vma_lock     the VMA's own lock, found under RCU                         VMA lock
- *   with_mmap_lock    when that fails: the address space, its stack may grow      mmap_lock for reading
+ *   with_mmap_lock    when that fails: the address space, its stack may grow      mmap_lock (read)
  *   mm_handle_fault   does the VMA allow the access? then the row's fault         either
  *   finish            a signal, or back to the instruction                        nothing locked
  *
- * It does not look at page tables. A fault in the kernel on a user address takes the same way; when it fails the caller (arch)
- * applies its exception table.
+ * It does not look at page tables. A fault in the kernel on a user address takes the same way; when
+ * it fails the caller (arch) applies its exception table.
  *
- * Locks: as above; interrupts are on, it may sleep. Invariants: I1 no lock is held when a signal is sent; I2 each fault is counted
- * once (pgfault) and so is its way (vma_lock_success or vma_lock_miss).
+ * Locks: as above; interrupts are on, it may sleep. Invariants: I1 no lock is held when a signal is
+ * sent; I2 each fault is counted once (pgfault) and so is its way (vma_lock_success or
+ * vma_lock_miss).
  * Checked by tests/kernel/mm/fault_ktest.c. Read next: pt_default.c.
  */
 #include <kernel/task.h>
@@ -26,7 +27,8 @@ static inline bool vma_allows(const struct vma *v, unsigned int flags)
         return (v->flags & VM_WRITE) != 0;
     if (flags & FAULT_EXEC)
         return (v->flags & VM_EXEC) != 0;
-    return (v->flags & VM_ACCESS_FLAGS) != 0; /* no MMU here has memory that is writable or executable only */
+    /* No MMU here has memory that is writable or executable only. */
+    return (v->flags & VM_ACCESS_FLAGS) != 0;
 }
 
 static inline enum fault_result dispatch(struct fault_ctx *f)
@@ -97,7 +99,7 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
     case FAULT_SIGBUS:
         signal_send_fault(SIGBUS, BUS_ADRERR, fi->addr, -1, 0);
         break;
-    case FAULT_OOM:   /* the allocator has already killed somebody, or a test made it fail: the access is tried again */
+    case FAULT_OOM: /* the allocator killed somebody, or a test made it fail: tried again */
     case FAULT_INTR:  /* the signal is pending */
     case FAULT_RETRY:
     case FAULT_OK:
@@ -117,9 +119,11 @@ static const char *kind_of(const struct fault_ctx *f, enum fault_result result)
     return f->kind != NULL ? f->kind : "none";
 }
 
-static __noinline void trace(const struct fault_info *fi, const struct fault_ctx *f, enum fault_result result, u64 start)
+static __noinline void trace(const struct fault_info *fi, const struct fault_ctx *f,
+                             enum fault_result result, u64 start)
 {
-    struct fault_event e = { .addr = fi->addr, .flags = fi->flags, .kind = kind_of(f, result), .level = f->level };
+    struct fault_event e = {
+        .addr = fi->addr, .flags = fi->flags, .kind = kind_of(f, result), .level = f->level};
 
     e.cost = start != 0 ? cycle_counter() - start : 0;
     faulttrace_record(&e);

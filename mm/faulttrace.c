@@ -2,7 +2,8 @@
 /*
  * faulttrace.c: remembers the last page faults for whoever wants to watch them.
  *
- * It costs a fault one load and one branch while it is off. It keeps the ring when it is switched off, for reading.
+ * It costs a fault one load and one branch while it is off. It keeps the ring when it is switched
+ * off, for reading.
  * Locks: one LEAF spin lock around the ring's contents.
  * Invariants: I1 entry s lies at ring[s % RING_SIZE] and is valid for next - RING_SIZE <= s < next.
  * Checked by tests/kernel/mm/fault_ktest.c. Read next: fault.c.
@@ -123,9 +124,10 @@ size_t faulttrace_read(u64 *pos, char *buf, size_t n)
 
     while (take(pos, &t)) {
         char line[LINE_MAX];
-        int len = scnprintf(line, sizeof(line), "%llu %llu %u %d 0x%lx %c %s %u %llu\n", (unsigned long long)*pos,
-                            (unsigned long long)t.time_ns, t.cpu, t.pid, t.e.addr, access_letter(t.e.flags), t.e.kind,
-                            t.e.level, (unsigned long long)t.e.cost);
+        int len = scnprintf(line, sizeof(line), "%llu %llu %u %d 0x%lx %c %s %u %llu\n",
+                            (unsigned long long)*pos, (unsigned long long)t.time_ns, t.cpu, t.pid,
+                            t.e.addr, access_letter(t.e.flags), t.e.kind, t.e.level,
+                            (unsigned long long)t.e.cost);
 
         if (done + (size_t)len > n)
             break;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_check.c: walks whole trees of page tables and says what is wrong: the invariants of pt_table.c, pt_walk.c and pt_default.c
- * as code. It repairs nothing. Runs after every in-kernel test.
+ * pt_check.c: walks whole trees of page tables and says what is wrong: the invariants of
+ * pt_table.c, pt_walk.c and pt_default.c as code. It repairs nothing. Runs after every in-kernel
+ * test.
  *
- * Locks: mmap_lock for writing and every VMA's lock, so no entry changes but by truncation, which tests do not leave running.
+ * Locks: mmap_lock for writing and every VMA's lock, so no entry changes but by truncation, which
+ * tests do not leave running.
  * Read next: pt_dump.c.
  */
 #include <kernel/ktest.h>
@@ -34,7 +36,8 @@ static u64 index_at(const struct vma *v, vaddr_t va)
     return v->pgoff + ((va - v->start) >> PAGE_SHIFT);
 }
 
-static void check_anon(struct check *c, const struct page *p, pte_t e, unsigned int level, vaddr_t va)
+static void check_anon(struct check *c, const struct page *p, pte_t e, unsigned int level,
+                       vaddr_t va)
 {
     const struct vma *v = c->v;
     bool exclusive = page_test(p, PG_EXCLUSIVE);
@@ -42,22 +45,29 @@ static void check_anon(struct check *c, const struct page *p, pte_t e, unsigned 
     c->rss[MM_ANON] += (long)pt_leaf_pages(level);
     require(c, !(v->flags & VM_SHARED), va, "anonymous page in a shared mapping");
     require(c, v->has_anon, va, "anonymous page, but the VMA says it never had one");
-    require(c, exclusive || !(pte_prot(e, level) & PT_W), va, "writable leaf of a page that others may have");
-    require(c, !exclusive || page_mapcount(p) == 1, va, "exclusive page that is mapped more than once");
-    require(c, page_refs(p) >= (u32)page_mapcount(p) && page_mapcount(p) > 0, va, "references fewer than mappings");
+    require(c, exclusive || !(pte_prot(e, level) & PT_W), va,
+            "writable leaf of a page that others may have");
+    require(c, !exclusive || page_mapcount(p) == 1, va,
+            "exclusive page that is mapped more than once");
+    require(c, page_refs(p) >= (u32)page_mapcount(p) && page_mapcount(p) > 0, va,
+            "references fewer than mappings");
     require(c, p->index == index_at(v, va), va, "anonymous page with a wrong index");
 }
 
-static void check_file(struct check *c, const struct page *p, pte_t e, unsigned int level, vaddr_t va)
+static void check_file(struct check *c, const struct page *p, pte_t e, unsigned int level,
+                       vaddr_t va)
 {
     const struct vma *v = c->v;
 
     c->rss[vma_file_counter(v)] += (long)pt_leaf_pages(level);
     require(c, v->mapping != NULL && p->mapping == v->mapping, va, "page of another object");
     require(c, p->index == index_at(v, va), va, "page at the wrong place of its object");
-    require(c, page_mapcount(p) > 0 && page_refs(p) > (u32)page_mapcount(p), va, "references fewer than mappings");
-    require(c, !(pte_prot(e, level) & PT_W) || (v->flags & VM_SHARED), va, "object's page writable through a private mapping");
-    require(c, !(pte_prot(e, level) & PT_W) || (pte_state(e) & PT_DIRTY), va, "writable leaf that is clean");
+    require(c, page_mapcount(p) > 0 && page_refs(p) > (u32)page_mapcount(p), va,
+            "references fewer than mappings");
+    require(c, !(pte_prot(e, level) & PT_W) || (v->flags & VM_SHARED), va,
+            "object's page writable through a private mapping");
+    require(c, !(pte_prot(e, level) & PT_W) || (pte_state(e) & PT_DIRTY), va,
+            "writable leaf that is clean");
 }
 
 static void check_default(struct check *c, pte_t e, unsigned int level, vaddr_t va)
@@ -78,7 +88,8 @@ static void check_default(struct check *c, pte_t e, unsigned int level, vaddr_t 
         check_file(c, p, e, level, va);
         break;
     case PAGE_ZERO:
-        require(c, !(pte_prot(e, level) & PT_W) && p == zero_page, va, "zero page writable, or another one");
+        require(c, !(pte_prot(e, level) & PT_W) && p == zero_page, va,
+                "zero page writable, or another one");
         break;
     default:
         report(c, va, "frame of a kind that nobody maps");
@@ -90,7 +101,8 @@ static void check_pfnmap(struct check *c, pte_t e, unsigned int level, vaddr_t v
     const struct pfnmap *m = c->v->private;
     u64 off = (c->v->pgoff << PAGE_SHIFT) + (va - c->v->start);
 
-    require(c, off < m->len && m->len - off >= pt_size(level), va, "leaf reaches out of its region");
+    require(c, off < m->len && m->len - off >= pt_size(level), va,
+            "leaf reaches out of its region");
     require(c, pte_paddr(e, level) == m->base + off, va, "leaf maps the wrong frame");
 }
 
@@ -107,7 +119,8 @@ static void check_leaf(struct check *c, pte_t e, unsigned int level, vaddr_t va)
     }
     require(c, (prot & ~vma_prot(c->v)) == 0, va, "leaf allows more than its VMA");
     require(c, prot == 0 || (prot & PT_U), va, "leaf of the user half without user permission");
-    require(c, vma_ops(c->v)->page_sizes & BIT(level), va, "leaf of a size that the row does not have");
+    require(c, vma_ops(c->v)->page_sizes & BIT(level), va,
+            "leaf of a size that the row does not have");
     if (c->v->pt_ops == PT_PFNMAP)
         check_pfnmap(c, e, level, va);
     else
@@ -121,8 +134,10 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
     unsigned int used = 0;
 
     c->tables += 1UL << pt_table_order(level);
-    require(c, table->kind == PAGE_TABLE && table->level == level && table->pt_mm == c->mm && table->word == 0, va,
-            "not a table of this level and address space");
+    require(c,
+            table->kind == PAGE_TABLE && table->level == level && table->pt_mm == c->mm &&
+                table->word == 0,
+            va, "not a table of this level and address space");
     for (unsigned int i = 0; i < pt_entries(level) && va < user_top(); i++, va += pt_size(level)) {
         pte_t e = pte_load(base + i);
 
@@ -147,11 +162,13 @@ int pt_check(struct mm *mm)
         if (atomic_long_read(&mm->rss[i]) == c.rss[i])
             continue;
         c.bad++;
-        pr_err("pt_check: mm %p: %ld %s pages counted, %ld mapped\n", (void *)mm, atomic_long_read(&mm->rss[i]), what[i], c.rss[i]);
+        pr_err("pt_check: mm %p: %ld %s pages counted, %ld mapped\n", (void *)mm,
+               atomic_long_read(&mm->rss[i]), what[i], c.rss[i]);
     }
     if ((unsigned long)atomic_long_read(&mm->pt_pages) != c.tables) {
         c.bad++;
-        pr_err("pt_check: mm %p: %ld pages of tables counted, %lu found\n", (void *)mm, atomic_long_read(&mm->pt_pages), c.tables);
+        pr_err("pt_check: mm %p: %ld pages of tables counted, %lu found\n", (void *)mm,
+               atomic_long_read(&mm->pt_pages), c.tables);
     }
     return c.bad;
 }

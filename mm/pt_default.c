@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_default.c: row PT_DEFAULT, ordinary memory: the fault's first decision, demand-zero memory, pins.
+ * pt_default.c: row PT_DEFAULT, ordinary memory: the fault's first decision, demand-zero memory,
+ * pins.
  *
- * An anonymous page is born by a write into a hole, alone with its process (PG_EXCLUSIVE), and may be written in place as long as that
- * holds. A read of a hole maps the shared zero page. What else can happen is in the neighbouring files: pt_default_cow.c
- * (writes to what is present), pt_default_file.c (objects), pt_default_range.c (zap, protect), pt_default_fork.c, pt_default_move.c.
+ * An anonymous page is born by a write into a hole, alone with its process (PG_EXCLUSIVE), and may
+ * be written in place as long as that holds. A read of a hole maps the shared zero page. What else
+ * can happen is in the neighbouring files: pt_default_cow.c (writes to what is present),
+ * pt_default_file.c (objects), pt_default_range.c (zap, protect), pt_default_fork.c,
+ * pt_default_move.c.
  *
- * Locks: the VMA's or mmap_lock keeps VMA and tables; memory is allocated without a table's lock, then the entry is looked at
- * again under it: whoever comes second gives his page back.
- * Invariants: I1 a writable leaf of a private VMA maps a PG_EXCLUSIVE page; I2 PG_EXCLUSIVE => mapcount <= 1; I3 each leaf holds one
- * reference and one mapcount, the zero page's none; I4 v->has_anon before the VMA's first anonymous page. Checked by pt_check.
+ * Locks: the VMA's or mmap_lock keeps VMA and tables; memory is allocated without a table's lock,
+ * then the entry is looked at again under it: whoever comes second gives his page back.
+ * Invariants: I1 a writable leaf of a private VMA maps a PG_EXCLUSIVE page; I2 PG_EXCLUSIVE =>
+ * mapcount <= 1; I3 each leaf holds one reference and one mapcount, the zero page's none; I4
+ * v->has_anon before the VMA's first anonymous page. Checked by pt_check.
  * Read next: pt_default_cow.c.
  */
 #include "pt_internal.h"
@@ -28,7 +32,8 @@ int pt_default_may_split(struct vma *v, vaddr_t addr)
 
 bool pt_default_may_share(const struct vma *v)
 {
-    return v->mapping != NULL && ((v->flags & VM_SHARED) || (!(v->flags & VM_WRITE) && !v->has_anon));
+    return v->mapping != NULL &&
+           ((v->flags & VM_SHARED) || (!(v->flags & VM_WRITE) && !v->has_anon));
 }
 
 /* A read of memory that was never written. */
@@ -90,9 +95,10 @@ enum fault_result pt_default_fault(struct fault_ctx *f)
 }
 
 /*
- * The reference and the pin are one atomic step, under the table's lock: fork either finds the pin and copies the page for the
- * child, or has write-protected the entry before, and then a pin for writing asks for a fault first.
- * A pin for reading may be of a page that is shared copy-on-write: it shows the contents of the time of the pin.
+ * The reference and the pin are one atomic step, under the table's lock: fork either finds the pin
+ * and copies the page for the child, or has write-protected the entry before, and then a pin for
+ * writing asks for a fault first. A pin for reading may be of a page that is shared copy-on-write:
+ * it shows the contents of the time of the pin.
  */
 struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
 {

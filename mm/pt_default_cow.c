@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_default_cow.c: row PT_DEFAULT: a fault on a leaf that is there. Copy-on-write, reuse of a page that nobody else has, first
- * write through a shared mapping, and faults that were answered in the meantime.
+ * pt_default_cow.c: row PT_DEFAULT: a fault on a leaf that is there. Copy-on-write, reuse of a page
+ * that nobody else has, first write through a shared mapping, and faults that were answered in the
+ * meantime.
  *
- * A page that is not PG_EXCLUSIVE becomes so when this leaf's reference is the only one: every other user (another process'
- * leaf, a pin, a transfer in progress) would hold one too, and new ones come only through this entry, which is locked.
+ * A page that is not PG_EXCLUSIVE becomes so when this leaf's reference is the only one: every
+ * other user (another process' leaf, a pin, a transfer in progress) would hold one too, and new
+ * ones come only through this entry, which is locked.
  *
- * Locks: PT of the entry; dropped while a page is allocated and copied, then the entry must still be the same.
- * Invariants: those of pt_default.c; I5 between an old page's last use through a TLB and a new page's first lies a flush: the
- * entry is empty meanwhile. Checked by pt_check, tests/kernel/mm/cow_ktest.c.
+ * Locks: PT of the entry; dropped while a page is allocated and copied, then the entry must still
+ * be the same.
+ * Invariants: those of pt_default.c; I5 between an old page's last use through a TLB and a new
+ * page's first lies a flush: the entry is empty meanwhile. Checked by pt_check,
+ * tests/kernel/mm/cow_ktest.c.
  * Read next: pt_default_file.c.
  */
 #include "pt_internal.h"
@@ -37,7 +41,8 @@ static void make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
     mmu_update_hint(f->vma->mm, f->addr, new, f->level);
 }
 
-/* Leaf that already allows the access: another CPU was faster, or this MMU leaves it to software to set young and dirty. */
+/* Leaf that already allows the access: another CPU was faster, or this MMU leaves it to software to
+ * set young and dirty. */
 static enum fault_result answered(struct fault_ctx *f)
 {
     bool write = (f->flags & FAULT_WRITE) != 0;
@@ -56,7 +61,8 @@ static bool is_own(struct page *p)
         return true;
     if (page_refs(p) != 1)
         return false;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* others' last accesses, before their references went */
+    /* Others' last accesses, before their references went. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     page_set(p, PG_EXCLUSIVE);
     return true;
 }
@@ -129,7 +135,8 @@ static enum fault_result copy_page_of(struct fault_ctx *f, struct page *old)
     return FAULT_OK;
 }
 
-/* Write to, or unsharing of, a private leaf without write permission. Table locked on entry, not on return. */
+/* Write to, or unsharing of, a private leaf without write permission. Table locked on entry, not on
+ * return. */
 static enum fault_result private_write(struct fault_ctx *f)
 {
     struct page *p = pte_page(f->entry, f->level);

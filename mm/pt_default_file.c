@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_default_file.c: row PT_DEFAULT: a fault on an empty entry of a mapping of an object: a file, a memfd, shared anonymous memory.
+ * pt_default_file.c: row PT_DEFAULT: a fault on an empty entry of a mapping of an object: a file, a
+ * memfd, shared anonymous memory.
  *
- * It does not fill pages (mm/page_cache.c does). A read, or a write to a shared mapping, maps the object's page; a write to a
- * private one maps a copy. A read also maps up to 15 neighbours that are in memory anyway.
+ * It does not fill pages (mm/page_cache.c does). A read, or a write to a shared mapping, maps the
+ * object's page; a write to a private one maps a copy. A read also maps up to 15 neighbours that
+ * are in memory anyway.
  *
- * Locks: page_lock around the check of the object's size and the installation, in this order with truncation (page_cache.h says
- * why); PT inside it. Neighbours are taken only when their lock is free.
- * Invariants: I1 a leaf for page i of an object is installed only while i < its size, under the page's lock; I2 a leaf of a shared
- * mapping is writable only when it is dirty. Checked by pt_check, tests/kernel/mm/fault_ktest.c.
+ * Locks: page_lock around the check of the object's size and the installation, in this order with
+ * truncation (page_cache.h says why); PT inside it. Neighbours are taken only when their lock is
+ * free.
+ * Invariants: I1 a leaf for page i of an object is installed only while i < its size, under the
+ * page's lock; I2 a leaf of a shared mapping is writable only when it is dirty. Checked by
+ * pt_check, tests/kernel/mm/fault_ktest.c.
  * Read next: pt_default_range.c.
  */
 #include "pt_internal.h"
@@ -28,7 +32,8 @@ static u64 vma_index(const struct vma *v, vaddr_t addr)
 }
 
 /* Maps the object's page at the empty @slot; takes over a reference. Table locked, page locked. */
-static void install(struct page *table, pte_t *slot, struct page *p, pt_prot_t prot, unsigned int state)
+static void install(struct page *table, pte_t *slot, struct page *p, pt_prot_t prot,
+                    unsigned int state)
 {
     page_map_inc(p);
     pte_store(slot, pte_with_state(pte_make_leaf(page_to_phys(p), 0, prot), state));
@@ -40,19 +45,22 @@ static bool lock_if_mappable(struct page *p, const struct mapping *m, u64 index)
 {
     if (!page_test(p, PG_UPTODATE) || !page_trylock(p))
         return false;
-    if (likely(p->mapping == m && p->index == index && page_test(p, PG_UPTODATE) && index < object_pages(m)))
+    if (likely(p->mapping == m && p->index == index && page_test(p, PG_UPTODATE) &&
+               index < object_pages(m)))
         return true;
     page_unlock(p);
     return false;
 }
 
-/* Read fault: maps what is in memory around the address, in one table. True when the address itself is mapped now. */
+/* Read fault: maps what is in memory around the address, in one table. True when the address itself
+ * is mapped now. */
 static bool fault_around(struct fault_ctx *f)
 {
     struct vma *v = f->vma;
     struct mapping *m = v->mapping;
     vaddr_t span = AROUND_PAGES * PAGE_SIZE; /* a power of two, so it never crosses a table */
-    vaddr_t first = max(ALIGN_DOWN(f->addr, span), v->start), last = min(ALIGN_DOWN(f->addr, span) + span, v->end);
+    vaddr_t first = max(ALIGN_DOWN(f->addr, span), v->start);
+    vaddr_t last = min(ALIGN_DOWN(f->addr, span) + span, v->end);
     u64 index = vma_index(v, first), base = index, count = (last - first) >> PAGE_SHIFT;
     pte_t *slots = f->slot - ((f->addr - first) >> PAGE_SHIFT);
     struct page *pages[AROUND_PAGES];

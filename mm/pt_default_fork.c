@@ -2,13 +2,16 @@
 /*
  * pt_default_fork.c: row PT_DEFAULT: the entries that a child process gets.
  *
- * Pages of private memory are shared until one side writes: both entries lose PT_W and the page PG_EXCLUSIVE. A page that
- * is pinned stays the parent's own, and the child gets a copy at once: whoever pinned it must keep seeing what the parent sees.
- * Memory that can be had again by a fault (objects without private copies, zeroes) is not copied at all.
+ * Pages of private memory are shared until one side writes: both entries lose PT_W and the page
+ * PG_EXCLUSIVE. A page that is pinned stays the parent's own, and the child gets a copy at once:
+ * whoever pinned it must keep seeing what the parent sees. Memory that can be had again by a fault
+ * (objects without private copies, zeroes) is not copied at all.
  *
- * It does not flush the parent's TLB: mm_fork does, once, when all VMAs are copied, before it gives mmap_lock back.
+ * It does not flush the parent's TLB: mm_fork does, once, when all VMAs are copied, before it gives
+ * mmap_lock back.
  *
- * Locks: the parent's mmap_lock for writing and its VMAs' locks; PT of the two tables, in address order.
+ * Locks: the parent's mmap_lock for writing and its VMAs' locks; PT of the two tables, in address
+ * order.
  * Invariants: those of pt_default.c hold for both sides when the locks are dropped.
  * Checked by pt_check, tests/kernel/mm/cow_ktest.c. Read next: pt_default_move.c.
  */
@@ -48,11 +51,11 @@ static inline pte_t write_protect(pte_t *slot, pte_t e, unsigned int level, pt_p
 }
 
 /*
- * Entries from @i on; returns where it stopped: behind the last, or at a pinned page for which a spare page is needed first.
- * @level is a constant where it matters.
+ * Entries from @i on; returns where it stopped: behind the last, or at a pinned page for which a
+ * spare page is needed first. @level is a constant where it matters.
  */
-static __always_inline unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i,
-                                                 const unsigned int level)
+static __always_inline unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst,
+                                                 unsigned int i, const unsigned int level)
 {
     const pt_prot_t ro = c->ro;
     unsigned int anon = 0, file = 0, zero = 0;
@@ -97,7 +100,8 @@ static __always_inline unsigned int copy_entries(struct copy *c, const struct pt
 
 static unsigned int copy_run(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i)
 {
-    return likely(r->level == 0) ? copy_entries(c, r, dst, i, 0) : copy_entries(c, r, dst, i, r->level);
+    return likely(r->level == 0) ? copy_entries(c, r, dst, i, 0)
+                                 : copy_entries(c, r, dst, i, r->level);
 }
 
 /* The run's table is not locked; nothing but truncation changes it. */

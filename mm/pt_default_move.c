@@ -2,11 +2,12 @@
 /*
  * pt_default_move.c: moving translations to another place of the same address space, for mremap.
  *
- * Where both addresses lie on the border of a table's span, the whole table is hung below another entry: one link per table
- * instead of 512 entries. All else moves entry by entry. Pages are not touched.
+ * Where both addresses lie on the border of a table's span, the whole table is hung below another
+ * entry: one link per table instead of 512 entries. All else moves entry by entry. Pages are not
+ * touched.
  *
- * Locks: mmap_lock and both VMAs' locks for writing; the object's vmas_lock, so that truncation meets each page either at the
- * old or at the new place; PT of two tables in address order.
+ * Locks: mmap_lock and both VMAs' locks for writing; the object's vmas_lock, so that truncation
+ * meets each page either at the old or at the new place; PT of two tables in address order.
  * Invariants: I1 an entry is in one place at a time; I2 on return no TLB translates the old range.
  * Checked by pt_check, tests/kernel/mm/fault_ktest.c. Read next: pt_pfnmap.c.
  */
@@ -22,12 +23,14 @@ static unsigned int move_level(const struct move *m)
 {
     unsigned int level = pt_top_level();
 
-    while (level > 0 && (!IS_ALIGNED(m->from | m->to, pt_size(level)) || m->end - m->from < pt_size(level)))
+    while (level > 0 &&
+           (!IS_ALIGNED(m->from | m->to, pt_size(level)) || m->end - m->from < pt_size(level)))
         level--;
     return level;
 }
 
-/* Moves the entry at @level, a link or a leaf, with all that hangs below. 1, 0 when the places do not allow it, or -ENOMEM. */
+/* Moves the entry at @level, a link or a leaf, with all that hangs below. 1, 0 when the places do
+ * not allow it, or -ENOMEM. */
 static int move_entry(const struct move *m, unsigned int level)
 {
     struct page *src_table, *dst_table;
@@ -67,11 +70,13 @@ static unsigned int move_run(pte_t *src, pte_t *dst, unsigned int nr)
     return moved;
 }
 
-/* Entries of the level-0 tables around both places; returns how many bytes were dealt with, 0 when out of memory. */
+/* Entries of the level-0 tables around both places; returns how many bytes were dealt with, 0 when
+ * out of memory. */
 static vaddr_t move_small(const struct move *m)
 {
     vaddr_t left = m->end - m->from;
-    vaddr_t len = min(pt_next(m->from, m->end, 1) - m->from, pt_next(m->to, m->to + left, 1) - m->to);
+    vaddr_t len =
+        min(pt_next(m->from, m->end, 1) - m->from, pt_next(m->to, m->to + left, 1) - m->to);
     struct page *src_table, *dst_table;
     unsigned int level, moved;
     pte_t *src, *dst;
@@ -104,7 +109,8 @@ static vaddr_t move_step(const struct move *m)
     return move_small(m);
 }
 
-int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved)
+int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
+                    size_t len, size_t *moved)
 {
     struct move m = { .mm = v->mm, .from = old_start, .to = new_start, .end = old_start + len };
     int err = 0;

@@ -2,12 +2,15 @@
 /*
  * pt_default_range.c: row PT_DEFAULT: removing and re-protecting the translations of a range.
  *
- * The two loops are the hottest of mm/: they take a table's lock once, touch each entry once, and count in registers. They do not
- * flush: the gather does, once, before any page that was mapped is reused.
+ * The two loops are the hottest of mm/: they take a table's lock once, touch each entry once, and
+ * count in registers. They do not flush: the gather does, once, before any page that was mapped is
+ * reused.
  *
- * Locks: PT, one table at a time. The caller holds what keeps the VMA (mmap_lock, or the mapping's vmas_lock for truncation).
- * Invariants: I1 a present entry leaves the table by an exchange, so that the hardware's last dirty bit is not lost; I2 a page is
- * queued only after its entry is gone; I3 an entry whose permissions shrink is in the gather's range.
+ * Locks: PT, one table at a time. The caller holds what keeps the VMA (mmap_lock, or the mapping's
+ * vmas_lock for truncation).
+ * Invariants: I1 a present entry leaves the table by an exchange, so that the hardware's last dirty
+ * bit is not lost; I2 a page is queued only after its entry is gone; I3 an entry whose permissions
+ * shrink is in the gather's range.
  * Checked by tests/kernel/mm/tlb_ktest.c, fault_ktest.c. Read next: pt_default_fork.c.
  */
 #include "pt_internal.h"
@@ -15,14 +18,16 @@
 struct zap {
     struct tlb_gather *tlb;
     vaddr_t first;         /* address of entry 0 of the run */
-    unsigned int from, to; /* leaves among entries [from, to) are gone, and not in the gather's range yet */
+    /* Leaves among entries [from, to) are gone, and not in the gather's range yet. */
+    unsigned int from, to;
     unsigned long anon, file; /* base pages */
 };
 
 static void zap_note_range(struct zap *z, unsigned int level)
 {
     if (z->from < z->to)
-        tlb_gather_range(z->tlb, z->first + z->from * pt_size(level), z->first + z->to * pt_size(level), level);
+        tlb_gather_range(z->tlb, z->first + z->from * pt_size(level),
+                         z->first + z->to * pt_size(level), level);
     z->from = ~0u;
     z->to = 0;
 }
@@ -53,7 +58,8 @@ static bool is_private_copy(pte_t e, unsigned int level)
 }
 
 /* @level is a constant where it matters: the compiler makes a loop for base pages. */
-static __always_inline void zap_entries(struct zap *z, const struct pt_run *r, const unsigned int level)
+static __always_inline void zap_entries(struct zap *z, const struct pt_run *r,
+                                        const unsigned int level)
 {
     const bool full_mm = z->tlb->full_mm, keep_private = z->tlb->keep_private;
     pfn_t zero = page_to_pfn(zero_page);
@@ -68,7 +74,8 @@ static __always_inline void zap_entries(struct zap *z, const struct pt_run *r, c
 
         if (pte_is_none(e) || (unlikely(keep_private) && is_private_copy(e, level)))
             continue;
-        ASSERT(level == 0 || (z->first + i * pt_size(level) >= r->va && z->first + (i + 1) * pt_size(level) <= r->end));
+        ASSERT(level == 0 || (z->first + i * pt_size(level) >= r->va &&
+                              z->first + (i + 1) * pt_size(level) <= r->end));
         if (full_mm)
             pte_store(slot, pte_none());
         else
@@ -127,7 +134,8 @@ struct protect {
     bool write, shared;
 };
 
-/* The leaf *@e at @slot gets the permissions @prot, whatever the hardware does to its state meanwhile. Returns the bits that changed. */
+/* The leaf *@e at @slot gets the permissions @prot, whatever the hardware does to its state
+ * meanwhile. Returns the bits that changed. */
 static inline u64 set_prot(pte_t *slot, pte_t *e, unsigned int level, pt_prot_t prot)
 {
     pte_t new;
@@ -141,10 +149,11 @@ static inline u64 set_prot(pte_t *slot, pte_t *e, unsigned int level, pt_prot_t 
 }
 
 /*
- * @level and @write are constants where it matters. Neighbours mostly change alike, and then from the same to the same: whether
- * permissions shrank is decoded once for each kind of change.
+ * @level and @write are constants where it matters. Neighbours mostly change alike, and then from
+ * the same to the same: whether permissions shrank is decoded once for each kind of change.
  */
-static __always_inline void protect_entries(const struct protect *c, const struct pt_run *r, const unsigned int level, const bool write)
+static __always_inline void protect_entries(const struct protect *c, const struct pt_run *r,
+                                            const unsigned int level, const bool write)
 {
     const pt_prot_t ro = c->prot, prot = write ? ro | PT_W : ro;
     pte_t *first = NULL, *last = NULL; /* what the gather's range must cover */

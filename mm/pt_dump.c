@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_dump.c: an address space's tree of page tables as a list: each link to a table, each run of leaves that continue each other.
+ * pt_dump.c: an address space's tree of page tables as a list: each link to a table, each run of
+ * leaves that continue each other.
  *
- * It prints nothing: the caller's function gets the entries in rising order, a link before what hangs below it. Only what lies in VMAs
- * is visited, so that no table is looked at that munmap is about to free.
+ * It prints nothing: the caller's function gets the entries in rising order, a link before what
+ * hangs below it. Only what lies in VMAs is visited, so that no table is looked at that munmap is
+ * about to free.
  *
- * Locks: mmap_lock for reading; entries are read without the tables' locks, each in one piece: a list of what is there while others
- * change it. The caller's function may sleep.
+ * Locks: mmap_lock for reading; entries are read without the tables' locks, each in one piece: a
+ * list of what is there while others change it. The caller's function may sleep.
  * Checked by tests/kernel/mm/pt_walk_ktest.c. Read next: README.md.
  */
 #include "pt_internal.h"
@@ -29,13 +31,14 @@ static int flush_run(struct dump *d)
 /* Does @e go on where the run ends? */
 static bool continues(const struct pt_dump_entry *run, const struct pt_dump_entry *e)
 {
-    return run->end == e->start && run->level == e->level && run->prot == e->prot && run->state == e->state &&
-           run->pfn + ((run->end - run->start) >> PAGE_SHIFT) == e->pfn;
+    return run->end == e->start && run->level == e->level && run->prot == e->prot &&
+           run->state == e->state && run->pfn + ((run->end - run->start) >> PAGE_SHIFT) == e->pfn;
 }
 
 static int dump_leaf(struct dump *d, pte_t e, unsigned int level, vaddr_t va)
 {
-    struct pt_dump_entry leaf = { .level = level, .start = va, .end = va + pt_size(level), .state = pte_state(e) };
+    struct pt_dump_entry leaf = {
+        .level = level, .start = va, .end = va + pt_size(level), .state = pte_state(e)};
     int err = 0;
 
     leaf.pfn = pte_paddr(e, level) >> PAGE_SHIFT;
@@ -53,7 +56,8 @@ static int dump_leaf(struct dump *d, pte_t e, unsigned int level, vaddr_t va)
 static int dump_link(struct dump *d, pte_t e, unsigned int level, vaddr_t va)
 {
     vaddr_t start = ALIGN_DOWN(va, pt_size(level));
-    struct pt_dump_entry link = { .level = level, .start = start, .end = start + pt_size(level), .is_table = true };
+    struct pt_dump_entry link = {
+        .level = level, .start = start, .end = start + pt_size(level), .is_table = true};
     int err;
 
     if (start < d->shown[level])
@@ -66,7 +70,8 @@ static int dump_link(struct dump *d, pte_t e, unsigned int level, vaddr_t va)
     return err ? err : d->emit(d->ctx, &link);
 }
 
-static int dump_range(struct dump *d, const pte_t *base, unsigned int level, vaddr_t va, vaddr_t end)
+static int dump_range(struct dump *d, const pte_t *base, unsigned int level, vaddr_t va,
+                      vaddr_t end)
 {
     int err = 0;
 
@@ -85,7 +90,8 @@ static int dump_range(struct dump *d, const pte_t *base, unsigned int level, vad
     return err;
 }
 
-int pt_dump(struct mm *mm, vaddr_t start, vaddr_t end, int (*emit)(void *ctx, const struct pt_dump_entry *e), void *ctx)
+int pt_dump(struct mm *mm, vaddr_t start, vaddr_t end,
+            int (*emit)(void *ctx, const struct pt_dump_entry *e), void *ctx)
 {
     struct dump d = { .emit = emit, .ctx = ctx };
     int err = 0;

@@ -29,14 +29,15 @@ static inline enum mm_counter vma_file_counter(const struct vma *v)
 {
     return v->mapping != NULL && (v->mapping->flags & MAPPING_SHMEM) ? MM_SHMEM : MM_FILE;
 }
-/* Entries of a VMA without the right to write: what a page gets that is not (or not yet) this process' own. */
+/* Entries of a VMA without the right to write: what a page gets that is not (or not yet) this
+ * process' own. */
 static inline pt_prot_t vma_prot_ro(const struct vma *v)
 {
     return vma_prot(v) & ~PT_W;
 }
 
 /* pt_default_cow.c */
-/* A new page of anonymous memory, contents undefined, ready to be mapped once at @addr of @v; NULL. */
+/* A new page of anonymous memory, contents undefined, to be mapped once at @addr of @v; or NULL. */
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr);
 /* Access that the present leaf f->entry does not allow, or allows by now. */
 enum fault_result pt_default_present(struct fault_ctx *f);
@@ -50,7 +51,8 @@ void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, va
 /* pt_default_fork.c */
 int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
 /* pt_default_move.c */
-int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved);
+int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
+                    size_t len, size_t *moved);
 /* pt_default.c */
 enum fault_result pt_default_fault(struct fault_ctx *f);
 struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write);
@@ -65,5 +67,6 @@ int pt_pfnmap_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
 void pt_pfnmap_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
 void pt_pfnmap_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
 struct page *pt_pfnmap_pin(struct vma *v, vaddr_t va, bool write);
-int pt_pfnmap_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved);
+int pt_pfnmap_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
+                   size_t len, size_t *moved);
 bool pt_pfnmap_may_share(const struct vma *v);

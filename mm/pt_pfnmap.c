@@ -2,11 +2,13 @@
 /*
  * pt_pfnmap.c: row PT_PFNMAP: device memory and other frames without a life of their own.
  *
- * A mapping is described by one struct pfnmap that the driver gives; a fault maps the largest leaf that fits in the VMA and is aligned
- * on both sides. Nothing is counted, no page is touched, so an entry can be dropped at any time: fork and mremap let the
- * other place fault. Not offered: private writable mappings (there is nothing to copy from) and pins.
+ * A mapping is described by one struct pfnmap that the driver gives; a fault maps the largest leaf
+ * that fits in the VMA and is aligned on both sides. Nothing is counted, no page is touched, so an
+ * entry can be dropped at any time: fork and mremap let the other place fault. Not offered: private
+ * writable mappings (there is nothing to copy from) and pins.
  *
- * Locks: PT. Invariants: I1 a leaf maps base + its offset, no byte outside [base, base + len); I2 leaves lie inside the VMA.
+ * Locks: PT. Invariants: I1 a leaf maps base + its offset, no byte outside [base, base + len); I2
+ * leaves lie inside the VMA.
  * Checked by pt_check, tests/kernel/mm/pfnmap_ktest.c. Read next: fault.c.
  */
 #include "pt_internal.h"
@@ -48,7 +50,8 @@ static bool leaf_fits(const struct vma *v, vaddr_t va, unsigned int level)
         v->end - first < pt_size(level))
         return false;
     off = pfnmap_offset(v, first);
-    return off < m->len && m->len - off >= pt_size(level) && IS_ALIGNED(m->base + off, pt_size(level));
+    return off < m->len && m->len - off >= pt_size(level) &&
+           IS_ALIGNED(m->base + off, pt_size(level));
 }
 
 enum fault_result pt_pfnmap_fault(struct fault_ctx *f)
@@ -108,7 +111,7 @@ void pt_pfnmap_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t
 void pt_pfnmap_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
 {
     const struct pfnmap *m = v->private;
-    pt_prot_t prot = vma_prot(v);
+    pt_prot_t prot = vma_prot(v) ? vma_prot(v) | m->type : 0;
     struct pt_cursor c;
     struct pt_run r;
 
@@ -117,14 +120,15 @@ void pt_pfnmap_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vad
         for (unsigned int i = 0; i < r.nr; i++) {
             pte_t e = pte_load(r.slot + i);
 
-            while (!pte_cmpxchg(r.slot + i, &e, pte_with_prot(e, r.level, prot ? prot | m->type : 0)))
+            while (!pte_cmpxchg(r.slot + i, &e, pte_with_prot(e, r.level, prot)))
                 ;
         }
         tlb_gather_range(tlb, ALIGN_DOWN(r.va, pt_size(r.level)), r.end, r.level);
     }
 }
 
-int pt_pfnmap_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved)
+int pt_pfnmap_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
+                   size_t len, size_t *moved)
 {
     struct tlb_gather tlb;
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_table.c: page tables as objects: made, linked below a parent, unlinked and freed, and a huge leaf taken apart.
+ * pt_table.c: page tables as objects: made, linked below a parent, unlinked and freed, and a huge
+ * leaf taken apart.
  *
- * It does not know what entries map. A table's frame belongs to the kernel (word 0), and its struct page holds the lock of its
- * entries, so a huge leaf is locked like a small one. A table is freed at once, behind the gather's flush: nobody walks tables
- * without a lock that free_tables' caller excludes (see pt_cursor_begin).
+ * It does not know what entries map. A table's frame belongs to the kernel (word 0), and its struct
+ * page holds the lock of its entries, so a huge leaf is locked like a small one. A table is freed
+ * at once, behind the gather's flush: nobody walks tables without a lock that free_tables' caller
+ * excludes (see pt_cursor_begin).
  *
  * Locks: PT of the parent around every change of a link.
- * Invariants: I1 pt_used == entries that are not none; I2 mm->pt_pages == frames of all tables of @mm, the root included;
+ * Invariants: I1 pt_used == entries that are not none; I2 mm->pt_pages == frames of all tables of
+ * @mm, the root included;
  * I3 a table that is freed is empty. Checked by pt_check (I1, I2) and pt_table_free (I3).
  * Read next: pt_walk.c.
  */
@@ -66,7 +69,8 @@ struct free_range {
 };
 
 /* Tables below @base (level @level) that serve nothing outside [floor, last]. */
-static void free_below(const struct free_range *f, pte_t *base, unsigned int level, vaddr_t va, vaddr_t end)
+static void free_below(const struct free_range *f, pte_t *base, unsigned int level, vaddr_t va,
+                       vaddr_t end)
 {
     for (vaddr_t next; va < end; va = next) {
         pte_t *slot = base + pt_index(va, level);
@@ -85,12 +89,14 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
         pte_store(slot, pte_none());
         parent->pt_used--;
         pt_unlock(parent);
-        tlb_gather_range(f->tlb, va, va + PAGE_SIZE, 0); /* the link may be cached although no leaf was */
+        /* The link may be cached although no leaf was. */
+        tlb_gather_range(f->tlb, va, va + PAGE_SIZE, 0);
         tlb_gather_table(f->tlb, pt_table_page(pt_link_table(link, level)));
     }
 }
 
-void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor, vaddr_t ceiling)
+void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor,
+                    vaddr_t ceiling)
 {
     struct free_range f = { .tlb = tlb, .floor = floor, .last = ceiling - 1 }; /* 0 - 1: no limit */
 
@@ -99,8 +105,9 @@ void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t 
 }
 
 /*
- * Replaces the huge leaf at @slot by a table of the next lower leaf level with the same permissions and state. The order
- * invalid, flush, new size is what both vendors ask for: no TLB may hold two sizes for one address.
+ * Replaces the huge leaf at @slot by a table of the next lower leaf level with the same permissions
+ * and state. The order invalid, flush, new size is what both vendors ask for: no TLB may hold two
+ * sizes for one address.
  * Source: AMD erratum 383; Intel SDM volume 3 section 4.10.2.3.
  */
 static int split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t va)

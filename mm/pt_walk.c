@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_walk.c: the one walker over page tables. The level is a number, so one piece of code serves 4 KiB, 2 MiB and 1 GiB leaves
- * and trees of any depth.
+ * pt_walk.c: the one walker over page tables. The level is a number, so one piece of code serves 4
+ * KiB, 2 MiB and 1 GiB leaves and trees of any depth.
  *
- * It does not know what a leaf means: that is the business of the row (pt_ops.h) that calls it. It never frees tables.
+ * It does not know what a leaf means: that is the business of the row (pt_ops.h) that calls it. It
+ * never frees tables.
  *
- * Locks: PT of the table whose entries are handed out. The way down is walked without a lock: tables of the range are kept from
- * being freed by the caller (pt_cursor_begin says how), links appear but do not change, and the entry at which the walk stops
- * is read again under its table's lock.
- * Invariants: I1 the runs of a cursor tile its range, in order, without gap or overlap (holes skipped apart); I2 at most one
- * table is locked by a cursor; I3 path[l] for l >= level is the table of level l around path_va.
+ * Locks: PT of the table whose entries are handed out. The way down is walked without a lock:
+ * tables of the range are kept from being freed by the caller (pt_cursor_begin says how), links
+ * appear but do not change, and the entry at which the walk stops is read again under its table's
+ * lock.
+ * Invariants: I1 the runs of a cursor tile its range, in order, without gap or overlap (holes
+ * skipped apart); I2 at most one table is locked by a cursor; I3 path[l] for l >= level is the
+ * table of level l around path_va.
  * Checked by tests/host/mm/pt_walk_test.c against a walker that takes one page at a time.
  * Read next: pt_default.c.
  */
@@ -17,7 +20,8 @@
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
-void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end, bool skip_holes)
+void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
+                     bool skip_holes)
 {
     unsigned int top = pt_top_level();
 
@@ -74,7 +78,8 @@ static pte_t *cursor_descend(struct pt_cursor *c)
     }
 }
 
-/* Locks the table that has the entry for c->va, passing over what skip_holes allows. NULL at the end of the range. */
+/* Locks the table that has the entry for c->va, passing over what skip_holes allows. NULL at the
+ * end of the range. */
 static pte_t *cursor_lock(struct pt_cursor *c)
 {
     while (c->va < c->end) {
@@ -83,7 +88,7 @@ static pte_t *cursor_lock(struct pt_cursor *c)
         struct page *table = pt_table_page(c->path[level]);
 
         if (c->skip_holes) {
-            /* Nothing there: an entry that appears now might as well have appeared after the walk. */
+            /* Nothing there: what appears now might as well have appeared after the walk. */
             if (level == 0 && READ_ONCE(table->pt_used) == 0) {
                 c->va = pt_next(c->va, c->end, 1);
                 continue;
@@ -104,7 +109,8 @@ static pte_t *cursor_lock(struct pt_cursor *c)
     return NULL;
 }
 
-/* The entry for c->va in a locked table: the one locked already, while it reaches that far. NULL at the end. */
+/* The entry for c->va in a locked table: the one locked already, while it reaches that far. NULL at
+ * the end. */
 static pte_t *cursor_step(struct pt_cursor *c)
 {
     if (c->table != NULL) {
@@ -192,7 +198,8 @@ bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r)
     return true;
 }
 
-/* Puts a table below the empty @slot of @parent, ours or that of somebody faster; false when out of memory. */
+/* Puts a table below the empty @slot of @parent, ours or that of somebody faster; false when out of
+ * memory. */
 static bool fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
 {
     struct page *table = pt_table_alloc(mm, parent->level - 1u, GFP_KERNEL);
@@ -205,7 +212,8 @@ static bool fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
 }
 
 /* Down to @until, or to where no link leads on; *level gets where that was. */
-static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int until, unsigned int *level, struct page **table)
+static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int until,
+                                      unsigned int *level, struct page **table)
 {
     unsigned int l = pt_top_level();
     pte_t *slot = mm->root + pt_index(va, l);
@@ -223,7 +231,8 @@ static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int un
 }
 
 /* Makes tables until there is an entry at @level. */
-static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level,
+                                   struct page **table, unsigned int *level_found)
 {
     for (;;) {
         pte_t *slot = descend(mm, va, level, level_found, table);
@@ -235,7 +244,8 @@ static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level
     }
 }
 
-pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
+                   unsigned int *level_found)
 {
     pte_t *slot = descend(mm, va, level, level_found, table);
 
@@ -244,14 +254,16 @@ pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **
     return make_slot(mm, va, level, table, level_found);
 }
 
-pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
+                    unsigned int *level_found)
 {
     pte_t *slot = descend(mm, va, level, level_found, table);
 
     return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
 }
 
-pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found)
+pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
+                     unsigned int *level_found)
 {
     for (;;) {
         pte_t *slot = pt_get_slot(mm, va, level, table, level_found), e;
@@ -274,7 +286,8 @@ pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned i
         if (slot == NULL)
             return NULL;
         pt_lock(*table);
-        if (*level_found == 0 || pte_is_leaf(pte_load(slot), *level_found) || pte_is_marker(pte_load(slot)))
+        if (*level_found == 0 || pte_is_leaf(pte_load(slot), *level_found) ||
+            pte_is_marker(pte_load(slot)))
             return slot;
         pt_unlock(*table);
     }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tlb.c: which CPUs may hold translations of an address space, and the gather that frees pages behind one flush.
+ * tlb.c: which CPUs may hold translations of an address space, and the gather that frees pages
+ * behind one flush.
  *
- * It does not know how a TLB is flushed; that is the seam's (mmu_flush_range). It decides who takes part: mm->cpus.
+ * It does not know how a TLB is flushed; that is the seam's (mmu_flush_range). It decides who takes
+ * part: mm->cpus.
  *
- * A CPU sets its bit in mm->cpus, then loads mm's tables; whoever changes entries changes them, then reads mm->cpus. With a full
- * barrier between the two steps on both sides, either the flusher sees the bit and asks the CPU, or the CPU's walks see the new entries.
+ * A CPU sets its bit in mm->cpus, then loads mm's tables; whoever changes entries changes them,
+ * then reads mm->cpus. With a full barrier between the two steps on both sides, either the flusher
+ * sees the bit and asks the CPU, or the CPU's walks see the new entries.
  *
- * A kernel thread keeps running on the tables of the task before it (lazy): no walk is wanted there, but the hardware may make
- * one. The first flush that reaches such a CPU makes it switch to the kernel's own tables and forget the address space, so an
- * idle CPU is disturbed once. Nobody holds a reference for a lazy CPU: the exit of an address space asks all CPUs to leave.
+ * A kernel thread keeps running on the tables of the task before it (lazy): no walk is wanted
+ * there, but the hardware may make one. The first flush that reaches such a CPU makes it switch to
+ * the kernel's own tables and forget the address space, so an idle CPU is disturbed once. Nobody
+ * holds a reference for a lazy CPU: the exit of an address space asks all CPUs to leave.
  *
  * Locks: none; a CPU's active_mm and lazy flag change with interrupts off, on that CPU only.
- * Invariants: I1 tables are loaded on a CPU => its bit is set in mm->cpus and active_mm == mm; I2 a page or table is freed only after
- * a flush that began after its entry was cleared; I3 after mm_leave_cpus mm->cpus is empty.
+ * Invariants: I1 tables are loaded on a CPU => its bit is set in mm->cpus and active_mm == mm; I2 a
+ * page or table is freed only after a flush that began after its entry was cleared; I3 after
+ * mm_leave_cpus mm->cpus is empty.
  * Checked by tests/kernel/mm/tlb_ktest.c. Read next: arch/x86_64/mm/tlb.c.
  */
 #include <kernel/printk.h>
@@ -39,7 +44,7 @@ void mm_switch(struct mm *prev, struct mm *next)
     if (loaded == next)
         return; /* the bit stayed set, so every flush has reached this CPU */
     cpumask_set(&next->cpus, c->id);
-    smp_mb(); /* I1: the bit before the first walk; pairs with the flusher's barrier before it reads mm->cpus */
+    smp_mb(); /* the bit before the first walk; pairs with the flusher, who reads mm->cpus last */
     mmu_switch(next);
     c->active_mm = next;
     if (loaded != NULL)
@@ -149,7 +154,8 @@ static void put_pages(struct tlb_gather *t)
     t->nr_pages = 0;
     if (nr_free == 0)
         return;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* others' last accesses, before the frames get new contents */
+    /* Others' last accesses, before the frames get new contents. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     free_pages_bulk(pages, nr_free);
 }
 

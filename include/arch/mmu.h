@@ -2,12 +2,14 @@
 /*
  * arch/mmu.h: the seam between mm/ and an MMU.
  *
- * The truth about an address space is a software radix tree of page tables, on every machine. One entry type at every
- * level; the level is an argument. Level 0 holds base pages; a leaf may stand wherever pt_level_can_leaf(level) says so.
- * x86-64 and POWER radix give that tree to the hardware; POWER hash keeps a cache of it and fills it in mmu_refill.
- * arch/README.md compares the implementations function by function; tests/kernel/mm/seam_ktest.c is the conformance suite.
+ * The truth about an address space is a software radix tree of page tables, on every machine. One
+ * entry type at every level; the level is an argument. Level 0 holds base pages; a leaf may stand
+ * wherever pt_level_can_leaf(level) says so. x86-64 and POWER radix give that tree to the hardware;
+ * POWER hash keeps a cache of it and fills it in mmu_refill. arch/README.md compares the
+ * implementations function by function; tests/kernel/mm/seam_ktest.c is the conformance suite.
  *
- * <asm/quire_mmu.h> (arch/ARCH/include) implements section A and B as static inlines; arch/ARCH/mm/ the rest.
+ * <asm/quire_mmu.h> (arch/ARCH/include) implements section A and B as static inlines; arch/ARCH/mm/
+ * the rest.
  */
 #pragma once
 #include <arch/mmu_const.h>
@@ -18,7 +20,8 @@ typedef struct {
     u64 v;
 } pte_t;
 
-/* Permission and memory type of a mapping; arch translates. Also the permission of a link to a lower table. */
+/* Permission and memory type of a mapping; arch translates. Also the permission of a link to a
+ * lower table. */
 typedef u32 pt_prot_t;
 #define PT_R  1u
 #define PT_W  2u
@@ -59,37 +62,46 @@ struct bootinfo;
  *
  * A. Entry values, pure:
  *   pte_t pte_none(void); bool pte_is_none(pte_t);
- *   bool  pte_is_leaf(pte_t, unsigned level)    maps memory (also when it is present for software only, PROT_NONE)
+ *   bool  pte_is_leaf(pte_t, unsigned level)    maps memory, also for software only (PROT_NONE)
  *   bool  pte_is_table(pte_t, unsigned level)   links to a table
- *   bool  pte_is_marker(pte_t)                  neither: software's own entry (swap, migration, poison)
- *   pte_t pte_make_leaf(paddr_t, unsigned level, pt_prot_t)   clean and old unless pte_with_state; prot 0 = PROT_NONE leaf
+ *   bool  pte_is_marker(pte_t)     neither: software's own entry (swap, migration, poison)
+ *   pte_t pte_make_leaf(paddr_t, unsigned level, pt_prot_t)   clean and old; prot 0 = PROT_NONE
  *   pte_t pte_make_table(paddr_t table, pt_prot_t link)
- *   pte_t pte_make_marker(unsigned type, u64 value); unsigned pte_marker_type(pte_t); u64 pte_marker_value(pte_t);
+ *   pte_t pte_make_marker(unsigned type, u64 value)           type < 32, value < 2^50
+ *   unsigned pte_marker_type(pte_t); u64 pte_marker_value(pte_t);
  *   paddr_t pte_paddr(pte_t, unsigned level)    of a leaf or a table
  *   pt_prot_t pte_prot(pte_t, unsigned level)   of a leaf or a link
  *   pte_t pte_with_prot(pte_t, unsigned level, pt_prot_t)     keeps address and state
- *   unsigned pte_state(pte_t); pte_t pte_with_state(pte_t, unsigned state)   PT_YOUNG | PT_DIRTY | PT_SOFT
+ *   unsigned pte_state(pte_t)                   PT_YOUNG | PT_DIRTY | PT_SOFT
+ *   pte_t pte_with_state(pte_t, unsigned state)
  * B. Cells, the only loads and stores of a live entry:
- *   pte_t pte_load(const pte_t *); void pte_store(pte_t *, pte_t)  store is a release: a table is filled before it is linked
- *   pte_t pte_xchg(pte_t *, pte_t); bool pte_cmpxchg(pte_t *, pte_t *old, pte_t new)
+ *   pte_t pte_load(const pte_t *)
+ *   void  pte_store(pte_t *, pte_t)             a release: a table is filled before it is linked
+ *   pte_t pte_xchg(pte_t *, pte_t)
+ *   bool  pte_cmpxchg(pte_t *, pte_t *old, pte_t new)         *old gets what was found
  */
 
 /*
- * C. Coherence. Called after the entries were changed and before a page they mapped is reused. All reach every CPU that
- * runs or ran @mm (mm->cpus), in one round, and return when no CPU can use an old translation.
+ * C. Coherence. Called after the entries were changed and before a page they mapped is reused. All
+ * reach every CPU that runs or ran @mm (mm->cpus), in one round, and return when no CPU can use an
+ * old translation.
  */
-void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level); /* level: smallest leaf level changed */
+/* @level: smallest leaf level that was changed. Cached links on the way to the range go too. */
+void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level);
 void mmu_flush_mm(struct mm *mm);
 /* Only this CPU's stale entry for a spurious fault, or after permissions grew. */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned level);
-/* Waits until no lockless walker can hold a pointer read before the call. Comes before a flush (see facts on hash). */
+/* Waits until no lockless walker can hold a pointer read before the call. Comes before a flush: a
+ * walker that fills a software cache could put an old translation back behind it. */
 void mmu_quiesce_walkers(struct mm *mm);
-/* The cache of [start,end) may be dropped, e.g. hash entries of a dead segment. Empty where hardware walks the tree. */
+/* The cache of [start,end) may be dropped, e.g. hash entries of a dead segment. Empty where
+ * hardware walks the tree. */
 void mmu_forget(struct mm *mm, vaddr_t start, vaddr_t end);
 
 /* D. Address spaces and faults. */
-int __must_check mmu_mm_init(struct mm *mm);  /* allocates the root table, links the kernel half; 0 or -ENOMEM */
-void mmu_mm_destroy(struct mm *mm);           /* frees the root; user half already empty */
+/* Allocates the root table, links the kernel half; 0 or -ENOMEM. */
+int __must_check mmu_mm_init(struct mm *mm);
+void mmu_mm_destroy(struct mm *mm); /* frees the root; user half already empty */
 /* Makes @mm's tables current on this CPU (interrupts off); NULL = kernel tables only. */
 void mmu_switch(struct mm *mm);
 
@@ -103,14 +115,17 @@ struct fault_info {
     vaddr_t addr;
     unsigned int flags;
 };
-/* Fills the MMU's cache from the tree when the tree allows the access: 0 = retry the access, -EFAULT = a real fault. */
+/* Fills the MMU's cache from the tree when the tree allows the access: 0 = retry the access,
+ * -EFAULT = a real fault. */
 int mmu_refill(struct mm *mm, const struct fault_info *fi);
 
 /* E. The kernel's own half. */
-void mmu_boot_map(const struct bootinfo *bi); /* final kernel tables: W^X image, NX direct map; boot CPU, after memblock */
-void mmu_init_cpu(void);                      /* every CPU: control bits, loads the kernel tables */
+/* Final kernel tables: W^X image, NX direct map. Boot CPU, after memblock. */
+void mmu_boot_map(const struct bootinfo *bi);
+void mmu_init_cpu(void); /* every CPU: control bits, loads the kernel tables */
 void mmu_protect_ro_after_init(void);
 int __must_check kernel_map(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot); /* 0 or -ENOMEM */
-void kernel_unmap(vaddr_t va, size_t len);    /* one flush round */
-/* Entry that maps @va in the kernel half, for checks and panic; level in *level; none when unmapped. */
+void kernel_unmap(vaddr_t va, size_t len); /* one flush round */
+/* Entry that maps @va in the kernel half, for checks and panic; level in *level; none when
+ * unmapped. */
 pte_t kernel_lookup(vaddr_t va, unsigned *level);

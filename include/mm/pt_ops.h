@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_ops.h: the pagetable-operations table. Each VMA carries an index into this fixed, read-only table; ordinary
- * memory goes through it too. A new kind of mapping is one row here and its functions in one file; drivers can set an
- * index to a row that exists and nothing else.
+ * pt_ops.h: the pagetable-operations table. Each VMA carries an index into this fixed, read-only
+ * table; ordinary memory goes through it too. A new kind of mapping is one row here and its
+ * functions in one file; drivers can set an index to a row that exists and nothing else.
  *
- * Rows carry policy. Walking, zapping, protecting and copying are done by the one walker (pt_walk.h) which the rows call.
- * Dispatch happens once per range, never per entry. No slot is NULL.
+ * Rows carry policy. Walking, zapping, protecting and copying are done by the one walker
+ * (pt_walk.h) which the rows call. Dispatch happens once per range, never per entry. No slot is
+ * NULL.
  */
 #pragma once
 #include <mm/mm.h>
@@ -27,7 +28,7 @@ struct fault_ctx {
     /* Where the entry is; set by the row's fault. */
     pte_t *slot;
     struct page *table;
-    pte_t entry;        /* as it was when the fault was decided; looked at again under the table's lock */
+    pte_t entry; /* as it was when the fault was decided; looked at again under the table's lock */
 };
 #define FAULT_REMOTE   0x100u /* on behalf of another process (ptrace, process_vm) */
 #define FAULT_UNSHARE  0x200u
@@ -35,11 +36,12 @@ struct fault_ctx {
 /* Result of a fault. */
 enum fault_result {
     FAULT_OK,
-    FAULT_RETRY,   /* take mmap_lock and come again (row cannot work under the VMA lock only, or raced) */
-    FAULT_SIGSEGV_MAPERR, FAULT_SIGSEGV_ACCERR,
-    FAULT_SIGBUS,  /* beyond the end of the object */
-    FAULT_OOM,     /* no memory; the caller lets the OOM killer run and retries or dies */
-    FAULT_INTR,    /* fatal signal */
+    FAULT_RETRY,  /* take mmap_lock and come again: the row needs more than the VMA's lock */
+    FAULT_SIGSEGV_MAPERR,
+    FAULT_SIGSEGV_ACCERR,
+    FAULT_SIGBUS, /* beyond the end of the object */
+    FAULT_OOM,    /* no memory; the caller lets the OOM killer run and retries or dies */
+    FAULT_INTR,   /* fatal signal */
 };
 
 struct pt_ops {
@@ -48,20 +50,25 @@ struct pt_ops {
     /* May this mapping exist? Called before anything changed; 0 or -errno. */
     int (*may_map)(struct vma *v);
     enum fault_result (*fault)(struct fault_ctx *f);
-    /* fork: entries of [v->start, v->end) from @src to @dst's same VMA. 0 or -ENOMEM (caller zaps dst). */
+    /* fork: entries of [v->start, v->end) from @src to @dst's same VMA. 0 or -ENOMEM (caller zaps
+     * dst). */
     int (*copy)(struct mm *dst, struct vma *dst_vma, struct vma *src);
     /* Removes translations of [start, end); pages go to the gather. */
     void (*zap)(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
     /* v->flags already changed; adjusts entries to @prot. */
     void (*protect)(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
-    /* mremap: moves entries old_start.. of @v to new_start.. of @new_vma; 0 or -ENOMEM with a part moved (*moved bytes). */
-    int (*move)(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start, size_t len, size_t *moved);
-    /* Takes a reference (and pin) on the page at va if the entry allows the access: page, NULL = fault first, ERR_PTR(-EFAULT) never. */
+    /* mremap: moves entries old_start.. of @v to new_start.. of @new_vma; 0 or -ENOMEM with a part
+     * moved (*moved bytes). */
+    int (*move)(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
+                size_t len, size_t *moved);
+    /* Takes a pin (with a reference) on the page at va if the entry allows the access. NULL: a
+     * fault must come first. ERR_PTR(-EFAULT): such memory is never pinned. */
     struct page *(*pin)(struct vma *v, vaddr_t va, bool write);
     /* May the VMA be cut at @addr? 0 or -EINVAL. */
     int (*may_split)(struct vma *v, vaddr_t addr);
     /* Frees tables of [start,end) that lie in the hole [floor, ceiling); ceiling 0: no limit. */
-    void (*free_tables)(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor, vaddr_t ceiling);
+    void (*free_tables)(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor,
+                        vaddr_t ceiling);
     /* May the tables of this VMA be shared between processes? (used when sharing is built) */
     bool (*may_share)(const struct vma *v);
 };
@@ -72,10 +79,11 @@ static inline const struct pt_ops *vma_ops(const struct vma *v)
     return &pt_ops_table[v->pt_ops];
 }
 
-/* fault.c: from trap to row. Entry of arch's page-fault handlers; sends the signal itself for user faults; for kernel-mode
- * faults on user addresses returns false when the access cannot succeed (then arch applies the exception table). */
+/* fault.c: from trap to row. Entry of arch's page-fault handlers; sends the signal itself for user
+ * faults; for kernel-mode faults on user addresses returns false when the access cannot succeed
+ * (then arch applies the exception table). */
 bool mm_fault(const struct fault_info *fi);
-/* One fault on behalf of somebody: mmap_lock held for reading; *unlocked tells when the lock was dropped. */
+/* One fault on behalf of somebody. mmap_lock held for reading, and still held on return. */
 enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags);
 
 /* What entries of this VMA may allow at most. The low VM_ flags are the PT_ ones. */
@@ -92,11 +100,13 @@ extern struct page *zero_page;
 /* Boot, after buddy_init: the zero page, and the table is looked over. */
 void pt_init(void);
 
-/* pt_pfnmap.c: what a VMA of row PT_PFNMAP maps. The page at v->pgoff p is at base + p * PAGE_SIZE; beyond len there is SIGBUS. */
+/* pt_pfnmap.c: what a VMA of row PT_PFNMAP maps. The page at v->pgoff p is at base + p * PAGE_SIZE;
+ * beyond len there is SIGBUS. */
 struct pfnmap {
     paddr_t base;
     u64 len;        /* bytes */
     pt_prot_t type; /* 0 or PT_NC */
 };
-/* For a driver's mmap: makes @v such a mapping of @m, which lives as long as the VMA (static, or the file's). 0 or -EINVAL. */
+/* For a driver's mmap: makes @v such a mapping of @m, which lives as long as the VMA (static, or
+ * the file's). 0 or -EINVAL. */
 int __must_check pfnmap_setup(struct vma *v, const struct pfnmap *m);

@@ -2,8 +2,9 @@
 /*
  * pt_walk.h: the one walker over page tables of every size, and the gather that frees behind it.
  *
- * A cursor yields runs: neighbouring entries of one table that are of one kind. While a run is out, the lock of the table
- * that contains it is held (LOCK_PT; it lives in the table's struct page), at every level, so a huge leaf is locked like a small one.
+ * A cursor yields runs: neighbouring entries of one table that are of one kind. While a run is out,
+ * the lock of the table that contains it is held (LOCK_PT; it lives in the table's struct page), at
+ * every level, so a huge leaf is locked like a small one.
  */
 #pragma once
 #include <arch/mmu.h>
@@ -45,7 +46,8 @@ static inline vaddr_t pt_size(unsigned int level)
 {
     return 1UL << pt_shift(level);
 }
-/* First address behind the entry that maps @va at @level, not beyond @end. No overflow at the top of the address space. */
+/* First address behind the entry that maps @va at @level, not beyond @end. No overflow at the top
+ * of the address space. */
 static inline vaddr_t pt_next(vaddr_t va, vaddr_t end, unsigned int level)
 {
     vaddr_t last = va | (pt_size(level) - 1);
@@ -62,15 +64,18 @@ static inline pte_t *pt_link_table(pte_t link, unsigned int level)
 }
 
 /*
- * Starts over [start, end) of the user half. skip_holes: HOLE runs are passed over without being returned. The caller keeps
- * the tables of the range from being freed: mmap_lock or the VMA's lock, either way; or the mapping's vmas_lock (free_tables
- * runs after the VMA has left that list).
+ * Starts over [start, end) of the user half. skip_holes: HOLE runs are passed over without being
+ * returned. The caller keeps the tables of the range from being freed: mmap_lock or the VMA's lock,
+ * either way; or the mapping's vmas_lock (free_tables runs after the VMA has left that list).
  */
-void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end, bool skip_holes);
-/* Next run, or false at the end. Drops the previous run's lock, takes the new one's when the table differs. */
+void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
+                     bool skip_holes);
+/* Next run, or false at the end. Drops the previous run's lock, takes the new one's when the table
+ * differs. */
 bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r);
-/* Like pt_cursor_next, but a run is all that the range covers of one table up to the next link, of any kind mixed (kind is the
- * first entry's): for loops that look at each entry anyway. skip_holes skips only tables that are empty. */
+/* Like pt_cursor_next, but a run is all that the range covers of one table up to the next link, of
+ * any kind mixed (kind is the first entry's): for loops that look at each entry anyway. skip_holes
+ * skips only tables that are empty. */
 bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r);
 /* Drops the lock, so that the caller may sleep; the next run starts where the last one ended. */
 void pt_cursor_unlock(struct pt_cursor *c);
@@ -80,15 +85,21 @@ void pt_cursor_seek(struct pt_cursor *c, vaddr_t va);
 void pt_cursor_end(struct pt_cursor *c);
 
 /*
- * The entry for @va at @level, tables above made as needed (may sleep); NULL when out of memory. Not locked: the caller locks
- * *table and looks at the entry again. A leaf or marker met above @level is returned with *level_found > level.
+ * The entry for @va at @level, tables above made as needed (may sleep); NULL when out of memory.
+ * Not locked: the caller locks *table and looks at the entry again. A leaf or marker met above
+ * @level is returned with *level_found > level.
  */
-pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
+pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
+                   unsigned int *level_found);
 /* Same without making tables: NULL when one on the way is missing. */
-pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
-/* pt_get_slot, returned with *table locked: then an entry above @level is no link, and holes above @level were filled with tables. */
-pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table, unsigned int *level_found);
-/* The entry that decides about @va, without making tables: NULL when a table on the way is missing. Locked. */
+pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
+                    unsigned int *level_found);
+/* pt_get_slot, returned with *table locked: then an entry above @level is no link, and holes above
+ * @level were filled with tables. */
+pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
+                     unsigned int *level_found);
+/* The entry that decides about @va, without making tables: NULL when a table on the way is missing.
+ * Locked. */
 pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found);
 static inline void pt_lock(struct page *table)
 {
@@ -105,12 +116,14 @@ void pt_unlock_two(struct page *a, struct page *b);
 /* pt_table.c: tables themselves. A table is private to its maker until it is linked. */
 struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp); /* empty; NULL */
 void pt_table_free(struct page *table); /* never linked, or unlinked and flushed */
-/* Links the empty slot of @parent (level @level) to @table; false when somebody was faster. Takes @parent's lock. */
+/* Links the empty slot of @parent (level @level) to @table; false when somebody was faster. Takes
+ * @parent's lock. */
 bool __must_check pt_table_link(struct page *parent, pte_t *slot, struct page *table);
 /* The free_tables slot of rows without wishes of their own. */
-void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor, vaddr_t ceiling);
-/* Makes @va the border of a leaf: a larger leaf around it becomes leaves of lower levels. 0, or -ENOMEM with nothing changed.
- * Takes and drops table locks, may sleep. mmap_lock held for writing. */
+void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t floor,
+                    vaddr_t ceiling);
+/* Makes @va the border of a leaf: a larger leaf around it becomes leaves of lower levels. 0, or
+ * -ENOMEM with nothing lost. Takes table locks, may sleep. mmap_lock held for writing. */
 int __must_check pt_split_leaf_at(struct mm *mm, vaddr_t va);
 
 /* Batched freeing: entries cleared first, one flush round, then pages and tables go back. */
@@ -120,18 +133,20 @@ struct tlb_gather {
     vaddr_t start, end;      /* range that needs a flush; start >= end: none */
     unsigned int level_min;  /* smallest leaf level changed */
     bool full_mm;            /* exit: no CPU uses the address space any more */
-    bool keep_private;       /* hole punching: zap passes over private copies (anonymous pages). Set after begin */
+    bool keep_private;       /* hole punching: zap leaves private copies alone. Set after begin */
     bool need_flush;
     struct page *tables;     /* chain of table pages to free, through page->spare */
     unsigned int nr_pages, max_pages;
-    struct page **pages;     /* filled batch: one page of the kernel, or local_pages when that could not be had */
+    struct page **pages;     /* the batch: local_pages, later one page of the kernel */
     struct page *local_pages[16];
     long rss[3];             /* changes of mm->rss, applied at the end */
 };
-/* @full_mm: the address space dies; no task uses it. All CPUs leave it first, and no flush is needed any more. */
+/* @full_mm: the address space dies; no task uses it. All CPUs leave it first, and no flush is
+ * needed any more. */
 void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm);
 /* Entries of [va, end), leaves at @level, were changed so that old translations must go. */
-static inline void tlb_gather_range(struct tlb_gather *t, vaddr_t va, vaddr_t end, unsigned int level)
+static inline void tlb_gather_range(struct tlb_gather *t, vaddr_t va, vaddr_t end,
+                                    unsigned int level)
 {
     if (va < t->start)
         t->start = va;
@@ -143,8 +158,8 @@ static inline void tlb_gather_range(struct tlb_gather *t, vaddr_t va, vaddr_t en
 }
 /* The batch is full: a larger one (false), or the caller must call tlb_gather_flush (true). */
 bool tlb_gather_full(struct tlb_gather *t);
-/* Queues one reference of @p to be put after the flush. True when the caller must call tlb_gather_flush before the next; that may
- * be called with a PT lock held, it does not sleep. */
+/* Queues one reference of @p to be put after the flush. True when the caller must call
+ * tlb_gather_flush before the next; that may be called with a PT lock held, it does not sleep. */
 static inline bool tlb_gather_page(struct tlb_gather *t, struct page *p)
 {
     t->pages[t->nr_pages++] = p;
@@ -155,20 +170,23 @@ void tlb_gather_flush(struct tlb_gather *t);
 void tlb_gather_end(struct tlb_gather *t);
 
 /*
- * tlb.c, for the MMU's flush: asked on each CPU of a round, interrupts off. True: this CPU must drop @mm's translations. False: it
- * does not use them; a CPU that only kept @mm's tables under a kernel thread has just switched to the kernel's own.
+ * tlb.c, for the MMU's flush: asked on each CPU of a round, interrupts off. True: this CPU must
+ * drop @mm's translations. False: it does not use them; a CPU that only kept @mm's tables under a
+ * kernel thread has just switched to the kernel's own.
  */
 bool mm_cpu_must_flush(struct mm *mm);
 /* No CPU uses @mm's tables after this. @mm has no task. */
 void mm_leave_cpus(struct mm *mm);
 
 /*
- * pt_check.c, the invariant walker: prints and counts violations. Every leaf lies in a VMA, allows no more than it, maps a frame of
- * the right kind; pt_used, rss and pt_pages are what the tables hold. mmap_lock held for writing, no task of @mm runs.
+ * pt_check.c, the invariant walker: prints and counts violations. Every leaf lies in a VMA, allows
+ * no more than it, maps a frame of the right kind; pt_used, rss and pt_pages are what the tables
+ * hold. mmap_lock held for writing, no task of @mm runs.
  */
 int pt_check(struct mm *mm);
 int pt_check_all(void);
-/* Page table as text for /proc/pid/pagetable and the debugger: calls emit for every table link and leaf run. */
+/* Page table as text for /proc/pid/pagetable and the debugger: calls emit for every table link and
+ * leaf run. */
 struct pt_dump_entry {
     unsigned int level;
     vaddr_t start, end;
@@ -178,4 +196,5 @@ struct pt_dump_entry {
     unsigned int state;
     u32 shared;
 };
-int pt_dump(struct mm *mm, vaddr_t start, vaddr_t end, int (*emit)(void *ctx, const struct pt_dump_entry *e), void *ctx);
+int pt_dump(struct mm *mm, vaddr_t start, vaddr_t end,
+            int (*emit)(void *ctx, const struct pt_dump_entry *e), void *ctx);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu.c: section C and D of the seam for tests on the build machine, and a TLB per CPU that remembers what it saw until it is
- * flushed, so that a flush left out shows as a stale translation.
+ * mmu.c: section C and D of the seam for tests on the build machine, and a TLB per CPU that
+ * remembers what it saw until it is flushed, so that a flush left out shows as a stale translation.
  *
- * Locks: none; tests use it from one thread. Invariants: I1 no TLB holds a translation of an address space after its flush.
+ * Locks: none; tests use it from one thread. Invariants: I1 no TLB holds a translation of an
+ * address space after its flush.
  * Checked by tests/host/mm/seam_test.c. Read next: arch/README.md.
  */
 #include <asm/errno.h>
@@ -22,7 +23,8 @@ struct tlb_entry {
 };
 
 /* Four levels of 512 entries, leaves at three: x86-64's shape. */
-struct host_geometry host_geometry = { .top = 3, .bits = { 9, 9, 9, 9 }, .leaf_levels = 7, .abilities = ~0u };
+struct host_geometry host_geometry = {
+    .top = 3, .bits = {9, 9, 9, 9}, .leaf_levels = 7, .abilities = ~0u};
 struct host_mmu_counts host_mmu_counts;
 
 static struct tlb_entry tlb[NR_CPUS][TLB_SIZE];
@@ -183,7 +185,10 @@ bool host_mmu_access(struct mm *mm, unsigned int cpu, vaddr_t va, pt_prot_t acce
         return false;
     }
     *pa = pte_paddr(e, level) + (va & (pt_size(level) - 1));
-    tlb[cpu][tlb_next[cpu]++ % TLB_SIZE] =
-        (struct tlb_entry){ .mm = mm, .va = va & PAGE_MASK, .pa = *pa & PAGE_MASK, .prot = prot, .dirty = (access & PT_W) != 0 };
+    tlb[cpu][tlb_next[cpu]++ % TLB_SIZE] = (struct tlb_entry){.mm = mm,
+                                                              .va = va & PAGE_MASK,
+                                                              .pa = *pa & PAGE_MASK,
+                                                              .prot = prot,
+                                                              .dirty = (access & PT_W) != 0};
     return true;
 }

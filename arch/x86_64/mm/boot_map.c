@@ -2,12 +2,14 @@
 /*
  * boot_map.c: the kernel's final page tables, built once from the memory map.
  *
- * Text is readable and executable, read-only data only readable, the rest writable and never executable. The direct map is
- * never executable, and its alias of text and read-only data is read-only, so that no second way leads to writing code.
- * With `dmap=4k` the direct map has base pages only: QEMU flushes its whole TLB for any page inside a region of large ones,
- * which would hide missing flushes from the tests.
+ * Text is readable and executable, read-only data only readable, the rest writable and never
+ * executable. The direct map is never executable, and its alias of text and read-only data is
+ * read-only, so that no second way leads to writing code. With `dmap=4k` the direct map has base
+ * pages only: QEMU flushes its whole TLB for any page inside a region of large ones, which would
+ * hide missing flushes from the tests.
  *
- * Locks: none, boot CPU before the others run. Invariants: those of mmu.c. Checked by tests/kernel/mm/seam_ktest.c.
+ * Locks: none, boot CPU before the others run. Invariants: those of mmu.c. Checked by
+ * tests/kernel/mm/seam_ktest.c.
  * Read next: mmu.c.
  */
 #include <asm/quire_cpu.h>
@@ -60,7 +62,8 @@ static void map_direct(paddr_t start, paddr_t end)
     map_direct_part(min(end, max(start, data)), end, PT_R | PT_W, direct_map_level);
 }
 
-/* Is the range memory that the kernel reads: RAM, firmware tables? @after: it follows such a range without a gap. */
+/* Is the range memory that the kernel reads: RAM, firmware tables? @after: it follows such a range
+ * without a gap. */
 static bool wants_direct_map(const struct boot_range *r, bool after)
 {
     if (r->kind != BOOT_RESERVED)
@@ -75,7 +78,8 @@ static void map_memory(const struct bootinfo *bi)
 
     for (unsigned int i = 0; i < bi->nr_ranges; i++) {
         const struct boot_range *r = &bi->map[i];
-        paddr_t first = ALIGN_DOWN(r->base, PAGE_SIZE), last = ALIGN_UP(r->base + r->len, PAGE_SIZE);
+        paddr_t first = ALIGN_DOWN(r->base, PAGE_SIZE),
+                last = ALIGN_UP(r->base + r->len, PAGE_SIZE);
 
         if (last <= end || !wants_direct_map(r, first <= end))
             continue;

@@ -2,13 +2,15 @@
 /*
  * mmu.c: the kernel's half of the address space, and the root of each user one.
  *
- * The user half is mm/'s business, through the seam. Every root links the same lower tables for the kernel's half: all top entries
- * that the kernel will ever use exist after boot, so nothing must be copied to living address spaces later.
+ * The user half is mm/'s business, through the seam. Every root links the same lower tables for the
+ * kernel's half: all top entries that the kernel will ever use exist after boot, so nothing must be
+ * copied to living address spaces later.
  *
- * Locks: none. A range of kernel addresses has one owner (vmalloc, ioremap), who alone changes its leaves; tables are linked by
- * compare-and-swap and never freed.
- * Invariants: I1 no kernel leaf is writable and executable; I2 no kernel leaf has user permission; I3 the kernel's top entries do not
- * change after mmu_boot_map. Checked by tests/kernel/mm/seam_ktest.c.
+ * Locks: none. A range of kernel addresses has one owner (vmalloc, ioremap), who alone changes its
+ * leaves; tables are linked by compare-and-swap and never freed.
+ * Invariants: I1 no kernel leaf is writable and executable; I2 no kernel leaf has user permission;
+ * I3 the kernel's top entries do not change after mmu_boot_map. Checked by
+ * tests/kernel/mm/seam_ktest.c.
  * Source: Intel SDM volume 3 section 4.5, 4.6 (access rights). Read next: boot_map.c, tlb.c.
  */
 #include <asm/errno.h>
@@ -41,7 +43,8 @@ static void kernel_table_free(paddr_t pa)
     free_pages(pfn_to_page(pa >> PAGE_SHIFT), 0);
 }
 
-/* The entry for @va at @level, tables above made as needed; NULL when out of memory or when a larger leaf is in the way. */
+/* The entry for @va at @level, tables above made as needed; NULL when out of memory or when a
+ * larger leaf is in the way. */
 static pte_t *kernel_slot_make(vaddr_t va, unsigned int level)
 {
     pte_t *base = kernel_root;
@@ -87,7 +90,8 @@ static unsigned int best_level(vaddr_t va, paddr_t pa, size_t len, unsigned int 
 {
     unsigned int level = max_level;
 
-    while (level > 0 && (!pt_level_can_leaf(level) || !IS_ALIGNED(va | pa, pt_size(level)) || len < pt_size(level)))
+    while (level > 0 && (!pt_level_can_leaf(level) || !IS_ALIGNED(va | pa, pt_size(level)) ||
+                         len < pt_size(level)))
         level--;
     return level;
 }
@@ -146,7 +150,8 @@ void kernel_protect(vaddr_t va, size_t len, pt_prot_t prot)
         pte_t *slot = kernel_slot_find(va, &level);
         pte_t e = pte_load(slot);
 
-        ASSERT(pte_is_leaf(e, level) && IS_ALIGNED(va, pt_size(level)) && end - va >= pt_size(level));
+        ASSERT(pte_is_leaf(e, level) && IS_ALIGNED(va, pt_size(level)) &&
+               end - va >= pt_size(level));
         pte_store(slot, pte_with_prot(e, level, prot | PT_G));
         va += pt_size(level);
     }

@@ -2,11 +2,13 @@
 /*
  * tlb.c: dropping translations, on this CPU and, in one round of calls, on the others.
  *
- * It does not choose the CPUs: mm->cpus does (mm/tlb.c explains who is in it and why lazy CPUs leave). PCIDs are not used, so
- * loading CR3 drops every translation of the user half.
+ * It does not choose the CPUs: mm->cpus does (mm/tlb.c explains who is in it and why lazy CPUs
+ * leave). PCIDs are not used, so loading CR3 drops every translation of the user half.
  *
- * Locks: none. Invariants: I1 when a flush returns, no CPU can use a translation from before the call; I2 one round of calls per flush.
- * Source: Intel SDM volume 3 section 4.10.4 (INVLPG also drops all cached links), 4.10.5 (propagation to other processors).
+ * Locks: none. Invariants: I1 when a flush returns, no CPU can use a translation from before the
+ * call; I2 one round of calls per flush.
+ * Source: Intel SDM volume 3 section 4.10.4 (INVLPG also drops all cached links), 4.10.5
+ * (propagation to other processors).
  * Checked by tests/kernel/mm/tlb_ktest.c and seam_ktest.c. Read next: mmu.c.
  */
 #include <asm/quire_cpu.h>
@@ -93,7 +95,8 @@ static void flush_mm(const struct flush *f)
 
 void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
 {
-    struct flush f = { .mm = mm, .start = ALIGN_DOWN(start, pt_size(level)), .end = end, .step = pt_size(level) };
+    struct flush f = {
+        .mm = mm, .start = ALIGN_DOWN(start, pt_size(level)), .end = end, .step = pt_size(level)};
 
     if ((end - f.start) >> pt_shift(level) > FLUSH_PAGES_MAX)
         f.step = 0;
@@ -107,7 +110,8 @@ void mmu_flush_mm(struct mm *mm)
     flush_mm(&f);
 }
 
-/* Nothing: a fault drops the translation that caused it. Source: SDM section 4.10.4.1, "page faults". */
+/* Nothing: a fault drops the translation that caused it. Source: SDM section 4.10.4.1, "page
+ * faults". */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)
 {
     (void)mm, (void)va, (void)entry, (void)level;

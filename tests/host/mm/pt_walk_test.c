@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_walk_test.c: the walker on trees of several shapes against one that looks at a single address from the root each time;
- * splitting, freeing, moving, zapping and copying of leaves of every level; each allocation failing once.
+ * pt_walk_test.c: the walker on trees of several shapes against one that looks at a single address
+ * from the root each time; splitting, freeing, moving, zapping and copying of leaves of every
+ * level; each allocation failing once.
  */
 #include <asm/errno.h>
 #include <asm/host_mmu.h>
@@ -14,11 +15,12 @@ static const struct {
     const char *name;
     struct host_geometry g;
 } shapes[] = {
-    { "4 x 9 bits", { .top = 3, .bits = { 9, 9, 9, 9 }, .leaf_levels = 7, .abilities = ~0u } },
-    { "5 x 9 bits", { .top = 4, .bits = { 9, 9, 9, 9, 9 }, .leaf_levels = 7, .abilities = ~0u } },
-    { "9 9 9 13 bits", { .top = 3, .bits = { 9, 9, 9, 13 }, .leaf_levels = 7, .abilities = 1u << MMU_WALKS_TREE } },
-    { "12 4 9 9 bits", { .top = 3, .bits = { 12, 4, 9, 9 }, .leaf_levels = 3, .abilities = 0 } },
-    { "6 x 4 bits", { .top = 5, .bits = { 4, 4, 4, 4, 4, 4 }, .leaf_levels = 31, .abilities = ~0u } },
+    {"4 x 9 bits", {.top = 3, .bits = {9, 9, 9, 9}, .leaf_levels = 7, .abilities = ~0u}},
+    {"5 x 9 bits", {.top = 4, .bits = {9, 9, 9, 9, 9}, .leaf_levels = 7, .abilities = ~0u}},
+    {"9 9 9 13 bits",
+     {.top = 3, .bits = {9, 9, 9, 13}, .leaf_levels = 7, .abilities = 1u << MMU_WALKS_TREE}},
+    {"12 4 9 9 bits", {.top = 3, .bits = {12, 4, 9, 9}, .leaf_levels = 3, .abilities = 0}},
+    {"6 x 4 bits", {.top = 5, .bits = {4, 4, 4, 4, 4, 4}, .leaf_levels = 31, .abilities = ~0u}},
 };
 
 static struct mm mm;
@@ -119,7 +121,9 @@ static vaddr_t random_va(void)
     if (host_random_below(3) == 0)
         va = ALIGN_DOWN(va, pt_size(1)) + ((int)host_random_below(5) - 2) * (long)PAGE_SIZE;
     va = ALIGN_DOWN(va, PAGE_SIZE);
-    return va < region ? region : va >= region + region_size ? region + region_size - PAGE_SIZE : va;
+    return va < region                  ? region
+           : va >= region + region_size ? region + region_size - PAGE_SIZE
+                                        : va;
 }
 
 static void fill(unsigned int n)
@@ -130,7 +134,8 @@ static void fill(unsigned int n)
 
         if (!pt_level_can_leaf(level))
             level = 0;
-        for (unsigned int run = 1 + host_random_below(6); run > 0 && va < region + region_size; run--, va += pt_size(level)) {
+        for (unsigned int run = 1 + host_random_below(6); run > 0 && va < region + region_size;
+             run--, va += pt_size(level)) {
             va = ALIGN_DOWN(va, pt_size(level));
             if (host_random_below(8) == 0)
                 put(va, level, pte_make_marker(3, va >> PAGE_SHIFT));
@@ -225,7 +230,8 @@ HTEST(split_leaf_keeps_translations)
 
             begin(s);
             if (pt_level_can_leaf(top)) {
-                pte_t leaf = pte_with_state(pte_make_leaf(pt_size(top) * 2, top, PT_R | PT_W | PT_U), PT_DIRTY);
+                pte_t leaf = pte_with_state(
+                    pte_make_leaf(pt_size(top) * 2, top, PT_R | PT_W | PT_U), PT_DIRTY);
                 vaddr_t at = region + pt_size(top) / 2 + PAGE_SIZE * 3;
 
                 EXPECT(put(region, top, leaf));
@@ -252,7 +258,8 @@ HTEST(split_leaf_keeps_translations)
     }
 }
 
-/* Tables that a neighbour on either side needs stay; all others go, and every failure of an allocation leaves nothing behind. */
+/* Tables that a neighbour on either side needs stay; all others go, and every failure of an
+ * allocation leaves nothing behind. */
 HTEST(tables_are_freed_up_to_the_neighbours)
 {
     for (unsigned int s = 0; s < ARRAY_SIZE(shapes); s++) {
@@ -268,7 +275,8 @@ HTEST(tables_are_freed_up_to_the_neighbours)
         before = atomic_long_read(&mm.pt_pages);
         clear_all();
         tlb_gather_begin(&tlb, &mm, false);
-        pt_free_tables(&tlb, a, b, a, b); /* the table before @a serves a neighbour that ends at @a */
+        /* The table before @a serves a neighbour that ends at @a. */
+        pt_free_tables(&tlb, a, b, a, b);
         tlb_gather_end(&tlb);
         EXPECT_EQ(atomic_long_read(&mm.pt_pages), before - (1L << pt_table_order(0)));
         EXPECT_EQ(host_mmu_counts.flush_range, 1);
@@ -281,14 +289,20 @@ HTEST(tables_are_freed_up_to_the_neighbours)
             free_all();
         }
         EXPECT(pt_get_slot(&mm, region, 0, &table, &found) != NULL);
-        EXPECT(pt_find_slot(&mm, region + pt_size(pt_top_level()) - PAGE_SIZE, 0, &table, &found) == NULL);
+        EXPECT(pt_find_slot(&mm, region + pt_size(pt_top_level()) - PAGE_SIZE, 0, &table, &found) ==
+               NULL);
         end();
     }
 }
 
 static void make_vma(struct vma *v, vaddr_t start, vaddr_t stop, unsigned long flags)
 {
-    *v = (struct vma){ .start = start, .end = stop, .mm = &mm, .flags = flags, .pgoff = start >> PAGE_SHIFT, .has_anon = true };
+    *v = (struct vma){.start = start,
+                      .end = stop,
+                      .mm = &mm,
+                      .flags = flags,
+                      .pgoff = start >> PAGE_SHIFT,
+                      .has_anon = true};
 }
 
 static struct page *map_anon(struct vma *v, vaddr_t va, unsigned int level)
@@ -394,7 +408,8 @@ HTEST(move_hangs_whole_tables_elsewhere)
 
         begin(s);
         for (unsigned int odd = 0; odd < 2; odd++) {
-            vaddr_t len = 2 * pt_size(1) + 5 * PAGE_SIZE, target = region + 4 * pt_size(1) + odd * PAGE_SIZE;
+            vaddr_t len = 2 * pt_size(1) + 5 * PAGE_SIZE,
+                    target = region + 4 * pt_size(1) + odd * PAGE_SIZE;
             long tables;
 
             make_vma(&from, region, region + len, VM_READ | VM_WRITE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* seam_test.c: the conformance suite on the MMU in plain memory; and that it notices a flush that does not happen. */
+/* seam_test.c: the conformance suite on the MMU in plain memory; and that it notices a flush that
+ * does not happen. */
 #include <asm/host_mmu.h>
 #include <mm/pt_ops.h>
 #include <mm/slab.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cow_ktest.c: what fork shares, and who gets which page when one side writes; pins; memory running out in fork. */
+/* cow_ktest.c: what fork shares, and who gets which page when one side writes; pins; memory running
+ * out in fork. */
 #include <kernel/vfs.h>
 #include "pt_test.h"
 

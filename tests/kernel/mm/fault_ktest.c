@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fault_ktest.c: page faults of row PT_DEFAULT: what gets mapped, what is refused, what is counted; memory running out; the trace. */
+/* fault_ktest.c: page faults of row PT_DEFAULT: what gets mapped, what is refused, what is counted;
+ * memory running out; the trace. */
 #include <kernel/string.h>
 #include <kernel/vfs.h>
 #include <mm/faulttrace.h>
@@ -243,7 +244,8 @@ KTEST(fault, move)
 
     for (unsigned int odd = 0; odd < 2; odd++) {
         struct mm *mm = test_mm_enter();
-        vaddr_t from = test_map_file(64 * pt_size(1), len, RW, ANON, NULL), to = 128 * pt_size(1) + odd * PAGE_SIZE;
+        vaddr_t from = test_map_file(64 * pt_size(1), len, RW, ANON, NULL),
+                to = 128 * pt_size(1) + odd * PAGE_SIZE;
         struct vma *v = vma_lookup(mm, from), *w;
         size_t moved;
 

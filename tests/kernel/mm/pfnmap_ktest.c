@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pfnmap_ktest.c: row PT_PFNMAP: the largest leaves that fit, cuts through them, and what the row refuses. */
+/* pfnmap_ktest.c: row PT_PFNMAP: the largest leaves that fit, cuts through them, and what the row
+ * refuses. */
 #include <kernel/vfs.h>
 #include "pt_test.h"
 

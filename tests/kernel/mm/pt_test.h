@@ -26,9 +26,11 @@ static inline void test_mm_leave(void)
     mm_set_current(NULL);
 }
 
-static inline vaddr_t test_map_file(vaddr_t at, size_t len, unsigned long prot, unsigned long flags, struct file *f)
+static inline vaddr_t test_map_file(vaddr_t at, size_t len, unsigned long prot, unsigned long flags,
+                                    struct file *f)
 {
-    struct mmap_request r = { .addr = at, .len = len, .prot = prot, .flags = flags | (at ? MAP_FIXED : 0), .file = f };
+    struct mmap_request r = {
+        .addr = at, .len = len, .prot = prot, .flags = flags | (at ? MAP_FIXED : 0), .file = f};
     long va = mm_mmap(current->mm, &r);
 
     EXPECT(va > 0);
@@ -73,7 +75,8 @@ static inline struct page *test_page(struct mm *mm, vaddr_t va)
 
     if (!pte_is_leaf(e, level))
         return NULL;
-    return pfn_to_page((pte_paddr(e, level) >> PAGE_SHIFT) + ((va & (pt_size(level) - 1)) >> PAGE_SHIFT));
+    return pfn_to_page((pte_paddr(e, level) >> PAGE_SHIFT) +
+                       ((va & (pt_size(level) - 1)) >> PAGE_SHIFT));
 }
 
 static inline long test_rss(struct mm *mm, enum mm_counter i)

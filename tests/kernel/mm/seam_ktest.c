@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* seam_ktest.c: the conformance suite on this machine's MMU, and what only the kernel has: its own half. */
+/* seam_ktest.c: the conformance suite on this machine's MMU, and what only the kernel has: its own
+ * half. */
 #include <kernel/sections.h>
 #include <mm/vmalloc.h>
 #include "pt_test.h"
@@ -75,7 +76,8 @@ KTEST(seam, switch_between_address_spaces)
 }
 
 /* No page of [start, end) lacks @must or has @never; returns how many are mapped. */
-static unsigned long expect_prot(const void *start, const void *end, pt_prot_t must, pt_prot_t never)
+static unsigned long expect_prot(const void *start, const void *end, pt_prot_t must,
+                                 pt_prot_t never)
 {
     unsigned long mapped = 0;
     unsigned int level;
@@ -104,7 +106,8 @@ KTEST(seam, kernel_image_is_w_xor_x)
 
 KTEST(seam, direct_map_never_executes_and_aliases_are_read_only)
 {
-    const char *text = phys_to_virt(virt_to_phys(__text_start)), *end = phys_to_virt(virt_to_phys(__ro_after_init_end));
+    const char *text = phys_to_virt(virt_to_phys(__text_start)),
+               *end = phys_to_virt(virt_to_phys(__ro_after_init_end));
 
     EXPECT(expect_prot(text, end, PT_R, PT_W | PT_X) != 0);
     for (pfn_t pfn = mem_map_first; pfn < mem_map_end; pfn += 61) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seam_suite.h: what every implementation of <arch/mmu.h> must do, as tests. One source for all: tests/kernel/mm/seam_ktest.c runs it in
- * the kernel on real (emulated) MMUs, tests/host/mm/seam_test.c on the one in plain memory. The includer defines EXPECT and
- * EXPECT_EQ and gives a struct seam_env.
+ * seam_suite.h: what every implementation of <arch/mmu.h> must do, as tests. One source for all:
+ * tests/kernel/mm/seam_ktest.c runs it in the kernel on real (emulated) MMUs,
+ * tests/host/mm/seam_test.c on the one in plain memory. The includer defines EXPECT and EXPECT_EQ
+ * and gives a struct seam_env.
  */
 #pragma once
 #include <mm/mm.h>
@@ -101,7 +102,8 @@ static void seam_leaf_value(paddr_t pa, unsigned int level, pt_prot_t prot)
 {
     pte_t e = pte_make_leaf(pa, level, prot);
 
-    EXPECT(pte_is_leaf(e, level) && !pte_is_none(e) && !pte_is_marker(e) && !pte_is_table(e, level));
+    EXPECT(pte_is_leaf(e, level) && !pte_is_none(e) && !pte_is_marker(e) &&
+           !pte_is_table(e, level));
     EXPECT_EQ(pte_paddr(e, level), pa);
     EXPECT_EQ(pte_state(e), 0);
     if (prot == 0)
@@ -128,8 +130,9 @@ static void seam_leaf_value(paddr_t pa, unsigned int level, pt_prot_t prot)
 
 static void seam_values(void)
 {
-    static const pt_prot_t prots[] = { 0, PT_R | PT_U, SEAM_RW, PT_R | PT_X | PT_U, PT_RWXU, PT_R | PT_W,
-                                       PT_R | PT_W | PT_NC, PT_R | PT_X | PT_G };
+    static const pt_prot_t prots[] = {
+        0,           PT_R | PT_U,         SEAM_RW,           PT_R | PT_X | PT_U, PT_RWXU,
+        PT_R | PT_W, PT_R | PT_W | PT_NC, PT_R | PT_X | PT_G};
 
     EXPECT(pte_is_none(pte_none()));
     EXPECT(!pte_is_marker(pte_none()));
@@ -185,7 +188,8 @@ static void seam_cells(void)
     EXPECT(old.v == b.v && pte_load(&cell).v == a.v);
 }
 
-/* A changed entry is used by the next access after the flush, whatever was cached: other page, less permission, none at all. */
+/* A changed entry is used by the next access after the flush, whatever was cached: other page, less
+ * permission, none at all. */
 static void seam_flush(const struct seam_env *env)
 {
     struct mm *mm = env->mm_new();
@@ -227,7 +231,8 @@ static void seam_flush(const struct seam_env *env)
     free_pages(b, 0);
 }
 
-/* Young and dirty: set by the MMU, or else by software after a fault. After clearing and a flush they are set again. */
+/* Young and dirty: set by the MMU, or else by software after a fault. After clearing and a flush
+ * they are set again. */
 static void seam_young_dirty(const struct seam_env *env)
 {
     struct mm *mm = env->mm_new();
@@ -268,7 +273,8 @@ static void seam_huge_leaf(const struct seam_env *env)
     huge = seam_page(order, 9000);
     mm = env->mm_new();
     env->use(mm);
-    seam_set(mm, SEAM_VA, 1, pte_with_state(pte_make_leaf(page_to_phys(huge), 1, SEAM_RW), PT_YOUNG | PT_DIRTY));
+    seam_set(mm, SEAM_VA, 1,
+             pte_with_state(pte_make_leaf(page_to_phys(huge), 1, SEAM_RW), PT_YOUNG | PT_DIRTY));
     for (unsigned int i = 0; i < (1u << order); i += 37)
         EXPECT_EQ(seam_read(env, mm, SEAM_VA + i * PAGE_SIZE), 9000 + i);
     seam_set(mm, SEAM_VA, 1, pte_none());
@@ -323,7 +329,9 @@ static void seam_switch(const struct seam_env *env)
     for (unsigned int i = 0; i < 2; i++) {
         mm[i] = env->mm_new();
         p[i] = seam_page(0, 100 + i);
-        seam_set(mm[i], SEAM_VA, 0, pte_with_state(pte_make_leaf(page_to_phys(p[i]), 0, SEAM_RW), PT_YOUNG | PT_DIRTY));
+        seam_set(
+            mm[i], SEAM_VA, 0,
+            pte_with_state(pte_make_leaf(page_to_phys(p[i]), 0, SEAM_RW), PT_YOUNG | PT_DIRTY));
     }
     for (unsigned int i = 0; i < 4; i++) {
         env->use(mm[i & 1]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tlb_ktest.c: stale translations. QEMU's TLB keeps an entry until it is flushed, so what is left out here shows. The tests
- * with a second CPU need -smp 2 or more.
+ * tlb_ktest.c: stale translations. QEMU's TLB keeps an entry until it is flushed, so what is left
+ * out here shows. The tests with a second CPU need -smp 2 or more.
  */
 #include <kernel/sched.h>
 #include <mm/pt_walk.h>
@@ -252,8 +252,9 @@ KTEST(tlb, gather_without_memory_for_a_batch)
 }
 
 /*
- * Threads of one address space change neighbouring pages at random, each knowing what its own must hold; forks share and
- * unshare them meanwhile. A stale translation, a lost flush or a page freed too early shows as a wrong value.
+ * Threads of one address space change neighbouring pages at random, each knowing what its own must
+ * hold; forks share and unshare them meanwhile. A stale translation, a lost flush or a page freed
+ * too early shows as a wrong value.
  */
 #define STORM_THREADS 4
 #define STORM_PAGES   16
@@ -289,7 +290,8 @@ static void storm_expect(struct storm *s, bool ok)
 
 static void storm_map(struct storm *s, unsigned int page)
 {
-    struct mmap_request r = { .addr = storm_va(s, page), .len = PAGE_SIZE, .prot = RW, .flags = ANON | MAP_FIXED };
+    struct mmap_request r = {
+        .addr = storm_va(s, page), .len = PAGE_SIZE, .prot = RW, .flags = ANON | MAP_FIXED};
 
     storm_expect(s, mm_mmap(s->mm, &r) == (long)r.addr);
     s->value[page] = 0;
@@ -358,7 +360,8 @@ KTEST(tlb, storm)
     struct mm *mm = test_mm_enter();
 
     for (unsigned int i = 0; i < STORM_THREADS; i++) {
-        storms[i] = (struct storm){ .mm = mm, .base = 100 * pt_size(1) - 20 * PAGE_SIZE, .id = i, .seed = i + 1 };
+        storms[i] = (struct storm){
+            .mm = mm, .base = 100 * pt_size(1) - 20 * PAGE_SIZE, .id = i, .seed = i + 1};
         EXPECT(!IS_ERR(kernel_thread(storm_main, &storms[i], "storm")));
     }
     for (unsigned int i = 0; i < STORM_THREADS; i++) {

@@ -19,7 +19,8 @@ void host_mmu_fail_init(unsigned int n);
 void host_mmu_lose_flushes(unsigned int n);
 
 /*
- * CPU @cpu, which runs @mm (its bit is in mm->cpus), accesses @va with the PT_ rights in @access. Uses its TLB, else walks the tree, sets
- * young and dirty when the MMU can, and remembers the translation. True: *pa is where the access went. False: a fault.
+ * CPU @cpu, which runs @mm (its bit is in mm->cpus), accesses @va with the PT_ rights in @access.
+ * Uses its TLB, else walks the tree, sets young and dirty when the MMU can, and remembers the
+ * translation. True: *pa is where the access went. False: a fault.
  */
 bool host_mmu_access(struct mm *mm, unsigned int cpu, vaddr_t va, pt_prot_t access, paddr_t *pa);

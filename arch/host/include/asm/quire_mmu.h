@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_mmu.h: the seam in plain memory: the living specification of <arch/mmu.h>. No machine reads these entries; what a TLB
- * would do with them is played by arch/host/mm/mmu.c.
+ * quire_mmu.h: the seam in plain memory: the living specification of <arch/mmu.h>. No machine reads
+ * these entries; what a TLB would do with them is played by arch/host/mm/mmu.c.
  *
- * The geometry can be changed before the first address space is made, so that one program tests trees of any shape.
+ * The geometry can be changed before the first address space is made, so that one program tests
+ * trees of any shape.
  *
  *   bits 0..1 kind: none, table, leaf, marker    2..7 PT_ permissions    8..10 PT_ state
  *   12..63 address of table or leaf, or a marker's value; a marker's type is in bits 2..6
@@ -139,5 +140,6 @@ static inline pte_t pte_xchg(pte_t *p, pte_t e)
 }
 static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
 {
-    return __atomic_compare_exchange_n(&p->v, &old->v, e.v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&p->v, &old->v, e.v, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
 }

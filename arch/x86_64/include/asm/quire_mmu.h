@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_mmu.h: x86-64's entry format. Source: Intel SDM volume 3 section 4.5 (4-level and 5-level paging), tables 4-15 to 4-20.
+ * quire_mmu.h: x86-64's entry format. Source: Intel SDM volume 3 section 4.5 (4-level and 5-level
+ * paging), tables 4-15 to 4-20.
  *
- *   bit  0 present   1 writable   2 user   4 cache disable   5 accessed   6 dirty   7 large page (levels 1, 2)
+ *   bit  0 present   1 writable   2 user   4 cache disable   5 accessed   6 dirty
+ *        7 large page (levels 1, 2)
  *        8 global when present; NONE when not: a leaf that only software sees (PROT_NONE)
  *       11 soft-dirty (ours)      12..51 address      63 no-execute
- * An entry that is not present keeps its address inverted, so that a CPU with L1TF finds no cacheable memory behind it.
- * A marker has present and NONE clear and bit 1 set: bits 2..6 its type, bits 12..61 its value inverted.
+ * An entry that is not present keeps its address inverted, so that a CPU with L1TF finds no
+ * cacheable memory behind it. A marker has present and NONE clear and bit 1 set: bits 2..6 its
+ * type, bits 12..61 its value inverted.
  */
 #pragma once
 #include <kernel/types.h>
@@ -92,9 +95,11 @@ static inline bool pte_is_marker(pte_t e)
 static inline u64 x86_prot_bits(pt_prot_t prot)
 {
     _Static_assert(PT_W == X86_PTE_RW && PT_NC == X86_PTE_PCD, "these need no shift");
-    return (prot & (PT_W | PT_NC)) | (prot & PT_U) >> 1 | (u64)(prot & PT_G) << 3 | (u64)!(prot & PT_X) << 63;
+    return (prot & (PT_W | PT_NC)) | (prot & PT_U) >> 1 | (u64)(prot & PT_G) << 3 |
+           (u64)!(prot & PT_X) << 63;
 }
-/* @v: address and bits to keep, upright. Without branches, so that a loop computes what depends on @prot once. */
+/* @v: address and bits to keep, upright. Without branches, so that a loop computes what depends on
+ * @prot once. */
 static inline pte_t x86_pte_finish(u64 v, pt_prot_t prot)
 {
     u64 none = (u64)((prot & (PT_R | PT_W | PT_X)) != 0) - 1; /* all ones: PROT_NONE */
@@ -125,7 +130,8 @@ static inline u64 pte_marker_value(pte_t e)
 static inline paddr_t pte_paddr(pte_t e, unsigned int level)
 {
     (void)level;
-    /* Two forms rather than arithmetic: behind a test for present the compiler keeps only the first. */
+    /* Two forms rather than arithmetic: behind a test for present the compiler keeps only the
+     * first. */
     return likely(e.v & X86_PTE_P) ? e.v & X86_PTE_ADDR : ~e.v & X86_PTE_ADDR;
 }
 static inline pt_prot_t pte_prot(pte_t e, unsigned int level)
@@ -133,8 +139,8 @@ static inline pt_prot_t pte_prot(pte_t e, unsigned int level)
     (void)level;
     if (!(e.v & X86_PTE_P))
         return 0;
-    return PT_R | (e.v & (X86_PTE_RW | X86_PTE_PCD)) | (e.v & X86_PTE_US) << 1 | (e.v & X86_PTE_G) >> 3 |
-           ((e.v & X86_PTE_NX) ? 0 : PT_X);
+    return PT_R | (e.v & (X86_PTE_RW | X86_PTE_PCD)) | (e.v & X86_PTE_US) << 1 |
+           (e.v & X86_PTE_G) >> 3 | ((e.v & X86_PTE_NX) ? 0 : PT_X);
 }
 static inline pte_t pte_with_prot(pte_t e, unsigned int level, pt_prot_t prot)
 {
@@ -144,7 +150,9 @@ static inline pte_t pte_with_prot(pte_t e, unsigned int level, pt_prot_t prot)
 }
 static inline unsigned int pte_state(pte_t e)
 {
-    _Static_assert(PT_YOUNG << 5 == X86_PTE_A && PT_DIRTY << 5 == X86_PTE_D && PT_SOFT << 9 == X86_PTE_SOFT, "shifts");
+    _Static_assert(PT_YOUNG << 5 == X86_PTE_A && PT_DIRTY << 5 == X86_PTE_D &&
+                       PT_SOFT << 9 == X86_PTE_SOFT,
+                   "shifts");
     return (unsigned int)((e.v >> 5 & (PT_YOUNG | PT_DIRTY)) | (e.v >> 9 & PT_SOFT));
 }
 static inline pte_t pte_with_state(pte_t e, unsigned int state)
@@ -170,7 +178,8 @@ static inline pte_t pte_xchg(pte_t *p, pte_t e)
 static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
 {
     u64 found = old->v; /* a local of its own stays in a register */
-    bool done = __atomic_compare_exchange_n(&p->v, &found, e.v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    bool done =
+        __atomic_compare_exchange_n(&p->v, &found, e.v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 
     old->v = found;
     return done;
