@@ -215,7 +215,9 @@ bench: deps
 check: deps
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@$(MAKE) --no-print-directory DEBUG=1 all
-	@for c in tools/check/*.py; do $(PYTHON) $$c || exit 1; done
+	@$(PYTHON) tools/check/style.py
+	@$(PYTHON) tools/check/docs.py
+	@tools/check/headers.sh $(CC) $(CFLAGS)
 
 clean:
 	rm -rf build compile_commands.json

@@ -29,7 +29,10 @@ struct cpu {
 extern struct cpu cpus[NR_CPUS];
 extern unsigned int nr_cpus_online; /* CPUs 0 .. nr_cpus_online-1 run after boot */
 
-/* Data with one instance per CPU: DEFINE_PER_CPU(int, x); use this_cpu_var(x) with preemption off, or per_cpu(x, n). */
+/*
+ * Data with one instance per CPU: DEFINE_PER_CPU(int, x); use this_cpu_var(x) with preemption off,
+ * or per_cpu(x, n).
+ */
 #define DEFINE_PER_CPU(type, name) __typeof__(type) name[NR_CPUS]
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) name[NR_CPUS]
 #define per_cpu(name, n) ((name)[n])

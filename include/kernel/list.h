@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list.h: circular doubly linked lists whose links live inside the objects. The caller does the locking.
+ * list.h: circular doubly linked lists whose links live inside the objects. The caller does the
+ * locking.
  */
 #pragma once
 #include <kernel/types.h>
@@ -47,7 +48,9 @@ static inline void list_del(struct list_head *n)
     n->next->prev = n->prev;
 }
 
-/* Removes and leaves @n a valid empty list, so that list_empty(&obj->link) asks "is it on a list?". */
+/*
+ * Removes and leaves @n a valid empty list, so that list_empty(&obj->link) asks "is it on a list?".
+ */
 static inline void list_del_init(struct list_head *n)
 {
     list_del(n);

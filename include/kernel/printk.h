@@ -18,12 +18,16 @@ void printk(enum log_level level, const char *fmt, ...) __printf(2, 3);
 /* Bytes straight to the console, no log entry, no time stamp (KTAP output, tty echo). */
 void console_write(const char *s, size_t n);
 
-/* Reads log bytes from *@pos on; returns the count, advances *@pos; 0 at the end. Lost bytes are skipped. */
+/*
+ * Reads log bytes from *@pos on; returns the count, advances *@pos; 0 at the end. Lost bytes are
+ * skipped.
+ */
 size_t printk_read(u64 *pos, char *buf, size_t n);
 
 int snprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
 int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
-int scnprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4); /* returns what is in buf */
+/* Returns the number of bytes that are in buf. */
+int scnprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
 
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);
 #define BUG() panic("BUG at %s:%d", __FILE__, __LINE__)

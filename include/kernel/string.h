@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* string.h: the C library's memory and string functions that the kernel uses. Source: ISO C 7.24. */
+/*
+ * string.h: the C library's memory and string functions that the kernel uses. Source: ISO C 7.24.
+ */
 #pragma once
 #include <kernel/types.h>
 

@@ -4,8 +4,9 @@
  *
  *     SYSCALL3(read, int, fd, void __user *, buf, size_t, count) { ... return nr or -errno; }
  *
- * registers itself under __NR_read; the table is filled at boot and read-only afterwards. A call that an architecture
- * does not have (no __NR_) is written in that architecture's directory, not here.
+ * registers itself under __NR_read; the table is filled at boot and read-only afterwards. A call
+ * that an architecture does not have (no __NR_) is written in that architecture's directory, not
+ * here.
  */
 #pragma once
 #include <kernel/types.h>
@@ -30,7 +31,9 @@ extern const struct syscall_def __syscalls_start[], __syscalls_end[];
 extern syscall_fn syscall_table[NR_SYSCALLS]; /* never NULL: holes return -ENOSYS */
 const char *syscall_name(unsigned int nr);
 void syscall_init(void);
-/* From now on each call of a number that does not exist is logged, once per number (debug=syscall). */
+/*
+ * From now on each call of a number that does not exist is logged, once per number (debug=syscall).
+ */
 void syscall_log_unknown(void);
 /* User registers of the current system call (for clone, execve, sigreturn). */
 struct pt_regs *current_regs(void);
@@ -39,7 +42,10 @@ struct pt_regs *current_regs(void);
     static const struct syscall_def syscall_def_##name __used __aligned(8) __section(".syscalls") = {          \
         __NR_##name, n, #name, (syscall_fn)(void *)fn                                             \
     }
-/* Arguments arrive as six unsigned longs; a typed prototype takes the low part of its registers on both ABIs. */
+/*
+ * Arguments arrive as six unsigned longs; a typed prototype takes the low part of its registers on
+ * both ABIs.
+ */
 #define SYSCALL0(name)                                                                            \
     static long sys_##name(void);                                                                 \
     SYSCALL_REGISTER(name, 0, sys_##name);                                                        \

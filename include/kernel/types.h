@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * types.h: the words every file uses: integer kinds with a meaning, and a few helpers without state.
+ * types.h: the words every file uses: integer kinds with a meaning, and a few helpers without
+ * state.
  */
 #pragma once
 #include <stdbool.h>
@@ -42,7 +43,9 @@ typedef unsigned long pfn_t;   /* physical frame number: paddr >> PAGE_SHIFT */
 #define __always_inline inline __attribute__((always_inline))
 #define __section(s)  __attribute__((section(s)))
 #define __fallthrough __attribute__((fallthrough))
-/* Data written only until boot has finished; the section is mapped read-only before /init starts. */
+/*
+ * Data written only until boot has finished; the section is mapped read-only before /init starts.
+ */
 #define __ro_after_init __section(".data.ro_after_init")
 
 #define ARRAY_SIZE(a)      (sizeof(a) / sizeof((a)[0]))

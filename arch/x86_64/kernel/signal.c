@@ -117,7 +117,9 @@ int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struc
         return -EFAULT;
     if (write_fpstate((u8 __user *)fpstate) != 0)
         return -EFAULT;
-    /* Every byte of f is set: no kernel memory leaks through it, and no time is spent on clearing. */
+    /*
+     * Every byte of f is set: no kernel memory leaks through it, and no time is spent on clearing.
+     */
     f.return_address = (u64)act->restorer;
     f.uc.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
     if (fpu_features() != 0)
