@@ -244,7 +244,7 @@ static int background_touch(bool reads)
         setpgid(0, 0);
         if (reads)
             _exit(read(tty, &c, 1) < 0 ? 10 : 11);
-        _exit(write(tty, "x", 1) == 1 ? 12 : 13);
+        _exit(write(tty, "\n", 1) == 1 ? 12 : 13);
     }
     setpgid(pid, pid);
     return wait_for(pid);
