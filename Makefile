@@ -212,12 +212,14 @@ bench: deps
 	@$(PYTHON) tools/bench.py --config $(ARCH)$(if $(MMU),-$(MMU)) -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(BENCH_CPU) \
 	  KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet $(APPEND)" tools/run-qemu.sh bench
 
+# Both flavours compile without a warning; then the gates.
 check: deps
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/check/style.py
 	@$(PYTHON) tools/check/docs.py
 	@tools/check/headers.sh $(CC) $(CFLAGS)
+	@tools/check/analyse.sh $(ARCH)
 
 clean:
 	rm -rf build compile_commands.json

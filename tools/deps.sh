@@ -19,6 +19,7 @@ python3 python3 the symbol table and the test runner
 cpio cpio the initramfs
 gdb gdb make debug
 clang clang fuzzing the memory code on this machine
+cppcheck cppcheck make check
 END
     case $arch in
     x86_64)
