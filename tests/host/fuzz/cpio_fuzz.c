@@ -5,7 +5,7 @@
  */
 #include <fs/cpio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <kernel/string.h>
 #include "host.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     struct cpio_reader r;
     struct cpio_entry e;
-    u8 *copy = malloc(size ? size : 1);
+    u8 *copy = __builtin_malloc(size ? size : 1);
     int got;
 
     memcpy(copy, data, size);
@@ -35,6 +35,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     while ((got = cpio_next(&r, &e)) == 1)
         check_entry(&r, &e);
     REQUIRE(got == 0 || (r.error != NULL && r.error_pos <= size));
-    free(copy);
+    __builtin_free(copy);
     return 0;
 }
