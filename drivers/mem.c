@@ -2,9 +2,10 @@
 /*
  * mem.c: the memory devices: null, zero, full, random, urandom, kmsg, and mem.
  *
- * /dev/zero maps as anonymous memory: a private mapping is one, a shared one gets an object of its own. /dev/mem shows
- * physical memory, read only, to root; its mapping is the PT_PFNMAP row's example and test. Locks: none.
- * Source: null(4), random(4), mem(4), the kernel's /dev/kmsg format. Read next: fs/chrdev.c.
+ * /dev/zero maps as anonymous memory: a private mapping is one, a shared one gets an object of its
+ * own. /dev/mem shows physical memory, read only, to root; its mapping is the PT_PFNMAP row's
+ * example and test. Locks: none. Source: null(4), random(4), mem(4), the kernel's /dev/kmsg format.
+ * Read next: fs/chrdev.c.
  */
 #include <asm/errno.h>
 #include <kernel/devices.h>
@@ -47,7 +48,8 @@ static ssize_t null_read(struct file *f, struct iov_iter *to, loff_t *pos)
     return 0;
 }
 
-static const struct file_ops null_fops = { .read = null_read, .write = null_write, .llseek = no_seek, .poll = always_ready };
+static const struct file_ops null_fops = {
+    .read = null_read, .write = null_write, .llseek = no_seek, .poll = always_ready};
 
 /* ---- zero, full ---- */
 
@@ -75,7 +77,8 @@ static int zero_mmap(struct file *f, struct vma *v)
     v->mapping = NULL;
     if (!(v->flags & VM_SHARED))
         return 0;
-    object = shmem_file_create("dev/zero", v->end - v->start, (unsigned int)(v->flags & VM_NORESERVE));
+    object =
+        shmem_file_create("dev/zero", v->end - v->start, (unsigned int)(v->flags & VM_NORESERVE));
     if (IS_ERR(object))
         return (int)PTR_ERR(object);
     file_put(v->file);
@@ -86,7 +89,11 @@ static int zero_mmap(struct file *f, struct vma *v)
 }
 
 static const struct file_ops zero_fops = {
-    .read = zero_read, .write = null_write, .llseek = no_seek, .poll = always_ready, .mmap = zero_mmap,
+    .read = zero_read,
+    .write = null_write,
+    .llseek = no_seek,
+    .poll = always_ready,
+    .mmap = zero_mmap,
 };
 
 static ssize_t full_write(struct file *f, struct iov_iter *from, loff_t *pos)
@@ -95,7 +102,10 @@ static ssize_t full_write(struct file *f, struct iov_iter *from, loff_t *pos)
 }
 
 static const struct file_ops full_fops = {
-    .read = zero_read, .write = full_write, .llseek = no_seek, .poll = always_ready,
+    .read = zero_read,
+    .write = full_write,
+    .llseek = no_seek,
+    .poll = always_ready,
 };
 
 /* ---- random ---- */
@@ -136,7 +146,10 @@ static ssize_t random_write(struct file *f, struct iov_iter *from, loff_t *pos)
 }
 
 static const struct file_ops random_fops = {
-    .read = random_read, .write = random_write, .llseek = no_seek, .poll = always_ready,
+    .read = random_read,
+    .write = random_write,
+    .llseek = no_seek,
+    .poll = always_ready,
 };
 
 /* ---- kmsg: one line of the log per read; a write adds one ---- */
@@ -215,7 +228,11 @@ static loff_t kmsg_seek(struct file *f, loff_t off, int whence)
 }
 
 static const struct file_ops kmsg_fops = {
-    .open = kmsg_open, .release = kmsg_release, .read = kmsg_read, .write = kmsg_write, .llseek = kmsg_seek,
+    .open = kmsg_open,
+    .release = kmsg_release,
+    .read = kmsg_read,
+    .write = kmsg_write,
+    .llseek = kmsg_seek,
     .poll = always_ready,
 };
 
@@ -265,11 +282,12 @@ static loff_t mem_seek(struct file *f, loff_t off, int whence)
     return off;
 }
 
-static const struct file_ops mem_fops = { .open = mem_open, .read = mem_read, .llseek = mem_seek, .mmap = mem_mmap };
+static const struct file_ops mem_fops = {
+    .open = mem_open, .read = mem_read, .llseek = mem_seek, .mmap = mem_mmap};
 
 void mem_devices_init(void)
 {
-    mem_region = (struct pfnmap){ .base = 0, .len = (u64)mem_map_end << PAGE_SHIFT };
+    mem_region = (struct pfnmap){.base = 0, .len = (u64)mem_map_end << PAGE_SHIFT};
     chrdev_register("mem", MKDEV(MEM_MAJOR, 1), 0640, &mem_fops);
     chrdev_register("null", MKDEV(MEM_MAJOR, 3), 0666, &null_fops);
     chrdev_register("zero", MKDEV(MEM_MAJOR, 5), 0666, &zero_fops);

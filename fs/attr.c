@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attr.c: changing what an inode says about itself: chmod, chown, utimensat and relatives, and access(2).
- * Locks: INODE, for writing, around each change. Source: chmod(2), chown(2), utimensat(2), access(2).
+ * attr.c: changing what an inode says about itself: chmod, chown, utimensat and relatives, and
+ * access(2). Locks: INODE, for writing, around each change. Source: chmod(2), chown(2),
+ * utimensat(2), access(2).
  */
 #include "internal.h"
 #include "names.h"
@@ -11,8 +12,10 @@
 /* A path for a call with AT_ flags that may be changed: writable mount. */
 static int path_to_change(int dirfd, const char __user *name, int flags, struct path *p)
 {
-    int ret = walk_user_path(dirfd, name, (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                             (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), p);
+    int ret = walk_user_path(dirfd, name,
+                             (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+                                 (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
+                             p);
 
     if (ret)
         return ret;
@@ -87,7 +90,8 @@ static int set_owner(struct inode *i, uid_t uid, gid_t gid)
     rwsem_write_lock(&i->lock);
     if (uid != (uid_t)-1 && !root && (uid != i->uid || current->proc->fsuid != i->uid))
         ret = -EPERM;
-    else if (gid != (gid_t)-1 && !root && (current->proc->fsuid != i->uid || (gid != i->gid && !current_in_group(gid))))
+    else if (gid != (gid_t)-1 && !root &&
+             (current->proc->fsuid != i->uid || (gid != i->gid && !current_in_group(gid))))
         ret = -EPERM;
     if (ret == 0) {
         if (uid != (uid_t)-1)
@@ -156,7 +160,7 @@ SYSCALL3(fchown, int, fd, uid_t, uid, gid_t, gid)
 /* times NULL: now, both. */
 static int set_times(struct inode *i, const struct timespec64 *times)
 {
-    static const struct timespec64 both_now[2] = { { 0, UTIME_NOW_NSEC }, { 0, UTIME_NOW_NSEC } };
+    static const struct timespec64 both_now[2] = {{0, UTIME_NOW_NSEC}, {0, UTIME_NOW_NSEC}};
     struct timespec64 now = time_now();
     int ret = 0;
 
@@ -207,7 +211,8 @@ static int do_utimes(int dirfd, const char __user *name, const struct timespec64
 
 static bool nsec_valid(s64 nsec)
 {
-    return (nsec >= 0 && nsec < (s64)NSEC_PER_SEC) || nsec == UTIME_NOW_NSEC || nsec == UTIME_OMIT_NSEC;
+    return (nsec >= 0 && nsec < (s64)NSEC_PER_SEC) || nsec == UTIME_NOW_NSEC ||
+           nsec == UTIME_OMIT_NSEC;
 }
 
 SYSCALL4(utimensat, int, dirfd, const char __user *, name, const void __user *, utimes, int, flags)
@@ -254,7 +259,7 @@ SYSCALL3(futimesat, int, dirfd, const char __user *, name, const void __user *, 
 
 SYSCALL2(utime, const char __user *, name, const void __user *, utimes)
 {
-    struct timespec64 times[2] = { { 0, 0 }, { 0, 0 } };
+    struct timespec64 times[2] = {{0, 0}, {0, 0}};
     s64 sec[2];
 
     if (!utimes)
@@ -277,8 +282,10 @@ static int do_faccessat(int dirfd, const char __user *name, int mode, int flags)
 
     if ((mode & ~7) || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
-    ret = walk_user_path(dirfd, name, (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                         (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), &p);
+    ret = walk_user_path(dirfd, name,
+                         (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+                             (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
+                         &p);
     if (ret)
         return ret;
     i = p.dentry->inode;
@@ -288,7 +295,8 @@ static int do_faccessat(int dirfd, const char __user *name, int mode, int flags)
         ret = inode_permission(i, mode);
     else
         ret = inode_permission_ids(i, mode, me->uid, me->gid);
-    if (ret == 0 && (mode & MAY_WRITE) && (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
+    if (ret == 0 && (mode & MAY_WRITE) &&
+        (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
         ret = mount_want_write(p.mnt);
     path_put(&p);
     return ret;

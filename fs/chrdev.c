@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chrdev.c: from a device number to a driver. A node of any file system opens the driver that registered the number.
- * Registration happens at boot, from one thread; the table is read without a lock. Read next: devfs/devfs.c, drivers/mem.c.
+ * chrdev.c: from a device number to a driver. A node of any file system opens the driver that
+ * registered the number. Registration happens at boot, from one thread; the table is read without a
+ * lock. Read next: devfs/devfs.c, drivers/mem.c.
  */
 #include "internal.h"
 
@@ -18,7 +19,7 @@ void chrdev_register(const char *name, dev_t rdev, mode_t mode, const struct fil
 {
     if (nr_chrdevs == MAX_CHRDEVS)
         panic("chrdev_register: no room for %s", name);
-    chrdevs[nr_chrdevs] = (struct chrdev){ name, rdev, fop };
+    chrdevs[nr_chrdevs] = (struct chrdev){name, rdev, fop};
     smp_store_release(&nr_chrdevs, nr_chrdevs + 1);
     devfs_add(name, S_IFCHR | mode, rdev);
 }
@@ -35,17 +36,14 @@ static int chrdev_open(struct inode *i, struct file *f)
     return -ENXIO;
 }
 
-const struct file_ops chrdev_open_fops = { .open = chrdev_open };
+const struct file_ops chrdev_open_fops = {.open = chrdev_open};
 
 const struct file_ops *special_fops(mode_t mode)
 {
     switch (mode & S_IFMT) {
-    case S_IFCHR:
-        return &chrdev_open_fops;
-    case S_IFIFO:
-        return &pipe_fops;
-    default:
-        return NULL;
+    case S_IFCHR: return &chrdev_open_fops;
+    case S_IFIFO: return &pipe_fops;
+    default: return NULL;
     }
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpio.c: takes a newc cpio archive apart: 110 bytes of header in hexadecimal digits, the name, the data, each padded to
- * four bytes; "TRAILER!!!" ends it. Several archives may follow one another with zero bytes between.
+ * cpio.c: takes a newc cpio archive apart: 110 bytes of header in hexadecimal digits, the name, the
+ * data, each padded to four bytes; "TRAILER!!!" ends it. Several archives may follow one another
+ * with zero bytes between.
  *
- * Trusts nothing: every length is checked against what is left. It does not create files (initramfs.c) and does not
- * decompress; it names what a compressed archive is. No state but the reader's. Checked by tests/kernel/fs/cpio_ktest.c and
- * a fuzz target. Source: cpio(5) newc; Linux Documentation/driver-api/early-userspace/buffer-format.rst.
+ * Trusts nothing: every length is checked against what is left. It does not create files
+ * (initramfs.c) and does not decompress; it names what a compressed archive is. No state but the
+ * reader's. Checked by tests/kernel/fs/cpio_ktest.c and a fuzz target. Source: cpio(5) newc; Linux
+ * Documentation/driver-api/early-userspace/buffer-format.rst.
  */
 #include "cpio.h"
 #include <kernel/string.h>
@@ -13,12 +15,26 @@
 #define HEADER_LEN 110
 #define TRAILER    "TRAILER!!!"
 
-enum field { F_INO, F_MODE, F_UID, F_GID, F_NLINK, F_MTIME, F_SIZE, F_DEV_MAJOR, F_DEV_MINOR, F_RDEV_MAJOR, F_RDEV_MINOR,
-             F_NAME_LEN, F_CHECK, NR_FIELDS };
+enum field {
+    F_INO,
+    F_MODE,
+    F_UID,
+    F_GID,
+    F_NLINK,
+    F_MTIME,
+    F_SIZE,
+    F_DEV_MAJOR,
+    F_DEV_MINOR,
+    F_RDEV_MAJOR,
+    F_RDEV_MINOR,
+    F_NAME_LEN,
+    F_CHECK,
+    NR_FIELDS
+};
 
 void cpio_begin(struct cpio_reader *r, const void *data, size_t len)
 {
-    *r = (struct cpio_reader){ .data = data, .len = len };
+    *r = (struct cpio_reader){.data = data, .len = len};
 }
 
 static int malformed(struct cpio_reader *r, size_t pos, const char *what)
@@ -60,16 +76,20 @@ static const char *foreign_kind(const u8 *d, size_t n)
         size_t len;
         const char *what;
     } kinds[] = {
-        { "\x1f\x8b", 2, "compressed, gunzip it first" },
-        { "BZh", 3, "compressed, bunzip2 it first" },
-        { "\xfd" "7zXZ", 5, "compressed, unxz it first" },
-        { "\x28\xb5\x2f\xfd", 4, "compressed, unzstd it first" },
-        { "\x02\x21\x4c\x18", 4, "compressed, unlz4 it first" },
-        { "\x89LZO", 4, "compressed, lzop -d it first" },
-        { "070707", 6, "old portable cpio; make it with cpio -H newc" },
-        { "\xc7\x71", 2, "old binary cpio; make it with cpio -H newc" },
-        { "\x71\xc7", 2, "old binary cpio; make it with cpio -H newc" },
-        { "\x7f" "ELF", 4, "an ELF file, not a cpio archive" },
+        {"\x1f\x8b", 2, "compressed, gunzip it first"},
+        {"BZh", 3, "compressed, bunzip2 it first"},
+        {"\xfd"
+         "7zXZ",
+         5, "compressed, unxz it first"},
+        {"\x28\xb5\x2f\xfd", 4, "compressed, unzstd it first"},
+        {"\x02\x21\x4c\x18", 4, "compressed, unlz4 it first"},
+        {"\x89LZO", 4, "compressed, lzop -d it first"},
+        {"070707", 6, "old portable cpio; make it with cpio -H newc"},
+        {"\xc7\x71", 2, "old binary cpio; make it with cpio -H newc"},
+        {"\x71\xc7", 2, "old binary cpio; make it with cpio -H newc"},
+        {"\x7f"
+         "ELF",
+         4, "an ELF file, not a cpio archive"},
     };
 
     for (unsigned int k = 0; k < ARRAY_SIZE(kinds); k++)
@@ -134,9 +154,19 @@ static int parse_entry(struct cpio_reader *r, struct cpio_entry *e)
     if (data_at > r->len ? f[F_SIZE] != 0 : f[F_SIZE] > r->len - data_at)
         return malformed(r, min(data_at, r->len), "truncated inside a file's data");
     *e = (struct cpio_entry){
-        .ino = f[F_INO], .mode = f[F_MODE], .uid = f[F_UID], .gid = f[F_GID], .nlink = f[F_NLINK], .mtime = f[F_MTIME],
-        .size = f[F_SIZE], .dev_major = f[F_DEV_MAJOR], .dev_minor = f[F_DEV_MINOR], .rdev_major = f[F_RDEV_MAJOR],
-        .rdev_minor = f[F_RDEV_MINOR], .name = (const char *)r->data + name_at, .data = r->data + min(data_at, r->len),
+        .ino = f[F_INO],
+        .mode = f[F_MODE],
+        .uid = f[F_UID],
+        .gid = f[F_GID],
+        .nlink = f[F_NLINK],
+        .mtime = f[F_MTIME],
+        .size = f[F_SIZE],
+        .dev_major = f[F_DEV_MAJOR],
+        .dev_minor = f[F_DEV_MINOR],
+        .rdev_major = f[F_RDEV_MAJOR],
+        .rdev_minor = f[F_RDEV_MINOR],
+        .name = (const char *)r->data + name_at,
+        .data = r->data + min(data_at, r->len),
         .offset = r->pos,
     };
     if (with_sum && !checksum_ok(e, f[F_CHECK]))

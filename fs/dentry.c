@@ -2,13 +2,15 @@
 /*
  * dentry.c: names in directories: the tree, its hash table, reading a directory, and paths as text.
  *
- * The tree holds one reference on each of its entries; an entry holds one on its parent, whether in the tree or not.
- * Entries made for one lookup (processes in procfs) are never hashed and die with their last reference. There are no
- * negative entries in the tree. Locks: dentry_lock (DENTRY) guards parent, name, sibling, hash_next, cookie, hashed,
- * unlinked of all dentries; the INODE lock of a directory, held for writing, is what makes "not there" stay true.
+ * The tree holds one reference on each of its entries; an entry holds one on its parent, whether in
+ * the tree or not. Entries made for one lookup (processes in procfs) are never hashed and die with
+ * their last reference. There are no negative entries in the tree. Locks: dentry_lock (DENTRY)
+ * guards parent, name, sibling, hash_next, cookie, hashed, unlinked of all dentries; the INODE lock
+ * of a directory, held for writing, is what makes "not there" stay true.
  *
- * Invariants: I1 hashed <=> on the parent's children list and in the hash; I2 children are in ascending order of cookie;
- * I3 an unlinked directory has no children. dentry_check tests them. Read next: namei.c.
+ * Invariants: I1 hashed <=> on the parent's children list and in the hash; I2 children are in
+ * ascending order of cookie; I3 an unlinked directory has no children. dentry_check tests them.
+ * Read next: namei.c.
  */
 #include "internal.h"
 #include <kernel/ktest.h>
@@ -35,7 +37,8 @@ static struct dentry **hash_slot(const struct dentry *parent, u32 hash)
     return &dentry_hash[(key * 0x9e3779b97f4a7c15ULL) >> (64 - HASH_BITS)];
 }
 
-struct dentry *dentry_alloc(struct super_block *sb, struct dentry *parent, const char *name, size_t len)
+struct dentry *dentry_alloc(struct super_block *sb, struct dentry *parent, const char *name,
+                            size_t len)
 {
     struct dentry *d;
 
@@ -87,7 +90,8 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 
     spin_lock(&dentry_lock);
     for (d = *hash_slot(parent, hash); d; d = d->hash_next)
-        if (d->hash == hash && d->parent == parent && d->name_len == len && memcmp(d->name, name, len) == 0) {
+        if (d->hash == hash && d->parent == parent && d->name_len == len &&
+            memcmp(d->name, name, len) == 0) {
             dentry_get(d);
             break;
         }
@@ -149,7 +153,7 @@ static void swap_names(struct dentry *a, struct dentry *b)
         char *name;
         u16 len;
         u32 hash;
-    } was = { .name = a->name, .len = a->name_len, .hash = a->hash };
+    } was = {.name = a->name, .len = a->name_len, .hash = a->hash};
     bool a_long = a->name != a->inline_name, b_long = b->name != b->inline_name;
 
     memcpy(was.text, a->inline_name, sizeof(was.text));
@@ -260,8 +264,9 @@ static int check_children(const struct dentry *d)
     u64 last = 0;
     int bad = 0;
 
-    list_for_each_entry(c, &d->children, sibling) {
-        if (!c->hashed || c->parent != d || c->unlinked || !c->inode || c->cookie <= last || atomic_read(&c->refs) < 1) {
+    list_for_each_entry (c, &d->children, sibling) {
+        if (!c->hashed || c->parent != d || c->unlinked || !c->inode || c->cookie <= last ||
+            atomic_read(&c->refs) < 1) {
             pr_err("dentry_check: entry %s is not where it says it is\n", c->name);
             bad++;
         }
@@ -281,7 +286,8 @@ int dentry_check(void)
     spin_lock(&dentry_lock);
     for (unsigned int n = 0; n < ARRAY_SIZE(dentry_hash); n++)
         for (const struct dentry *d = dentry_hash[n]; d; d = d->hash_next) {
-            if (!d->hashed || hash_slot(d->parent, d->hash) != &dentry_hash[n] || d->hash != name_hash(d->name, d->name_len)) {
+            if (!d->hashed || hash_slot(d->parent, d->hash) != &dentry_hash[n] ||
+                d->hash != name_hash(d->name, d->name_len)) {
                 pr_err("dentry_check: %s is in the wrong chain\n", d->name);
                 bad++;
             }
@@ -322,10 +328,11 @@ int dentry_iterate(struct file *f, dir_emit_t emit, void *ctx)
     if (!dir_emit_dots(f, emit, ctx))
         return 0;
     spin_lock(&dentry_lock);
-    list_for_each_entry(d, &dir->children, sibling) {
+    list_for_each_entry (d, &dir->children, sibling) {
         if ((loff_t)d->cookie < f->pos)
             continue;
-        if (!emit(ctx, d->name, d->name_len, d->inode->ino, DT_OF_MODE(d->inode->mode), (loff_t)d->cookie + 1))
+        if (!emit(ctx, d->name, d->name_len, d->inode->ino, DT_OF_MODE(d->inode->mode),
+                  (loff_t)d->cookie + 1))
             break;
         f->pos = (loff_t)d->cookie + 1;
     }
@@ -350,7 +357,8 @@ static int dir_fsync(struct file *f)
     return 0;
 }
 
-const struct file_ops dentry_dir_fops = { .iterate = dentry_iterate, .llseek = dir_llseek, .fsync = dir_fsync };
+const struct file_ops dentry_dir_fops = {
+    .iterate = dentry_iterate, .llseek = dir_llseek, .fsync = dir_fsync};
 
 /* ---- paths as text ---- */
 
@@ -402,7 +410,9 @@ char *path_text(const struct path *p, const struct path *root, char *buf, size_t
         ret = -ENAMETOOLONG;
     else if (p->dentry->anonymous)
         ret = prepend(buf, &at, p->dentry->name, p->dentry->name_len) &&
-              (!p->dentry->unlinked || prepend(buf, &at, "/", 1)) ? 0 : -ENAMETOOLONG;
+                      (!p->dentry->unlinked || prepend(buf, &at, "/", 1))
+                  ? 0
+                  : -ENAMETOOLONG;
     else
         ret = path_text_locked(p, root, buf, &at);
     spin_unlock(&dentry_lock);
@@ -411,11 +421,11 @@ char *path_text(const struct path *p, const struct path *root, char *buf, size_t
 
 char *file_path(struct file *f, char *buf, size_t n)
 {
-    struct path p = { f->mnt, f->dentry }, root;
+    struct path p = {f->mnt, f->dentry}, root;
     char *text;
 
     if (!current->fs) {
-        root = (struct path){ root_mount, root_mount->root };
+        root = (struct path){root_mount, root_mount->root};
         return path_text(&p, &root, buf, n, true);
     }
     root = fs_root_get(current->fs);

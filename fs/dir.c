@@ -2,8 +2,9 @@
 /*
  * dir.c: getdents64(2) and the older getdents(2).
  *
- * Entries are packed into a kernel buffer, since a file system may hand them out under a spin lock, and copied to the user
- * in one go. Locks: FILE_POS; the directory's own operation takes what it needs. Source: getdents(2).
+ * Entries are packed into a kernel buffer, since a file system may hand them out under a spin lock,
+ * and copied to the user in one go. Locks: FILE_POS; the directory's own operation takes what it
+ * needs. Source: getdents(2).
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -18,7 +19,8 @@ struct pack {
     bool full; /* an entry did not fit */
 };
 
-static bool pack_new(struct pack *p, const char *name, size_t len, ino_t ino, unsigned int type, loff_t next)
+static bool pack_new(struct pack *p, const char *name, size_t len, ino_t ino, unsigned int type,
+                     loff_t next)
 {
     size_t need = ALIGN_UP(offsetof(struct linux_dirent64, d_name) + len + 1, sizeof(u64));
     struct linux_dirent64 *e = (struct linux_dirent64 *)(p->buf + p->len);
@@ -35,7 +37,8 @@ static bool pack_new(struct pack *p, const char *name, size_t len, ino_t ino, un
     return true;
 }
 
-static bool pack_old(struct pack *p, const char *name, size_t len, ino_t ino, unsigned int type, loff_t next)
+static bool pack_old(struct pack *p, const char *name, size_t len, ino_t ino, unsigned int type,
+                     loff_t next)
 {
     size_t need = ALIGN_UP(offsetof(struct linux_dirent, d_name) + len + 2, sizeof(long));
     struct linux_dirent *e = (struct linux_dirent *)(p->buf + p->len);
@@ -52,10 +55,12 @@ static bool pack_old(struct pack *p, const char *name, size_t len, ino_t ino, un
     return true;
 }
 
-static bool emit_packed(void *ctx, const char *name, size_t len, ino_t ino, unsigned int type, loff_t next)
+static bool emit_packed(void *ctx, const char *name, size_t len, ino_t ino, unsigned int type,
+                        loff_t next)
 {
     struct pack *p = ctx;
-    bool fits = p->old_format ? pack_old(p, name, len, ino, type, next) : pack_new(p, name, len, ino, type, next);
+    bool fits = p->old_format ? pack_old(p, name, len, ino, type, next)
+                              : pack_new(p, name, len, ino, type, next);
 
     p->full |= !fits;
     return fits;
@@ -83,7 +88,7 @@ static long read_dir(struct file *f, struct pack *p, void __user *ubuf)
 static long do_getdents(int fd, void __user *ubuf, unsigned int n, bool old_format)
 {
     struct fdref r = fdref_get(fd);
-    struct pack p = { .old_format = old_format };
+    struct pack p = {.old_format = old_format};
     long ret;
 
     if (!r.file)

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epoll.c: epoll_create1, epoll_ctl, epoll_wait, epoll_pwait: a set of files that is watched for longer than one call.
+ * epoll.c: epoll_create1, epoll_ctl, epoll_wait, epoll_pwait: a set of files that is watched for
+ * longer than one call.
  *
- * Each watched file is an item with entries on the file's wait queues. A wake-up marks the item as hot, puts it on the
- * ready list and wakes the waiters; epoll_wait asks the items of the ready list what is true now, keeps level-triggered
- * ones that are ready on the list, and forgets the others until they are hot again. An item does not hold its file: the
- * last file_put takes the item out (epoll_file_closed). An epoll cannot watch another epoll.
+ * Each watched file is an item with entries on the file's wait queues. A wake-up marks the item as
+ * hot, puts it on the ready list and wakes the waiters; epoll_wait asks the items of the ready list
+ * what is true now, keeps level-triggered ones that are ready on the list, and forgets the others
+ * until they are hot again. An item does not hold its file: the last file_put takes the item out
+ * (epoll_file_closed). An epoll cannot watch another epoll.
  *
- * Locks: watch_mutex (EPOLL) for the tree of items of all sets and for file->epoll_items; ep->wait.lock (WAITQ), taken
- * inside a file's queue lock, for the ready list. Waking therefore nests one queue lock in another, always in this order.
- * Invariants: I1 an item is in its set's list and in its file's list; I2 a hot item is on the ready list.
- * Checked by tests/kernel/fs/poll_ktest.c. Source: epoll(7). Read next: poll.c.
+ * Locks: watch_mutex (EPOLL) for the tree of items of all sets and for file->epoll_items;
+ * ep->wait.lock (WAITQ), taken inside a file's queue lock, for the ready list. Waking therefore
+ * nests one queue lock in another, always in this order. Invariants: I1 an item is in its set's
+ * list and in its file's list; I2 a hot item is on the ready list. Checked by
+ * tests/kernel/fs/poll_ktest.c. Source: epoll(7). Read next: poll.c.
  */
 #include "internal.h"
 #include <asm/poll.h>
 #include <kernel/syscall.h>
 #include <linux/eventpoll.h>
 
-#define ITEM_QUEUES 2 /* wait queues that a file's poll may name */
+#define ITEM_QUEUES  2 /* wait queues that a file's poll may name */
 #define PRIVATE_BITS (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
-#define FD_BUCKETS 64
+#define FD_BUCKETS   64
 
 struct item;
 
@@ -34,16 +37,16 @@ struct item {
     struct list_head file_link;  /* watch_mutex: in file->epoll_items */
     struct list_head ready_link; /* ep->wait.lock */
     struct epoll *ep;
-    struct file *file;           /* not counted */
+    struct file *file; /* not counted */
     int fd;
-    struct epoll_event event;    /* watch_mutex */
+    struct epoll_event event; /* watch_mutex */
     struct hook hooks[ITEM_QUEUES];
     unsigned int nr_hooks;
     int error;
 };
 
 struct epoll {
-    struct wait_queue wait;      /* its lock also guards ready */
+    struct wait_queue wait; /* its lock also guards ready */
     struct list_head ready;
     struct list_head items[FD_BUCKETS]; /* watch_mutex: by descriptor */
 };
@@ -65,7 +68,7 @@ static bool hook_woken(struct wait_entry *we, unsigned long key)
     spin_lock_nested(&ep->wait.lock); /* interrupts are off under the file's queue lock */
     if (list_empty(&it->ready_link))
         list_add_tail(&it->ready_link, &ep->ready);
-    list_for_each_entry_safe(w, tmp, &ep->wait.waiters, link) {
+    list_for_each_entry_safe (w, tmp, &ep->wait.waiters, link) {
         if (w->func)
             (void)w->func(w, POLLIN | POLLRDNORM);
         else
@@ -90,7 +93,7 @@ static void hook_queue(struct poll_table *pt, struct file *f, struct wait_queue 
         return;
     }
     it->nr_hooks++;
-    *h = (struct hook){ .wq = wq, .item = it };
+    *h = (struct hook){.wq = wq, .item = it};
     list_init(&h->we.link);
     h->we.func = hook_woken;
     wait_add(wq, &h->we);
@@ -123,7 +126,7 @@ static struct item *item_find(struct epoll *ep, struct file *f, int fd)
 {
     struct item *it;
 
-    list_for_each_entry(it, &ep->items[(unsigned int)fd % FD_BUCKETS], set_link)
+    list_for_each_entry (it, &ep->items[(unsigned int)fd % FD_BUCKETS], set_link)
         if (it->fd == fd && it->file == f)
             return it;
     return NULL;
@@ -146,7 +149,7 @@ static void item_remove(struct item *it)
 static int item_add(struct epoll *ep, struct file *f, int fd, const struct epoll_event *event)
 {
     struct item *it = kzalloc(sizeof(*it));
-    struct hook_table table = { .pt = { .queue = hook_queue } };
+    struct hook_table table = {.pt = {.queue = hook_queue}};
 
     if (!it)
         return -ENOMEM;
@@ -172,7 +175,7 @@ static int item_add(struct epoll *ep, struct file *f, int fd, const struct epoll
 
 static void item_modify(struct item *it, const struct epoll_event *event)
 {
-    struct poll_table ask = { 0 };
+    struct poll_table ask = {0};
 
     it->event.data = event->data;
     WRITE_ONCE(it->event.events, event->events);
@@ -211,7 +214,7 @@ static unsigned int epoll_poll(struct file *f, struct poll_table *pt)
     return list_empty(&ep->ready) ? 0 : POLLIN | POLLRDNORM;
 }
 
-static const struct file_ops epoll_fops = { .poll = epoll_poll, .release = epoll_release };
+static const struct file_ops epoll_fops = {.poll = epoll_poll, .release = epoll_release};
 
 static long do_create(unsigned int flags)
 {
@@ -268,7 +271,7 @@ static int do_ctl(struct epoll *ep, int op, struct file *f, int fd, const struct
 
 SYSCALL4(epoll_ctl, int, epfd, int, op, int, fd, struct epoll_event __user *, uevent)
 {
-    struct epoll_event event = { 0 };
+    struct epoll_event event = {0};
     struct fdref e, r;
     int ret = -EBADF;
 
@@ -280,7 +283,8 @@ SYSCALL4(epoll_ctl, int, epfd, int, op, int, fd, struct epoll_event __user *, ue
         if (!r.file->op->poll)
             ret = -EPERM;
         else if (e.file->op != &epoll_fops || r.file->op == &epoll_fops ||
-                 (op != EPOLL_CTL_ADD && op != EPOLL_CTL_MOD && op != EPOLL_CTL_DEL) || (event.events & EPOLLEXCLUSIVE))
+                 (op != EPOLL_CTL_ADD && op != EPOLL_CTL_MOD && op != EPOLL_CTL_DEL) ||
+                 (event.events & EPOLLEXCLUSIVE))
             ret = -EINVAL;
         else
             ret = do_ctl(e.file->private, op, r.file, fd, &event);
@@ -332,13 +336,14 @@ static unsigned int ready_count(struct epoll *ep)
 /* Asks each item of the ready list once. Events stored, or -EFAULT when not even one could be. */
 static int collect(struct epoll *ep, struct epoll_event __user *uev, int max_events)
 {
-    struct poll_table ask = { 0 };
+    struct poll_table ask = {0};
     struct item *it;
     int got = 0;
 
     mutex_lock(&watch_mutex);
-    for (unsigned int left = ready_count(ep); left > 0 && got < max_events && (it = ready_pop(ep)) != NULL; left--) {
-        struct epoll_event out = { .events = item_ask(it, &ask), .data = it->event.data };
+    for (unsigned int left = ready_count(ep);
+         left > 0 && got < max_events && (it = ready_pop(ep)) != NULL; left--) {
+        struct epoll_event out = {.events = item_ask(it, &ask), .data = it->event.data};
 
         if (!out.events)
             continue;
@@ -357,7 +362,8 @@ static int collect(struct epoll *ep, struct epoll_event __user *uev, int max_eve
     return got;
 }
 
-static long wait_and_collect(struct epoll *ep, struct epoll_event __user *uev, int max_events, u64 deadline)
+static long wait_and_collect(struct epoll *ep, struct epoll_event __user *uev, int max_events,
+                             u64 deadline)
 {
     for (;;) {
         int got = collect(ep, uev, max_events), ret;
@@ -382,7 +388,8 @@ static long do_wait(int epfd, struct epoll_event __user *uev, int max_events, u6
     r = fdref_get(epfd);
     if (!r.file)
         return -EBADF;
-    ret = r.file->op == &epoll_fops ? wait_and_collect(r.file->private, uev, max_events, deadline) : -EINVAL;
+    ret = r.file->op == &epoll_fops ? wait_and_collect(r.file->private, uev, max_events, deadline)
+                                    : -EINVAL;
     fdref_put(r);
     return ret;
 }
@@ -392,13 +399,14 @@ static u64 deadline_ms(int ms)
     return ms < 0 ? 0 : ms == 0 ? 1 : clock_monotonic_ns() + (u64)ms * NSEC_PER_MSEC;
 }
 
-SYSCALL4(epoll_wait, int, epfd, struct epoll_event __user *, events, int, max_events, int, timeout_ms)
+SYSCALL4(epoll_wait, int, epfd, struct epoll_event __user *, events, int, max_events, int,
+         timeout_ms)
 {
     return do_wait(epfd, events, max_events, deadline_ms(timeout_ms));
 }
 
-SYSCALL6(epoll_pwait, int, epfd, struct epoll_event __user *, events, int, max_events, int, timeout_ms, const sigset_t __user *,
-         umask, size_t, size)
+SYSCALL6(epoll_pwait, int, epfd, struct epoll_event __user *, events, int, max_events, int,
+         timeout_ms, const sigset_t __user *, umask, size_t, size)
 {
     sigset_t mask;
     long ret;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * eventfd.c: eventfd(2): a counter that can be waited for. A write adds, a read takes all (or one, as a semaphore).
- * Locks: ctx->lock (LEAF). Source: eventfd(2). Read next: poll.c.
+ * eventfd.c: eventfd(2): a counter that can be waited for. A write adds, a read takes all (or one,
+ * as a semaphore). Locks: ctx->lock (LEAF). Source: eventfd(2). Read next: poll.c.
  */
 #include "internal.h"
 #include <asm/poll.h>
@@ -105,7 +105,11 @@ static void eventfd_fdinfo(struct file *f, struct seq *s)
 }
 
 static const struct file_ops eventfd_fops = {
-    .read = eventfd_read, .write = eventfd_write, .poll = eventfd_poll, .release = eventfd_release, .show_fdinfo = eventfd_fdinfo,
+    .read = eventfd_read,
+    .write = eventfd_write,
+    .poll = eventfd_poll,
+    .release = eventfd_release,
+    .show_fdinfo = eventfd_fdinfo,
 };
 
 static long do_eventfd(unsigned int count, int flags)
@@ -123,7 +127,8 @@ static long do_eventfd(unsigned int count, int flags)
     wait_queue_init(&e->wait);
     e->count = count;
     e->semaphore = flags & EFD_SEMAPHORE;
-    f = file_alloc_anon("anon_inode:[eventfd]", &eventfd_fops, O_RDWR | (unsigned int)(flags & EFD_NONBLOCK), e);
+    f = file_alloc_anon("anon_inode:[eventfd]", &eventfd_fops,
+                        O_RDWR | (unsigned int)(flags & EFD_NONBLOCK), e);
     if (IS_ERR(f)) {
         kfree(e);
         return PTR_ERR(f);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fcntl.c: fcntl(2): descriptor flags, status flags, duplicating, owners, seals, pipe sizes; record locks are in locks.c.
+ * fcntl.c: fcntl(2): descriptor flags, status flags, duplicating, owners, seals, pipe sizes; record
+ * locks are in locks.c.
  *
- * Locks: INODE for seals. Not offered: leases, directory notification, O_ASYNC's signal (the flag can be set; nothing
- * sends). Source: fcntl(2). Read next: locks.c, memfd.c.
+ * Locks: INODE for seals. Not offered: leases, directory notification, O_ASYNC's signal (the flag
+ * can be set; nothing sends). Source: fcntl(2). Read next: locks.c, memfd.c.
  */
 #include "internal.h"
 #include <asm/ioctls.h>
@@ -65,47 +66,33 @@ static long add_seals(struct file *f, unsigned int seals)
 static long do_fcntl(int fd, struct file *f, unsigned int cmd, unsigned long arg)
 {
     switch (cmd) {
-    case F_DUPFD:
-        return dup_from(f, arg, 0);
-    case F_DUPFD_CLOEXEC:
-        return dup_from(f, arg, O_CLOEXEC);
-    case F_GETFD:
-        return fd_get_cloexec(fd) ? FD_CLOEXEC : 0;
-    case F_SETFD:
-        return fd_set_cloexec(fd, arg & FD_CLOEXEC);
-    case F_GETFL:
-        return f->flags;
-    case F_SETFL:
-        return set_status(f, arg);
+    case F_DUPFD: return dup_from(f, arg, 0);
+    case F_DUPFD_CLOEXEC: return dup_from(f, arg, O_CLOEXEC);
+    case F_GETFD: return fd_get_cloexec(fd) ? FD_CLOEXEC : 0;
+    case F_SETFD: return fd_set_cloexec(fd, arg & FD_CLOEXEC);
+    case F_GETFL: return f->flags;
+    case F_SETFL: return set_status(f, arg);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:
     case F_OFD_GETLK:
     case F_OFD_SETLK:
-    case F_OFD_SETLKW:
-        return locks_fcntl(f, cmd, (void __user *)arg);
-    case F_SETOWN:
-        f->sig_owner = (int)arg;
-        return 0;
-    case F_GETOWN:
-        return f->sig_owner;
-    case F_SETPIPE_SZ:
-        return pipe_set_size(f, arg);
-    case F_GETPIPE_SZ:
-        return pipe_get_size(f);
-    case F_ADD_SEALS:
-        return add_seals(f, (unsigned int)arg);
-    case F_GET_SEALS:
-        return sealable(f) ? (long)f->inode->seals : -EINVAL;
-    default:
-        return -EINVAL;
+    case F_OFD_SETLKW: return locks_fcntl(f, cmd, (void __user *)arg);
+    case F_SETOWN: f->sig_owner = (int)arg; return 0;
+    case F_GETOWN: return f->sig_owner;
+    case F_SETPIPE_SZ: return pipe_set_size(f, arg);
+    case F_GETPIPE_SZ: return pipe_get_size(f);
+    case F_ADD_SEALS: return add_seals(f, (unsigned int)arg);
+    case F_GET_SEALS: return sealable(f) ? (long)f->inode->seals : -EINVAL;
+    default: return -EINVAL;
     }
 }
 
 /* What an O_PATH descriptor may do. */
 static bool path_allows(unsigned int cmd)
 {
-    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD || cmd == F_GETFL;
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD ||
+           cmd == F_GETFL;
 }
 
 SYSCALL3(fcntl, int, fd, unsigned int, cmd, unsigned long, arg)
@@ -137,20 +124,15 @@ static long do_ioctl(int fd, struct file *f, unsigned int cmd, unsigned long arg
     void __user *p = (void __user *)arg;
 
     switch (cmd) {
-    case FIOCLEX:
-        return fd_set_cloexec(fd, true);
-    case FIONCLEX:
-        return fd_set_cloexec(fd, false);
-    case FIONBIO:
-        return set_nonblock(f, p);
-    case FIGETBSZ:
-        return put_user_u32((u32)PAGE_SIZE, p);
+    case FIOCLEX: return fd_set_cloexec(fd, true);
+    case FIONCLEX: return fd_set_cloexec(fd, false);
+    case FIONBIO: return set_nonblock(f, p);
+    case FIGETBSZ: return put_user_u32((u32)PAGE_SIZE, p);
     case FIONREAD:
         if (S_ISREG(f->inode->mode))
             return put_user_u32((u32)(f->inode->size - min((u64)f->pos, f->inode->size)), p);
         break;
-    default:
-        break;
+    default: break;
     }
     return f->op->ioctl ? f->op->ioctl(f, cmd, arg) : -ENOTTY;
 }

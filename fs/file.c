@@ -2,11 +2,11 @@
 /*
  * file.c: open files: made on a path or without a name, counted, released.
  *
- * A file is shared by fork and dup; the last reference runs the release operation and gives back the
- * path, the right to write (inode->writers) and the locks. Locks: none of its own.
+ * A file is shared by fork and dup; the last reference runs the release operation and gives back
+ * the path, the right to write (inode->writers) and the locks. Locks: none of its own.
  *
- * Invariants: I1 dentry, mnt, inode are set for the whole life; I2 FMODE_WRITE on a regular file holds one of
- * inode->writers, FMODE_EXEC one negative. Read next: open.c, files.c.
+ * Invariants: I1 dentry, mnt, inode are set for the whole life; I2 FMODE_WRITE on a regular file
+ * holds one of inode->writers, FMODE_EXEC one negative. Read next: open.c, files.c.
  */
 #include "internal.h"
 
@@ -39,14 +39,10 @@ static mode_t fmode_of(unsigned int flags)
     if (flags & O_PATH)
         return FMODE_PATH;
     switch (flags & O_ACCMODE) {
-    case O_RDONLY:
-        return FMODE_READ;
-    case O_WRONLY:
-        return FMODE_WRITE;
-    case O_RDWR:
-        return FMODE_READ | FMODE_WRITE;
-    default:
-        return 0; /* 3: for ioctl only */
+    case O_RDONLY: return FMODE_READ;
+    case O_WRONLY: return FMODE_WRITE;
+    case O_RDWR: return FMODE_READ | FMODE_WRITE;
+    default: return 0; /* 3: for ioctl only */
     }
 }
 
@@ -58,7 +54,8 @@ void file_discard(struct file *f)
         kmem_cache_free(file_cache, f);
 }
 
-/* Everything that a failed open may have set is taken back: file_discard sees a file that was never opened. */
+/* Everything that a failed open may have set is taken back: file_discard sees a file that was never
+ * opened. */
 static int open_failed(struct file *f, int error)
 {
     if ((f->f_mode & FMODE_WRITE) && S_ISREG(f->inode->mode))
@@ -126,7 +123,7 @@ void file_put(struct file *f)
         inode_write_put(f->inode);
     if (f->f_mode & FMODE_EXEC)
         inode_exec_put(f->inode);
-    p = (struct path){ f->mnt, f->dentry };
+    p = (struct path){f->mnt, f->dentry};
     kmem_cache_free(file_cache, f);
     path_put(&p);
 }
@@ -137,7 +134,8 @@ struct inode *anon_inode_alloc(mode_t mode)
 }
 
 /* A file on @i under a name of its own; the inode reference is taken over on success. ERR_PTR. */
-struct file *file_on_anon(struct inode *i, const char *name, const struct file_ops *op, unsigned int flags, void *private)
+struct file *file_on_anon(struct inode *i, const char *name, const struct file_ops *op,
+                          unsigned int flags, void *private)
 {
     struct file *f = file_alloc(flags);
     struct dentry *d = f ? dentry_alloc(anon_sb, NULL, name, strlen(name)) : NULL;
@@ -162,7 +160,8 @@ struct file *file_on_anon(struct inode *i, const char *name, const struct file_o
     return f;
 }
 
-struct file *file_alloc_anon(const char *name, const struct file_ops *op, unsigned int flags, void *private)
+struct file *file_alloc_anon(const char *name, const struct file_ops *op, unsigned int flags,
+                             void *private)
 {
     struct file *f = file_on_anon(inode_get(anon_inode), name, op, flags, private);
 

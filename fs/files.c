@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * files.c: descriptor tables, shared by the threads of a process (clone CLONE_FILES), and the calls that only move
- * descriptors: close, close_range, dup, dup2, dup3.
+ * files.c: descriptor tables, shared by the threads of a process (clone CLONE_FILES), and the calls
+ * that only move descriptors: close, close_range, dup, dup2, dup3.
  *
- * A table has room for 64 descriptors in itself and moves to a larger block when that is not enough. A slot is free when
- * its bit in open is clear; a bit without a file is a number that was promised and not yet filled.
- * Locks: files->lock (FILES). A table with one user changes only under that user's hands (others only look, under the
- * lock), so its own reads take no lock and no reference on the file: fdref_get.
+ * A table has room for 64 descriptors in itself and moves to a larger block when that is not
+ * enough. A slot is free when its bit in open is clear; a bit without a file is a number that was
+ * promised and not yet filled. Locks: files->lock (FILES). A table with one user changes only under
+ * that user's hands (others only look, under the lock), so its own reads take no lock and no
+ * reference on the file: fdref_get.
  *
- * Invariants: I1 file != NULL => bit in open; I2 next <= lowest free number. Checked by tests/kernel/fs/files_ktest.c.
- * Source: dup(2), close_range(2). Read next: fcntl.c.
+ * Invariants: I1 file != NULL => bit in open; I2 next <= lowest free number. Checked by
+ * tests/kernel/fs/files_ktest.c. Source: dup(2), close_range(2). Read next: fcntl.c.
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -22,8 +23,8 @@
 struct files {
     atomic_t refs;
     spinlock_t lock;
-    unsigned int cap;     /* multiple of 64 */
-    unsigned int next;    /* no free number below */
+    unsigned int cap;  /* multiple of 64 */
+    unsigned int next; /* no free number below */
     struct file **fd;
     u64 *open, *cloexec;
     struct file *inline_fd[FD_INLINE];
@@ -51,9 +52,10 @@ struct files *files_alloc(void)
 }
 
 /* Bits of word @w of @set, as numbers. */
-#define for_each_bit(n, word, base)                                                               \
-    for (u64 w_ = (word), once_ = 1; once_; once_ = 0)                                            \
-        for (unsigned int n; w_ && ((n) = (base) + (unsigned int)__builtin_ctzll(w_), 1); w_ &= w_ - 1)
+#define for_each_bit(n, word, base)                                                                \
+    for (u64 w_ = (word), once_ = 1; once_; once_ = 0)                                             \
+        for (unsigned int n; w_ && ((n) = (base) + (unsigned int)__builtin_ctzll(w_), 1);          \
+             w_ &= w_ - 1)
 
 static bool bit_test(const u64 *set, unsigned int n)
 {
@@ -157,7 +159,8 @@ struct files *files_copy(struct files *old)
     for (unsigned int w = 0; w < old->cap / 64; w++) {
         u64 live = 0;
 
-        for_each_bit(n, old->open[w], w * 64) {
+        for_each_bit(n, old->open[w], w * 64)
+        {
             if (!old->fd[n])
                 continue; /* promised to another thread of the parent */
             fs->fd[n] = file_get(old->fd[n]);
@@ -188,9 +191,7 @@ void files_put(struct files *fs)
     if (!fs || !atomic_dec_and_test(&fs->refs))
         return;
     for (unsigned int w = 0; w < fs->cap / 64; w++)
-        for_each_bit(n, fs->open[w], w * 64)
-            if (fs->fd[n])
-                file_close(fs, fs->fd[n]);
+        for_each_bit(n, fs->open[w], w * 64) if (fs->fd[n]) file_close(fs, fs->fd[n]);
     block_free(fs->fd, fs->cap);
     kmem_cache_free(files_cache, fs);
 }
@@ -245,11 +246,11 @@ struct fdref fdref_get_any(int fd)
 
     if (likely(atomic_read(&fs->refs) == 1)) {
         if (unlikely((unsigned int)fd >= fs->cap))
-            return (struct fdref){ NULL, false };
-        return (struct fdref){ fs->fd[fd], false };
+            return (struct fdref){NULL, false};
+        return (struct fdref){fs->fd[fd], false};
     }
     struct file *f = files_lookup(fs, fd);
-    return (struct fdref){ f, f != NULL };
+    return (struct fdref){f, f != NULL};
 }
 
 struct fdref fdref_get(int fd)
@@ -258,7 +259,7 @@ struct fdref fdref_get(int fd)
 
     if (r.file && unlikely(r.file->f_mode & FMODE_PATH)) {
         fdref_put(r);
-        return (struct fdref){ NULL, false };
+        return (struct fdref){NULL, false};
     }
     return r;
 }
@@ -428,7 +429,8 @@ int fd_close(int fd)
 void files_close_on_exec(struct files *fs)
 {
     for (unsigned int w = 0; w < fs->cap / 64; w++)
-        for_each_bit(n, fs->cloexec[w] & fs->open[w], w * 64) {
+        for_each_bit(n, fs->cloexec[w] & fs->open[w], w * 64)
+        {
             struct file *f;
 
             spin_lock(&fs->lock);

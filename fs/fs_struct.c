@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fs_struct.c: working directory, root and umask, which threads may share (clone CLONE_FS); chdir(2), chroot(2),
- * umask(2), getcwd(2).
+ * fs_struct.c: working directory, root and umask, which threads may share (clone CLONE_FS);
+ * chdir(2), chroot(2), umask(2), getcwd(2).
  *
  * Locks: fs->lock (FS_STRUCT) guards all fields; references are dropped after it is released.
  * Read next: namei.c.
@@ -24,7 +24,7 @@ static void path_set(struct fs_struct *fs, struct path *slot, const struct path 
 struct fs_struct *fs_alloc_init(void)
 {
     struct fs_struct *fs = kzalloc(sizeof(*fs));
-    struct path top = { root_mount, root_mount->root };
+    struct path top = {root_mount, root_mount->root};
 
     if (!fs)
         return NULL;
@@ -126,7 +126,7 @@ SYSCALL1(fchdir, int, fd)
         return -EBADF;
     ret = S_ISDIR(r.file->inode->mode) ? inode_permission(r.file->inode, MAY_EXEC) : -ENOTDIR;
     if (ret == 0) {
-        struct path p = { r.file->mnt, r.file->dentry };
+        struct path p = {r.file->mnt, r.file->dentry};
 
         path_set(current->fs, &current->fs->pwd, &p);
     }

@@ -2,11 +2,12 @@
 /*
  * initramfs.c: unpacks the initramfs into the root file system at boot.
  *
- * Entries are created through the same functions as a program's mkdir, mknod, symlink, link and open; a later entry
- * replaces an earlier one of the same name, missing parent directories are made. The first thing that is wrong ends the
- * unpacking with a message that names the offset. Names that were linked several times share one inode (the data comes
- * with the last). Runs once, before /init, alone: no locks of its own.
- * Checked by tests/kernel/fs/cpio_ktest.c. Read next: cpio.c.
+ * Entries are created through the same functions as a program's mkdir, mknod, symlink, link and
+ * open; a later entry replaces an earlier one of the same name, missing parent directories are
+ * made. The first thing that is wrong ends the unpacking with a message that names the offset.
+ * Names that were linked several times share one inode (the data comes with the last). Runs once,
+ * before /init, alone: no locks of its own. Checked by tests/kernel/fs/cpio_ktest.c. Read next:
+ * cpio.c.
  */
 #include "cpio.h"
 #include "internal.h"
@@ -53,7 +54,7 @@ static int remember_link(struct unpack *u, const struct cpio_entry *e, const cha
 
     if (!l)
         return -ENOMEM;
-    *l = (struct link_seen){ u->links[e->ino % LINK_BUCKETS], e->ino, e->dev_major, e->dev_minor };
+    *l = (struct link_seen){u->links[e->ino % LINK_BUCKETS], e->ino, e->dev_major, e->dev_minor};
     memcpy(l->name, name, len);
     u->links[e->ino % LINK_BUCKETS] = l;
     return 0;
@@ -73,7 +74,7 @@ static int set_attributes(const struct cpio_entry *e, const char *name)
     i->gid = e->gid;
     if (!S_ISLNK(i->mode))
         i->mode = (i->mode & S_IFMT) | (e->mode & 07777);
-    i->mtime = (struct timespec64){ e->mtime, 0 };
+    i->mtime = (struct timespec64){e->mtime, 0};
     path_put(&p);
     return 0;
 }
@@ -165,18 +166,13 @@ static int unpack_entry(struct unpack *u, const struct cpio_entry *e, char *name
         return ret;
     clear_place(e, name);
     switch (e->mode & S_IFMT) {
-    case S_IFREG:
-        ret = unpack_regular(u, e, name);
-        break;
+    case S_IFREG: ret = unpack_regular(u, e, name); break;
     case S_IFDIR:
         ret = name_mkdir(AT_FDCWD, name, 0755);
         ret = ret == -EEXIST ? 0 : ret;
         break;
-    case S_IFLNK:
-        ret = unpack_symlink(e, name);
-        break;
-    default:
-        ret = name_mknod(AT_FDCWD, name, e->mode, MKDEV(e->rdev_major, e->rdev_minor));
+    case S_IFLNK: ret = unpack_symlink(e, name); break;
+    default: ret = name_mknod(AT_FDCWD, name, e->mode, MKDEV(e->rdev_major, e->rdev_minor));
     }
     return ret ? ret : set_attributes(e, name);
 }
@@ -209,7 +205,7 @@ static char *clean_name(const char *name)
 
 int initramfs_unpack(const void *data, size_t len)
 {
-    struct unpack u = { 0 };
+    struct unpack u = {0};
     struct cpio_reader r;
     struct cpio_entry e;
     int got, ret = 0;

@@ -2,11 +2,12 @@
 /*
  * inode.c: the life of inodes, who may use them, and their times.
  *
- * Does not know names (dentry.c) or contents (the file systems). Locks: inode->lock (INODE) guards mode, owner, times
- * and size against writers; readers of single words take none.
+ * Does not know names (dentry.c) or contents (the file systems). Locks: inode->lock (INODE) guards
+ * mode, owner, times and size against writers; readers of single words take none.
  *
- * Invariants: I1 refs > 0 while a dentry names the inode; I2 evict runs once, when refs reach 0; I3 writers > 0 and
- * writers < 0 exclude each other. Checked by the leak check of the object caches. Read next: dentry.c.
+ * Invariants: I1 refs > 0 while a dentry names the inode; I2 evict runs once, when refs reach 0; I3
+ * writers > 0 and writers < 0 exclude each other. Checked by the leak check of the object caches.
+ * Read next: dentry.c.
  */
 #include "internal.h"
 #include <kernel/time.h>
@@ -18,7 +19,7 @@ struct timespec64 time_now(void)
 {
     u64 ns = clock_realtime_ns();
 
-    return (struct timespec64){ (s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC) };
+    return (struct timespec64){(s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC)};
 }
 
 struct inode *inode_alloc(struct super_block *sb, mode_t mode)
@@ -60,7 +61,8 @@ void inode_inherit(struct inode *i, const struct inode *dir)
     i->gid = dir->gid;
     if (S_ISDIR(i->mode))
         i->mode |= S_ISGID;
-    else if ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !current_in_group(i->gid) && !has_capability())
+    else if ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !current_in_group(i->gid) &&
+             !has_capability())
         i->mode &= ~(mode_t)S_ISGID;
 }
 

@@ -12,10 +12,10 @@
 #include <linux/fs.h>
 #include <mm/slab.h>
 
-#define NAME_MAX_LEN 255
-#define PATH_MAX_LEN 4096 /* with NUL */
+#define NAME_MAX_LEN       255
+#define PATH_MAX_LEN       4096 /* with NUL */
 #define SYMLINK_MAX_NESTED 40
-#define MAX_RW_COUNT (0x7fffffffUL & PAGE_MASK)
+#define MAX_RW_COUNT       (0x7fffffffUL & PAGE_MASK)
 
 /* ---- inode.c ---- */
 #define MAY_EXEC  1
@@ -63,7 +63,8 @@ void inode_exec_put(struct inode *i);
 /* ---- dentry.c ---- */
 extern spinlock_t dentry_lock;
 /* Not in the tree yet; holds a reference on @parent (NULL: a root). NULL = out of memory. */
-struct dentry *dentry_alloc(struct super_block *sb, struct dentry *parent, const char *name, size_t len);
+struct dentry *dentry_alloc(struct super_block *sb, struct dentry *parent, const char *name,
+                            size_t len);
 static inline struct dentry *dentry_get(struct dentry *d)
 {
     atomic_inc(&d->refs);
@@ -72,11 +73,13 @@ static inline struct dentry *dentry_get(struct dentry *d)
 void dentry_put(struct dentry *d);
 /* The entry of the tree with a reference, or NULL. */
 struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len);
-/* Joins the tree, which takes a reference. The parent's inode is write-locked. -ENOENT when the parent was removed. */
+/* Joins the tree, which takes a reference. The parent's inode is write-locked. -ENOENT when the
+ * parent was removed. */
 int dentry_add(struct dentry *d);
 /* Leaves the tree. The caller has a reference of its own. */
 void dentry_remove(struct dentry *d);
-/* rename: @od takes name and parent of @place (negative, not in the tree); @victim, when not NULL, leaves the tree. */
+/* rename: @od takes name and parent of @place (negative, not in the tree); @victim, when not NULL,
+ * leaves the tree. */
 void dentry_move(struct dentry *od, struct dentry *place, struct dentry *victim);
 void dentry_exchange(struct dentry *a, struct dentry *b);
 bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d);
@@ -89,7 +92,8 @@ void dentry_destroy_tree(struct dentry *root);
 int dentry_iterate(struct file *f, dir_emit_t emit, void *ctx);
 bool dir_emit_dots(struct file *f, dir_emit_t emit, void *ctx);
 extern const struct file_ops dentry_dir_fops;
-/* Text of @p as seen from @root, built from the end of buf; @deleted: append " (deleted)" for what has no name any more. */
+/* Text of @p as seen from @root, built from the end of buf; @deleted: append " (deleted)" for what
+ * has no name any more. */
 char *path_text(const struct path *p, const struct path *root, char *buf, size_t n, bool deleted);
 
 /* ---- mount.c ---- */
@@ -99,8 +103,8 @@ struct mount {
     struct dentry *mountpoint; /* with a reference; in parent */
     struct dentry *root;       /* with a reference */
     struct super_block *sb;
-    atomic_t refs;             /* paths, plus one while attached */
-    unsigned long flags;       /* MS_RDONLY, MS_NOEXEC … */
+    atomic_t refs;       /* paths, plus one while attached */
+    unsigned long flags; /* MS_RDONLY, MS_NOEXEC … */
     int id;
     char source[64];
 };
@@ -135,7 +139,8 @@ static inline int mount_want_write(const struct mount *m)
 {
     return ((m->flags | m->sb->flags) & MS_RDONLY) ? -EROFS : 0;
 }
-int mount_fs(const struct fs_type *t, const char *source, const struct path *at, unsigned long flags, const char *options);
+int mount_fs(const struct fs_type *t, const char *source, const struct path *at,
+             unsigned long flags, const char *options);
 /* umount2: @p is the root of what goes. 0, -EINVAL, -EBUSY. */
 int mount_remove(const struct path *p, int flags);
 void mount_show(struct seq *s, const struct path *root, bool mountinfo);
@@ -154,32 +159,34 @@ struct path fs_root_get(struct fs_struct *fs);
 struct path fs_pwd_get(struct fs_struct *fs);
 
 /* ---- namei.c ---- */
-#define WALK_FOLLOW    1u  /* a symlink as the last component is followed */
-#define WALK_DIRECTORY 2u  /* the result must be a directory */
-#define WALK_EMPTY     4u  /* an empty path names dirfd itself */
+#define WALK_FOLLOW    1u /* a symlink as the last component is followed */
+#define WALK_DIRECTORY 2u /* the result must be a directory */
+#define WALK_EMPTY     4u /* an empty path names dirfd itself */
 
 enum last_kind { LAST_NORMAL, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
-/* A walk under way: where it is and what is left. After walk_to_parent: the directory that contains (or will contain)
- * the last component, which was looked at but not looked up. */
+/* A walk under way: where it is and what is left. After walk_to_parent: the directory that contains
+ * (or will contain) the last component, which was looked at but not looked up. */
 struct walk {
-    struct path at, root;  /* with references */
+    struct path at, root; /* with references */
     const char *rest;
-    char *text;            /* holds rest once a symlink was met */
+    char *text; /* holds rest once a symlink was met */
     unsigned int nr_links;
     enum last_kind kind;
-    const char *name;      /* len bytes, not terminated */
+    const char *name; /* len bytes, not terminated */
     size_t len;
-    bool slash;            /* a slash follows: must be a directory */
+    bool slash; /* a slash follows: must be a directory */
 };
 /* Copies a path name from the user: kfree after use. ERR_PTR(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
 char *name_from_user(const char __user *path);
 /* Finds @name from @dirfd (or AT_FDCWD); *out gets references. 0 or -errno. */
 int walk_path(int dirfd, const char *name, unsigned int flags, struct path *out);
 int walk_user_path(int dirfd, const char __user *name, unsigned int flags, struct path *out);
-/* Finds the parent of the last component; @name must live as long as @w. On success walk_end is due. */
+/* Finds the parent of the last component; @name must live as long as @w. On success walk_end is
+ * due. */
 int walk_parent(int dirfd, const char *name, struct walk *w);
 void walk_end(struct walk *w);
-/* The last component is the symlink @link: goes on to the parent of what it names. 1: @w->at is the end already. */
+/* The last component is the symlink @link: goes on to the parent of what it names. 1: @w->at is the
+ * end already. */
 int walk_parent_link(struct walk *w, const struct path *link);
 /* The entry, mounts not followed: reference, NULL when there is none, or ERR_PTR. */
 struct dentry *walk_lookup(struct dentry *dir, const char *name, size_t len);
@@ -192,14 +199,17 @@ ssize_t link_text(struct inode *i, char *buf, size_t n);
 
 /* ---- file.c ---- */
 void file_init(void);
-/* A file that is not open yet; file_discard is for one that may or may not have been opened meanwhile. */
+/* A file that is not open yet; file_discard is for one that may or may not have been opened
+ * meanwhile. */
 struct file *file_alloc(unsigned int flags);
 void file_discard(struct file *f);
-/* Opens @f on @p, whose references are taken over on success; runs the open op. 0 or -errno, then @p is still the caller's. */
+/* Opens @f on @p, whose references are taken over on success; runs the open op. 0 or -errno, then
+ * @p is still the caller's. */
 int file_open_on(struct file *f, const struct path *p, unsigned int flags);
 /* Both in one. ERR_PTR. */
 struct file *file_open_path(const struct path *p, unsigned int flags);
-struct file *file_on_anon(struct inode *i, const char *name, const struct file_ops *op, unsigned int flags, void *private);
+struct file *file_on_anon(struct inode *i, const char *name, const struct file_ops *op,
+                          unsigned int flags, void *private);
 struct inode *anon_inode_alloc(mode_t mode);
 extern struct super_block *anon_sb;
 
@@ -209,16 +219,17 @@ struct fdref {
     bool put;          /* a reference was taken */
 };
 /* Descriptor for the length of one call; without counting when no other thread shares the table. */
-struct fdref fdref_get(int fd);     /* not O_PATH */
+struct fdref fdref_get(int fd); /* not O_PATH */
 struct fdref fdref_get_any(int fd);
 static inline void fdref_put(struct fdref r)
 {
     if (r.put)
         file_put(r.file);
 }
-int fd_reserve(unsigned int flags);            /* a free number, not yet visible; -EMFILE */
+int fd_reserve(unsigned int flags); /* a free number, not yet visible; -EMFILE */
 int fd_reserve_from(unsigned int min, unsigned int flags);
-void fd_install(int fd, struct file *f);       /* makes a reserved one visible, takes the reference over */
+void fd_install(int fd,
+                struct file *f); /* makes a reserved one visible, takes the reference over */
 void fd_unreserve(int fd);
 bool fd_get_cloexec(int fd);
 bool files_is_cloexec(struct files *fs, int fd);
@@ -249,7 +260,8 @@ ssize_t file_write_iter(struct file *f, struct iov_iter *it, loff_t *pos);
 loff_t file_llseek(struct file *f, loff_t off, int whence);
 /* Copies the vector; *out is @fast or kmalloc'ed. Total bytes or -errno. */
 #define IOV_FAST 8
-ssize_t iov_from_user(const struct iovec __user *uvec, unsigned long n, struct iovec *fast, struct iovec **out);
+ssize_t iov_from_user(const struct iovec __user *uvec, unsigned long n, struct iovec *fast,
+                      struct iovec **out);
 /* Limits of a write at @pos: RLIMIT_FSIZE. Bytes allowed or -EFBIG. */
 ssize_t write_limit(struct file *f, loff_t pos, size_t n);
 
@@ -261,20 +273,24 @@ const struct file_ops *special_fops(mode_t mode);
 
 /* ---- pseudo.c: trees whose files are text made by functions ---- */
 struct super_block *pseudo_super(const struct fs_type *t, u32 magic);
-void pseudo_create(struct super_block *sb, const char *path, mode_t mode, pseudo_show_t show, pseudo_store_t store, void *arg);
+void pseudo_create(struct super_block *sb, const char *path, mode_t mode, pseudo_show_t show,
+                   pseudo_store_t store, void *arg);
 struct dentry *pseudo_mkdir(struct super_block *sb, const char *path);
-void pseudo_add_inode(struct super_block *sb, const char *path, struct inode *i); /* takes the reference */
+void pseudo_add_inode(struct super_block *sb, const char *path,
+                      struct inode *i); /* takes the reference */
 struct pseudo_file {
     pseudo_show_t show;
     pseudo_store_t store;
     void *arg;
 };
-void pseudo_create_ops(struct super_block *sb, const char *path, mode_t mode, const struct file_ops *fop, void *private);
+void pseudo_create_ops(struct super_block *sb, const char *path, mode_t mode,
+                       const struct file_ops *fop, void *private);
 /* A write into a text file: the whole of it, NUL-terminated, goes to @store. */
 ssize_t pseudo_store_text(struct iov_iter *from, loff_t *pos, pseudo_store_t store, void *arg);
-extern const struct file_ops seq_fops;   /* inode->private is a struct pseudo_file */
+extern const struct file_ops seq_fops; /* inode->private is a struct pseudo_file */
 /* For files whose text depends on the open file. */
-ssize_t seq_read_file(struct file *f, struct iov_iter *to, loff_t *pos, int (*make)(struct file *, struct seq *));
+ssize_t seq_read_file(struct file *f, struct iov_iter *to, loff_t *pos,
+                      int (*make)(struct file *, struct seq *));
 void seq_release(struct file *f);
 
 /* ---- devfs, procfs, sysfs ---- */
@@ -285,7 +301,8 @@ void devfs_add(const char *path, mode_t mode, dev_t rdev);
 
 /* ---- tmpfs ---- */
 extern const struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, proc_type, sysfs_type;
-struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode, dev_t rdev);
+struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode,
+                               dev_t rdev);
 int tmpfs_setsize(struct inode *i, u64 size);
 extern const struct file_ops tmpfs_file_fops;
 void tmpfs_init(void);
@@ -293,8 +310,9 @@ extern struct super_block *shmem_sb; /* of memory objects without a file system 
 
 /* ---- poll.c ---- */
 struct poll_table {
-    void (*queue)(struct poll_table *pt, struct file *f, struct wait_queue *wq); /* NULL: only ask */
-    unsigned int events; /* what the caller waits for; 0 = do not know */
+    void (*queue)(struct poll_table *pt, struct file *f,
+                  struct wait_queue *wq); /* NULL: only ask */
+    unsigned int events;                  /* what the caller waits for; 0 = do not know */
 };
 unsigned int file_poll(struct file *f, struct poll_table *pt);
 void epoll_file_closed(struct file *f);

@@ -2,8 +2,9 @@
 /*
  * iov_iter.c: scattered memory, of a user or of the kernel, consumed from the front.
  *
- * A copy stops at the first byte that cannot be accessed and says how far it came. No locks; the one-segment case, which
- * read and write are, comes first everywhere. Source: readv(2). Read next: read_write.c.
+ * A copy stops at the first byte that cannot be accessed and says how far it came. No locks; the
+ * one-segment case, which read and write are, comes first everywhere. Source: readv(2). Read next:
+ * read_write.c.
  */
 #include "internal.h"
 #include <linux/uio.h>
@@ -124,7 +125,8 @@ int iov_iter_fault_in(struct iov_iter *it, size_t n)
     return 0;
 }
 
-ssize_t iov_from_user(const struct iovec __user *uvec, unsigned long n, struct iovec *fast, struct iovec **out)
+ssize_t iov_from_user(const struct iovec __user *uvec, unsigned long n, struct iovec *fast,
+                      struct iovec **out)
 {
     struct iovec *v = fast;
     size_t total = 0;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * locks.c: advisory file locks: flock(2) on whole files, fcntl(2) record locks of processes (F_SETLK) and of open files
- * (F_OFD_SETLK).
+ * locks.c: advisory file locks: flock(2) on whole files, fcntl(2) record locks of processes
+ * (F_SETLK) and of open files (F_OFD_SETLK).
  *
- * An inode has one list of locks of all kinds; flock and record locks do not see each other. A record lock belongs to a
- * descriptor table (a process) and goes when that closes any descriptor of the file; the others belong to the open file.
- * A blocked caller sleeps until some lock somewhere is released and tries again. Deadlocks are not looked for.
+ * An inode has one list of locks of all kinds; flock and record locks do not see each other. A
+ * record lock belongs to a descriptor table (a process) and goes when that closes any descriptor of
+ * the file; the others belong to the open file. A blocked caller sleeps until some lock somewhere
+ * is released and tries again. Deadlocks are not looked for.
  *
- * Locks: locks_lock (LEAF) for all lists and the release counter. Invariants: I1 record locks of one owner on one inode
- * do not overlap. Checked by tests/kernel/fs/locks_ktest.c. Source: flock(2), fcntl(2). Read next: fcntl.c.
+ * Locks: locks_lock (LEAF) for all lists and the release counter. Invariants: I1 record locks of
+ * one owner on one inode do not overlap. Checked by tests/kernel/fs/locks_ktest.c. Source:
+ * flock(2), fcntl(2). Read next: fcntl.c.
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -26,9 +28,9 @@ struct file_lock {
     struct file_lock *next;
     const void *owner; /* struct file or struct files */
     enum lock_kind kind;
-    short type;        /* F_RDLCK, F_WRLCK */
-    pid_t pid;         /* for F_GETLK; -1 for locks of open files */
-    s64 start, end;    /* both inside */
+    short type;     /* F_RDLCK, F_WRLCK */
+    pid_t pid;      /* for F_GETLK; -1 for locks of open files */
+    s64 start, end; /* both inside */
 };
 
 static spinlock_t locks_lock = SPINLOCK_INIT(LOCK_LEAF);
@@ -60,10 +62,11 @@ static void chain_free(struct file_lock *l)
 }
 
 /*
- * Cuts [want->start, want->end] out of the owner's locks. A lock that loses its middle needs a second structure: *spare.
- * What falls away goes to *dead. locks_lock held.
+ * Cuts [want->start, want->end] out of the owner's locks. A lock that loses its middle needs a
+ * second structure: *spare. What falls away goes to *dead. locks_lock held.
  */
-static void cut_out(struct inode *i, const struct file_lock *want, struct file_lock **spare, struct file_lock **dead)
+static void cut_out(struct inode *i, const struct file_lock *want, struct file_lock **spare,
+                    struct file_lock **dead)
 {
     struct file_lock **at = &i->locks, *l;
 
@@ -125,7 +128,8 @@ static void released(void)
     wake_up_all(&locks_wait);
 }
 
-/* @type F_UNLCK: releases. 0, -EAGAIN, -ENOMEM; *seen is the release counter when it was refused. */
+/* @type F_UNLCK: releases. 0, -EAGAIN, -ENOMEM; *seen is the release counter when it was refused.
+ */
 static int lock_try(struct file *f, const struct file_lock *want, short type, u32 *seen)
 {
     struct file_lock *new = kmalloc(sizeof(*new)), *spare = kmalloc(sizeof(*spare)), *dead = NULL;
@@ -216,16 +220,10 @@ static int range_from_flock(struct file *f, const struct flock *fl, struct file_
     s64 base = 0;
 
     switch (fl->l_whence) {
-    case SEEK_SET:
-        break;
-    case SEEK_CUR:
-        base = f->pos;
-        break;
-    case SEEK_END:
-        base = (s64)READ_ONCE(f->inode->size);
-        break;
-    default:
-        return -EINVAL;
+    case SEEK_SET: break;
+    case SEEK_CUR: base = f->pos; break;
+    case SEEK_END: base = (s64)READ_ONCE(f->inode->size); break;
+    default: return -EINVAL;
     }
     if (__builtin_add_overflow(base, fl->l_start, &l->start))
         return -EOVERFLOW;
@@ -268,7 +266,7 @@ static long get_lock(struct file *f, struct file_lock *want, struct flock *fl, v
 long locks_fcntl(struct file *f, unsigned int cmd, void __user *arg)
 {
     bool ofd = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
-    struct file_lock want = { .kind = KIND_RECORD };
+    struct file_lock want = {.kind = KIND_RECORD};
     struct flock fl;
     int ret;
 
@@ -296,7 +294,7 @@ long locks_fcntl(struct file *f, unsigned int cmd, void __user *arg)
 
 SYSCALL2(flock, int, fd, unsigned int, op)
 {
-    struct file_lock want = { .kind = KIND_FLOCK, .end = END_OF_FILE };
+    struct file_lock want = {.kind = KIND_FLOCK, .end = END_OF_FILE};
     struct fdref r = fdref_get(fd);
     unsigned int what = op & ~(unsigned int)LOCK_NB_OP;
     long ret;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memfd.c: memfd_create(2): a file of shared memory that has no name in any directory. Its contents are tmpfs's, its seals
- * are set with fcntl. Huge pages are not offered: ENOSYS, as from a Linux built without hugetlbfs.
- * Source: memfd_create(2). Read next: tmpfs/super.c (shmem_file_create), fcntl.c (seals).
+ * memfd.c: memfd_create(2): a file of shared memory that has no name in any directory. Its contents
+ * are tmpfs's, its seals are set with fcntl. Huge pages are not offered: ENOSYS, as from a Linux
+ * built without hugetlbfs. Source: memfd_create(2). Read next: tmpfs/super.c (shmem_file_create),
+ * fcntl.c (seals).
  */
 #include "internal.h"
 #include <kernel/syscall.h>
 #include <linux/memfd.h>
 #include <mm/mm.h>
 
-#define PREFIX   "memfd:"
+#define PREFIX         "memfd:"
 #define NAME_MAX_MEMFD (NAME_MAX_LEN - (sizeof(PREFIX) - 1))
 
 SYSCALL2(memfd_create, const char __user *, uname, unsigned int, flags)
@@ -19,7 +20,8 @@ SYSCALL2(memfd_create, const char __user *, uname, unsigned int, flags)
     ssize_t n;
     int fd;
 
-    if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | (flags & MFD_HUGETLB ? MFD_HUGE_MASK << MFD_HUGE_SHIFT : 0)))
+    if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB |
+                  (flags & MFD_HUGETLB ? MFD_HUGE_MASK << MFD_HUGE_SHIFT : 0)))
         return -EINVAL;
     n = strncpy_from_user(name + sizeof(PREFIX) - 1, uname, NAME_MAX_MEMFD + 1);
     if (n < 0)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mount.c: file system types, super blocks, and the tree of mounts with its two steps: down onto what is mounted on a
- * directory, up from a mounted root. There is one name space for all processes and no propagation between mounts.
+ * mount.c: file system types, super blocks, and the tree of mounts with its two steps: down onto
+ * what is mounted on a directory, up from a mounted root. There is one name space for all processes
+ * and no propagation between mounts.
  *
- * Locks: RENAME (mount_mutex) serialises mount and umount against each other; dentry_lock guards the list of mounts and
- * their parent and mountpoint fields, which path walks read.
+ * Locks: RENAME (mount_mutex) serialises mount and umount against each other; dentry_lock guards
+ * the list of mounts and their parent and mountpoint fields, which path walks read.
  *
- * Invariants: I1 a mount is on the list <=> it is attached, and the list holds one reference; I2 dentry->nr_mounted is the
- * number of mounts on the list with that mountpoint; I3 a super block lives as long as one mount shows it (single ones for
- * ever). Read next: mount_calls.c (mount(2), umount2(2), /proc/mounts), namei.c.
+ * Invariants: I1 a mount is on the list <=> it is attached, and the list holds one reference; I2
+ * dentry->nr_mounted is the number of mounts on the list with that mountpoint; I3 a super block
+ * lives as long as one mount shows it (single ones for ever). Read next: mount_calls.c (mount(2),
+ * umount2(2), /proc/mounts), namei.c.
  */
 #include "internal.h"
 #include "mount.h"
@@ -81,7 +83,7 @@ static struct super_block *super_get(const struct fs_type *t, const char *option
     int ret;
 
     if (t->single) {
-        list_for_each_entry(sb, &all_supers, link)
+        list_for_each_entry (sb, &all_supers, link)
             if (sb->type == t)
                 return sb;
     }
@@ -97,7 +99,8 @@ static struct super_block *super_get(const struct fs_type *t, const char *option
 
 /* ---- mounts ---- */
 
-struct mount *mount_alloc(struct super_block *sb, struct dentry *root, const char *source, unsigned long flags)
+struct mount *mount_alloc(struct super_block *sb, struct dentry *root, const char *source,
+                          unsigned long flags)
 {
     struct mount *m = kzalloc(sizeof(*m));
 
@@ -142,7 +145,7 @@ void mount_attach(struct mount *m, const struct path *at)
 /* dentry_lock held. The references that it held go to the caller: on *at and on @m. */
 void mount_detach_locked(struct mount *m, struct path *at)
 {
-    *at = (struct path){ m->parent, m->mountpoint };
+    *at = (struct path){m->parent, m->mountpoint};
     m->parent = NULL;
     m->mountpoint = NULL;
     if (at->dentry)
@@ -154,7 +157,7 @@ static struct mount *mounted_on(const struct path *p)
 {
     struct mount *m, *found = NULL;
 
-    list_for_each_entry(m, &all_mounts, link)
+    list_for_each_entry (m, &all_mounts, link)
         if (m->mountpoint == p->dentry && m->parent == p->mnt)
             found = m;
     return found;
@@ -169,7 +172,7 @@ void mount_follow_down(struct path *p)
         spin_lock(&dentry_lock);
         m = mounted_on(p);
         if (m) {
-            next = (struct path){ m, m->root };
+            next = (struct path){m, m->root};
             path_get(&next);
         }
         spin_unlock(&dentry_lock);
@@ -185,7 +188,7 @@ bool mount_follow_up(struct path *p)
     struct path up;
 
     spin_lock(&dentry_lock);
-    up = (struct path){ p->mnt->parent, p->mnt->mountpoint };
+    up = (struct path){p->mnt->parent, p->mnt->mountpoint};
     if (up.mnt)
         path_get(&up);
     spin_unlock(&dentry_lock);
@@ -197,7 +200,8 @@ bool mount_follow_up(struct path *p)
 }
 
 /* Mounts @t on @at (NULL: as the root of everything). 0 or -errno. */
-int mount_fs(const struct fs_type *t, const char *source, const struct path *at, unsigned long flags, const char *options)
+int mount_fs(const struct fs_type *t, const char *source, const struct path *at,
+             unsigned long flags, const char *options)
 {
     struct super_block *sb;
     struct mount *m;
@@ -242,7 +246,8 @@ static int anon_fill(struct super_block *sb, const char *options)
     return 0;
 }
 
-static const struct fs_type anon_type = { .name = "anon_inodefs", .nodev = true, .single = true, .fill = anon_fill };
+static const struct fs_type anon_type = {
+    .name = "anon_inodefs", .nodev = true, .single = true, .fill = anon_fill};
 
 /* The mount of files without a name is not on the list: nobody can walk into it. */
 void mount_init(void)

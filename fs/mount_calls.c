@@ -2,10 +2,10 @@
 /*
  * mount_calls.c: mount(2), umount2(2) and the texts of /proc/PID/mounts and mountinfo.
  *
- * Supported: new mounts of the registered types, MS_REMOUNT, MS_BIND (one mount, not the ones below it), MS_MOVE,
- * MS_RDONLY and the flags that are only shown (NOSUID NODEV NOEXEC NOATIME …); MS_PRIVATE is what every mount is.
- * MS_SHARED, MS_SLAVE, MS_UNBINDABLE and recursive binds give EINVAL. Locks: mount_mutex, dentry_lock as in mount.c.
- * Source: mount(2), umount(2), proc(5).
+ * Supported: new mounts of the registered types, MS_REMOUNT, MS_BIND (one mount, not the ones below
+ * it), MS_MOVE, MS_RDONLY and the flags that are only shown (NOSUID NODEV NOEXEC NOATIME …);
+ * MS_PRIVATE is what every mount is. MS_SHARED, MS_SLAVE, MS_UNBINDABLE and recursive binds give
+ * EINVAL. Locks: mount_mutex, dentry_lock as in mount.c. Source: mount(2), umount(2), proc(5).
  */
 #include "internal.h"
 #include "mount.h"
@@ -17,9 +17,11 @@
 #define MNT_EXPIRE      4
 #define UMOUNT_NOFOLLOW 8
 
-#define MS_KEPT (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME)
-#define MS_KNOWN (MS_KEPT | MS_SYNCHRONOUS | MS_REMOUNT | MS_MANDLOCK | MS_DIRSYNC | MS_BIND | MS_MOVE | MS_REC | \
-                  MS_SILENT | MS_PRIVATE | MS_STRICTATIME | MS_LAZYTIME)
+#define MS_KEPT                                                                                    \
+    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME)
+#define MS_KNOWN                                                                                   \
+    (MS_KEPT | MS_SYNCHRONOUS | MS_REMOUNT | MS_MANDLOCK | MS_DIRSYNC | MS_BIND | MS_MOVE |        \
+     MS_REC | MS_SILENT | MS_PRIVATE | MS_STRICTATIME | MS_LAZYTIME)
 
 static int do_bind(const char __user *source, const struct path *at, unsigned long flags)
 {
@@ -60,7 +62,7 @@ static bool mount_is_below(const struct mount *m, const struct mount *top)
 
 static int do_move(const char __user *source, const struct path *at)
 {
-    struct path from, old = { NULL, NULL };
+    struct path from, old = {NULL, NULL};
     int ret = walk_user_path(AT_FDCWD, source, WALK_FOLLOW, &from);
 
     if (ret)
@@ -101,7 +103,8 @@ static int do_remount(const struct path *at, unsigned long flags, const char *op
     return ret;
 }
 
-static int do_new(const char *source, const char *type, const struct path *at, unsigned long flags, const char *options)
+static int do_new(const char *source, const char *type, const struct path *at, unsigned long flags,
+                  const char *options)
 {
     const struct fs_type *t = fs_type_find(type);
 
@@ -139,8 +142,8 @@ static void strings_free(struct mount_strings *s)
     kfree(IS_ERR(s->options) ? NULL : s->options);
 }
 
-static int mount_dispatch(const struct mount_strings *s, const char __user *usource, const struct path *at,
-                          unsigned long flags)
+static int mount_dispatch(const struct mount_strings *s, const char __user *usource,
+                          const struct path *at, unsigned long flags)
 {
     if (flags & MS_REMOUNT)
         return do_remount(at, flags, s->options);
@@ -155,8 +158,8 @@ static int mount_dispatch(const struct mount_strings *s, const char __user *usou
     return do_new(s->source[0] ? s->source : "none", s->type, at, flags, s->options);
 }
 
-SYSCALL5(mount, const char __user *, source, const char __user *, target, const char __user *, type, unsigned long, flags,
-         const char __user *, data)
+SYSCALL5(mount, const char __user *, source, const char __user *, target, const char __user *, type,
+         unsigned long, flags, const char __user *, data)
 {
     struct mount_strings s;
     struct path at;
@@ -171,8 +174,10 @@ SYSCALL5(mount, const char __user *, source, const char __user *, target, const 
     s.source = optional_string(source, PATH_MAX_LEN);
     s.type = optional_string(type, 256);
     s.options = optional_string(data, PATH_MAX_LEN);
-    ret = IS_ERR(s.source) ? (int)PTR_ERR(s.source) : IS_ERR(s.type) ? (int)PTR_ERR(s.type) :
-          IS_ERR(s.options) ? (int)PTR_ERR(s.options) : 0;
+    ret = IS_ERR(s.source)    ? (int)PTR_ERR(s.source)
+          : IS_ERR(s.type)    ? (int)PTR_ERR(s.type)
+          : IS_ERR(s.options) ? (int)PTR_ERR(s.options)
+                              : 0;
     if (ret == 0)
         ret = walk_user_path(AT_FDCWD, target, WALK_FOLLOW, &at);
     if (ret == 0) {
@@ -198,7 +203,7 @@ static struct mount *mount_child(const struct mount *top)
 {
     struct mount *m;
 
-    list_for_each_entry(m, &all_mounts, link)
+    list_for_each_entry (m, &all_mounts, link)
         if (m->parent == top)
             return m;
     return NULL;
@@ -299,9 +304,10 @@ static void show_flags(struct seq *s, unsigned long flags)
     seq_puts(s, flags & MS_NOATIME ? ",noatime" : ",relatime");
 }
 
-static void show_one(struct seq *s, struct mount *m, const struct path *root, char *buf, bool mountinfo)
+static void show_one(struct seq *s, struct mount *m, const struct path *root, char *buf,
+                     bool mountinfo)
 {
-    struct path p = { m, m->root }, top = { m, m->sb->root };
+    struct path p = {m, m->root}, top = {m, m->sb->root};
     char *text = path_text(&p, root, buf, PATH_MAX_LEN, false);
 
     if (IS_ERR(text))
@@ -317,7 +323,8 @@ static void show_one(struct seq *s, struct mount *m, const struct path *root, ch
         seq_puts(s, " 0 0\n");
         return;
     }
-    seq_printf(s, "%d %d %u:%u ", m->id, m->parent ? m->parent->id : m->id, MAJOR(m->sb->dev), MINOR(m->sb->dev));
+    seq_printf(s, "%d %d %u:%u ", m->id, m->parent ? m->parent->id : m->id, MAJOR(m->sb->dev),
+               MINOR(m->sb->dev));
     p.mnt = top.mnt;
     {
         char *inside = kmalloc(PATH_MAX_LEN);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * name_calls.c: the calls that add and remove names: mkdir, mknod, symlink, link, unlink, rmdir, each with its *at form.
- * rename is in rename.c.
+ * name_calls.c: the calls that add and remove names: mkdir, mknod, symlink, link, unlink, rmdir,
+ * each with its *at form. rename is in rename.c.
  *
- * Each finds the parent, write-locks its inode (INODE), looks at the entry under that lock, checks permission, asks the
- * file system, and then changes the dentry tree. rmdir also locks the victim, so that nothing can be created in it.
- * Sources: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2). Checked by tests/kernel/fs/namei_ktest.c.
+ * Each finds the parent, write-locks its inode (INODE), looks at the entry under that lock, checks
+ * permission, asks the file system, and then changes the dentry tree. rmdir also locks the victim,
+ * so that nothing can be created in it. Sources: mkdir(2), mknod(2), symlink(2), link(2),
+ * unlink(2), rmdir(2). Checked by tests/kernel/fs/namei_ktest.c.
  */
 #include "internal.h"
 #include "names.h"
@@ -46,8 +47,8 @@ int may_delete(struct inode *dir, const struct dentry *victim, bool want_dir)
 }
 
 /*
- * Finds where a new entry goes: the parent's inode is locked and a negative dentry returned, or ERR_PTR with nothing held.
- * create_end undoes it.
+ * Finds where a new entry goes: the parent's inode is locked and a negative dentry returned, or
+ * ERR_PTR with nothing held. create_end undoes it.
  */
 static struct dentry *create_begin(struct walk *w, int dirfd, const char *name, bool want_dir)
 {
@@ -112,7 +113,8 @@ int name_mkdir(int dirfd, const char *name, mode_t mode)
     if (IS_ERR(d))
         return (int)PTR_ERR(d);
     dir = w.at.dentry->inode;
-    ret = dir->iop->mkdir ? dir->iop->mkdir(dir, d, mode_after_umask(mode & 01777) | S_IFDIR) : -EPERM;
+    ret = dir->iop->mkdir ? dir->iop->mkdir(dir, d, mode_after_umask(mode & 01777) | S_IFDIR)
+                          : -EPERM;
     return create_end(&w, d, ret);
 }
 
@@ -128,7 +130,8 @@ static int do_mkdirat(int dirfd, const char __user *uname, mode_t mode)
     return ret;
 }
 
-/* Device numbers as user programs know them: 12 bits of major between 8 and 12 + … bits of minor. */
+/* Device numbers as user programs know them: 12 bits of major between 8 and 12 + … bits of minor.
+ */
 dev_t dev_from_user(unsigned int dev)
 {
     return MKDEV((dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00));
@@ -146,7 +149,8 @@ int name_mknod(int dirfd, const char *name, mode_t mode, dev_t rdev)
         kind = S_IFREG;
     if (kind == S_IFDIR)
         return -EPERM;
-    if (kind != S_IFREG && kind != S_IFCHR && kind != S_IFBLK && kind != S_IFIFO && kind != S_IFSOCK)
+    if (kind != S_IFREG && kind != S_IFCHR && kind != S_IFBLK && kind != S_IFIFO &&
+        kind != S_IFSOCK)
         return -EINVAL;
     if ((kind == S_IFCHR || kind == S_IFBLK) && !has_capability())
         return -EPERM;
@@ -225,7 +229,8 @@ int name_link(const struct path *old, int dirfd, const char *name)
     return create_end(&w, d, ret);
 }
 
-static int do_linkat(int odirfd, const char __user *uold, int ndirfd, const char __user *unew, int flags)
+static int do_linkat(int odirfd, const char __user *uold, int ndirfd, const char __user *unew,
+                     int flags)
 {
     struct path old;
     char *name;
@@ -235,8 +240,10 @@ static int do_linkat(int odirfd, const char __user *uold, int ndirfd, const char
         return -EINVAL;
     if ((flags & AT_EMPTY_PATH) && !has_capability())
         return -ENOENT;
-    ret = walk_user_path(odirfd, uold, (flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) |
-                         (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), &old);
+    ret = walk_user_path(odirfd, uold,
+                         (flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) |
+                             (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
+                         &old);
     if (ret)
         return ret;
     name = name_from_user(unew);
@@ -290,7 +297,10 @@ static int refuse_dots(enum last_kind kind, bool rmdir)
 {
     if (!rmdir)
         return kind == LAST_NORMAL ? 0 : -EISDIR;
-    return kind == LAST_DOT ? -EINVAL : kind == LAST_DOTDOT ? -ENOTEMPTY : kind == LAST_ROOT ? -EBUSY : 0;
+    return kind == LAST_DOT      ? -EINVAL
+           : kind == LAST_DOTDOT ? -ENOTEMPTY
+           : kind == LAST_ROOT   ? -EBUSY
+                                 : 0;
 }
 
 int name_unlink(int dirfd, const char *name, bool rmdir)
@@ -363,7 +373,8 @@ SYSCALL2(symlink, const char __user *, target, const char __user *, name)
     return do_symlinkat(target, AT_FDCWD, name);
 }
 
-SYSCALL5(linkat, int, odirfd, const char __user *, old, int, ndirfd, const char __user *, new, int, flags)
+SYSCALL5(linkat, int, odirfd, const char __user *, old, int, ndirfd, const char __user *, new, int,
+         flags)
 {
     return do_linkat(odirfd, old, ndirfd, new, flags);
 }

@@ -2,12 +2,14 @@
 /*
  * namei.c: from a path name to a dentry.
  *
- * A walk goes component by component; each directory on the way must grant search permission. A symlink puts its text in
- * front of what is left; forty of them are too many. ".." stops at the root of the process and climbs out of mounts.
- * Does not create or change anything: name_calls.c and open.c do, from the parent that walk_parent finds.
+ * A walk goes component by component; each directory on the way must grant search permission. A
+ * symlink puts its text in front of what is left; forty of them are too many. ".." stops at the
+ * root of the process and climbs out of mounts. Does not create or change anything: name_calls.c
+ * and open.c do, from the parent that walk_parent finds.
  *
- * Locks: none held between steps; each step has references on where it is. Checked by tests/kernel/fs/namei_ktest.c.
- * Source: path_resolution(7), symlink(7). Read next: open.c, name_calls.c.
+ * Locks: none held between steps; each step has references on where it is. Checked by
+ * tests/kernel/fs/namei_ktest.c. Source: path_resolution(7), symlink(7). Read next: open.c,
+ * name_calls.c.
  */
 #include "internal.h"
 
@@ -59,7 +61,7 @@ static int dirfd_path(int dirfd, bool any_kind, struct path *out)
         fdref_put(r);
         return -ENOTDIR;
     }
-    *out = (struct path){ r.file->mnt, r.file->dentry };
+    *out = (struct path){r.file->mnt, r.file->dentry};
     path_get(out);
     fdref_put(r);
     return 0;
@@ -77,7 +79,7 @@ static int walk_begin(struct walk *w, int dirfd, const char *name, unsigned int 
     if (current->fs) {
         w->root = fs_root_get(current->fs);
     } else {
-        w->root = (struct path){ root_mount, root_mount->root };
+        w->root = (struct path){root_mount, root_mount->root};
         path_get(&w->root);
     }
     if (name[0] == '/' || (!current->fs && dirfd == AT_FDCWD)) {
@@ -178,7 +180,7 @@ int walk_last(struct walk *w, struct path *out)
         return (int)PTR_ERR(d);
     if (!d)
         return -ENOENT;
-    *out = (struct path){ w->at.mnt, d };
+    *out = (struct path){w->at.mnt, d};
     atomic_inc(&out->mnt->refs);
     mount_follow_down(out);
     return 0;

@@ -11,6 +11,7 @@ int name_mkdir(int dirfd, const char *name, mode_t mode);
 int name_mknod(int dirfd, const char *name, mode_t mode, dev_t rdev);
 int name_symlink(const char *target, int dirfd, const char *name);
 int name_link(const struct path *old, int dirfd, const char *name);
-int name_rename(int odirfd, const char *old, int ndirfd, const char *new, unsigned int flags); /* RENAME_* */
+int name_rename(int odirfd, const char *old, int ndirfd, const char *new,
+                unsigned int flags); /* RENAME_* */
 int name_unlink(int dirfd, const char *name, bool rmdir);
 dev_t dev_from_user(unsigned int dev);

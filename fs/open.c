@@ -2,23 +2,26 @@
 /*
  * open.c: open(2) in all its forms, opening for the kernel and for exec.
  *
- * An open without O_CREAT is a walk and a permission check. With O_CREAT the parent is found first and the last component
- * is looked up under the directory's lock, so that two creators cannot both win; a symlink there starts over at what it
- * names. Locks: INODE of the directory while creating. Unknown flags are dropped by open and refused by openat2.
- * Source: open(2), openat2(2). Checked by tests/kernel/fs/namei_ktest.c. Read next: file.c, file_open_path.
+ * An open without O_CREAT is a walk and a permission check. With O_CREAT the parent is found first
+ * and the last component is looked up under the directory's lock, so that two creators cannot both
+ * win; a symlink there starts over at what it names. Locks: INODE of the directory while creating.
+ * Unknown flags are dropped by open and refused by openat2. Source: open(2), openat2(2). Checked by
+ * tests/kernel/fs/namei_ktest.c. Read next: file.c, file_open_path.
  */
 #include "internal.h"
 #include "names.h"
 #include <kernel/syscall.h>
 #include <linux/fs.h>
 
-#define OPEN_KNOWN (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | FASYNC | O_DIRECT | \
-                    O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | __O_SYNC | O_PATH | __O_TMPFILE)
+#define OPEN_KNOWN                                                                                 \
+    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC |         \
+     FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |          \
+     __O_SYNC | O_PATH | __O_TMPFILE)
 #define OPEN_PATH_KNOWN (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
 
 static int open_mask(unsigned int flags)
 {
-    static const u8 by_mode[4] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE };
+    static const u8 by_mode[4] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
 
     return by_mode[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
 }
@@ -87,10 +90,11 @@ static int open_found(struct file *f, struct path *p, unsigned int flags, bool c
 /* ---- O_CREAT ---- */
 
 /*
- * The last component, dir's inode locked: finds or makes it. *out has references; *created says which.
- * The lock is released.
+ * The last component, dir's inode locked: finds or makes it. *out has references; *created says
+ * which. The lock is released.
  */
-static int find_or_create(struct walk *w, const struct open_how_k *how, struct path *out, bool *created)
+static int find_or_create(struct walk *w, const struct open_how_k *how, struct path *out,
+                          bool *created)
 {
     struct dentry *dd = w->at.dentry, *d;
     struct inode *dir = dd->inode;
@@ -120,7 +124,7 @@ static int find_or_create(struct walk *w, const struct open_how_k *how, struct p
     rwsem_write_unlock(&dir->lock);
     if (ret)
         return ret;
-    *out = (struct path){ w->at.mnt, d };
+    *out = (struct path){w->at.mnt, d};
     atomic_inc(&out->mnt->refs);
     if (!*created)
         mount_follow_down(out);
@@ -128,7 +132,8 @@ static int find_or_create(struct walk *w, const struct open_how_k *how, struct p
 }
 
 /* One round with the parent at hand: 0 and *out, 1: a symlink moved @w on, -errno. */
-static int create_round(struct walk *w, const struct open_how_k *how, struct path *out, bool *created)
+static int create_round(struct walk *w, const struct open_how_k *how, struct path *out,
+                        bool *created)
 {
     struct path found;
     int ret;
@@ -184,7 +189,7 @@ static int open_tmpfile(struct file *f, int dirfd, const char *name, const struc
     if (ret)
         return ret;
     i = dir.dentry->inode;
-    p = (struct path){ dir.mnt, NULL };
+    p = (struct path){dir.mnt, NULL};
     ret = mount_want_write(dir.mnt);
     if (ret == 0)
         ret = inode_permission(i, MAY_WRITE | MAY_EXEC);
@@ -220,7 +225,8 @@ static int open_file_at(struct file *f, int dirfd, const char *name, const struc
     if (flags & O_PATH) {
         flags &= OPEN_PATH_KNOWN;
     } else if (flags & __O_TMPFILE) {
-        if ((flags & O_TMPFILE) != O_TMPFILE || !(open_mask(flags) & MAY_WRITE) || (flags & O_CREAT))
+        if ((flags & O_TMPFILE) != O_TMPFILE || !(open_mask(flags) & MAY_WRITE) ||
+            (flags & O_CREAT))
             return -EINVAL;
         return open_tmpfile(f, dirfd, name, how);
     } else if (flags & O_CREAT) {
@@ -247,7 +253,7 @@ struct file *open_at(int dirfd, const char *name, const struct open_how_k *how)
 
 struct file *file_open(const char *path, int flags, mode_t mode)
 {
-    struct open_how_k how = { (unsigned int)flags | O_LARGEFILE, mode };
+    struct open_how_k how = {(unsigned int)flags | O_LARGEFILE, mode};
 
     return open_at(AT_FDCWD, path, &how);
 }
@@ -261,8 +267,10 @@ struct file *file_open_exec_at(int dirfd, const char *path, int at_flags)
 
     if (at_flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
         return ERR_PTR(-EINVAL);
-    ret = walk_path(dirfd, path, (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                    (at_flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), &p);
+    ret = walk_path(dirfd, path,
+                    (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+                        (at_flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
+                    &p);
     if (ret)
         return ERR_PTR(ret);
     i = p.dentry->inode;
@@ -317,7 +325,7 @@ static long do_openat(int dirfd, const char __user *uname, const struct open_how
 
 static struct open_how_k how_of(int flags, mode_t mode)
 {
-    return (struct open_how_k){ ((unsigned int)flags & OPEN_KNOWN) | O_LARGEFILE, mode };
+    return (struct open_how_k){((unsigned int)flags & OPEN_KNOWN) | O_LARGEFILE, mode};
 }
 
 SYSCALL4(openat, int, dirfd, const char __user *, name, int, flags, mode_t, mode)
@@ -341,8 +349,10 @@ SYSCALL2(creat, const char __user *, name, mode_t, mode)
     return do_openat(AT_FDCWD, name, &how);
 }
 
-/* Restrictions of the walk (resolve) are not offered: EINVAL as from a kernel that does not know them. */
-SYSCALL4(openat2, int, dirfd, const char __user *, name, struct open_how __user *, uhow, size_t, size)
+/* Restrictions of the walk (resolve) are not offered: EINVAL as from a kernel that does not know
+ * them. */
+SYSCALL4(openat2, int, dirfd, const char __user *, name, struct open_how __user *, uhow, size_t,
+         size)
 {
     struct open_how h;
     struct open_how_k how;
@@ -359,6 +369,6 @@ SYSCALL4(openat2, int, dirfd, const char __user *, name, struct open_how __user 
         return -EINVAL;
     if ((h.flags & O_PATH) && (h.flags & ~(u64)OPEN_PATH_KNOWN))
         return -EINVAL;
-    how = (struct open_how_k){ (unsigned int)h.flags | O_LARGEFILE, (mode_t)h.mode };
+    how = (struct open_how_k){(unsigned int)h.flags | O_LARGEFILE, (mode_t)h.mode};
     return do_openat(dirfd, name, &how);
 }

@@ -2,15 +2,15 @@
 /*
  * pipe.c: pipes and fifos: a ring of pages between writers and readers.
  *
- * A slot of the ring is a page with a range of bytes. Small writes are appended to the last slot's page while there is
- * room, so that a stream of single bytes does not use a page each. Writes of up to PIPE_BUF bytes are never split among
- * other writers': they wait until they fit whole. A fifo has the same ring, made when it is first opened and freed when
- * the last end is closed.
+ * A slot of the ring is a page with a range of bytes. Small writes are appended to the last slot's
+ * page while there is room, so that a stream of single bytes does not use a page each. Writes of up
+ * to PIPE_BUF bytes are never split among other writers': they wait until they fit whole. A fifo
+ * has the same ring, made when it is first opened and freed when the last end is closed.
  *
- * Locks: pipe->lock (PIPE) for everything in it; dentry_lock for inode->pipe and users. A copy from or to the user runs
- * under pipe->lock. Invariants: I1 head - tail <= ring size; I2 a slot in [tail, head) has len > 0 and a page reference; I3
- * readers and writers are the open ends. Checked by tests/kernel/fs/pipe_ktest.c.
- * Source: pipe(7), fifo(7). Read next: splice.c.
+ * Locks: pipe->lock (PIPE) for everything in it; dentry_lock for inode->pipe and users. A copy from
+ * or to the user runs under pipe->lock. Invariants: I1 head - tail <= ring size; I2 a slot in
+ * [tail, head) has len > 0 and a page reference; I3 readers and writers are the open ends. Checked
+ * by tests/kernel/fs/pipe_ktest.c. Source: pipe(7), fifo(7). Read next: splice.c.
  */
 #include "pipe.h"
 #include <asm/ioctls.h>
@@ -50,7 +50,8 @@ void pipe_free(struct pipe *p)
     kfree(p);
 }
 
-/* Is the only holder of the page this slot? Then its rest may be written, and it may be kept for the next write. */
+/* Is the only holder of the page this slot? Then its rest may be written, and it may be kept for
+ * the next write. */
 static bool slot_is_private(const struct pipe_slot *s)
 {
     return !s->shared && page_refs(s->page) == 1;
@@ -168,7 +169,7 @@ static ssize_t add_slot(struct pipe *p, struct iov_iter *from)
         p->spare = page;
         return -EFAULT;
     }
-    *pipe_slot(p, p->head) = (struct pipe_slot){ .page = page, .len = (u32)got };
+    *pipe_slot(p, p->head) = (struct pipe_slot){.page = page, .len = (u32)got};
     p->head++;
     return (ssize_t)got;
 }
@@ -315,7 +316,9 @@ long pipe_set_size(struct file *f, unsigned long bytes)
     if (!p)
         return -EBADF;
     if (bytes > PIPE_MAX_SLOTS * PAGE_SIZE)
-        return has_capability() && bytes <= 0x80000000UL ? -ENOMEM : bytes > 0x80000000UL ? -EINVAL : -EPERM;
+        return has_capability() && bytes <= 0x80000000UL ? -ENOMEM
+               : bytes > 0x80000000UL                    ? -EINVAL
+                                                         : -EPERM;
     while (nr * PAGE_SIZE < bytes)
         nr *= 2;
     slots = kzalloc(nr * sizeof(*slots));
@@ -408,7 +411,8 @@ static void end_closed(struct pipe *p, struct file *f)
         wake_up_key(&p->wr_wait, 0, POLLOUT | POLLWRNORM | POLLERR);
 }
 
-/* A fifo's open waits for somebody at the other end. An open that came and went meanwhile counts. */
+/* A fifo's open waits for somebody at the other end. An open that came and went meanwhile counts.
+ */
 static int wait_for_partner(struct pipe *p, const u32 *opens, u32 seen)
 {
     return wait_event_interruptible(&p->open_wait, READ_ONCE(*opens) != seen) ? -ERESTARTSYS : 0;
@@ -416,7 +420,8 @@ static int wait_for_partner(struct pipe *p, const u32 *opens, u32 seen)
 
 static int pipe_open(struct inode *i, struct file *f)
 {
-    bool rd = f->f_mode & FMODE_READ, wr = f->f_mode & FMODE_WRITE, nonblock = f->flags & O_NONBLOCK;
+    bool rd = f->f_mode & FMODE_READ, wr = f->f_mode & FMODE_WRITE,
+         nonblock = f->flags & O_NONBLOCK;
     bool named = !f->dentry->anonymous;
     u32 seen_readers, seen_writers;
     struct pipe *p = pipe_of_inode(i);
@@ -440,7 +445,8 @@ static int pipe_open(struct inode *i, struct file *f)
     mutex_unlock(&p->lock);
     wake_up_all(&p->open_wait);
     if (no_partner && !nonblock)
-        ret = rd ? wait_for_partner(p, &p->writer_opens, seen_writers) : wait_for_partner(p, &p->reader_opens, seen_readers);
+        ret = rd ? wait_for_partner(p, &p->writer_opens, seen_writers)
+                 : wait_for_partner(p, &p->reader_opens, seen_readers);
     if (ret) {
         end_closed(p, f);
         pipe_put(i, p);
@@ -455,7 +461,12 @@ static void pipe_release(struct file *f)
 }
 
 const struct file_ops pipe_fops = {
-    .open = pipe_open, .release = pipe_release, .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl,
+    .open = pipe_open,
+    .release = pipe_release,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
 };
 
 /* Two files on one new inode. */
@@ -470,7 +481,7 @@ int pipe_files(struct file *out[2], unsigned int flags)
         return -ENOMEM;
     (void)scnprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)i->ino);
     i->fop = &pipe_fops;
-    p = (struct path){ anon_mount, dentry_alloc(anon_sb, NULL, name, strlen(name)) };
+    p = (struct path){anon_mount, dentry_alloc(anon_sb, NULL, name, strlen(name))};
     if (!p.dentry) {
         inode_put(i);
         return -ENOMEM;

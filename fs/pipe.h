@@ -7,18 +7,18 @@
 struct pipe_slot {
     struct page *page;
     u32 off, len;
-    bool shared;  /* spliced in: somebody else's page, only to be read */
+    bool shared; /* spliced in: somebody else's page, only to be read */
 };
 
 struct pipe {
-    struct mutex lock;    /* PIPE: everything below */
+    struct mutex lock; /* PIPE: everything below */
     struct pipe_slot *slots;
-    u32 nr_slots;         /* power of two */
-    u32 head, tail;       /* counters, taken modulo nr_slots */
-    struct page *spare;   /* a page of our own for the next write */
-    u32 readers, writers; /* open ends */
+    u32 nr_slots;                   /* power of two */
+    u32 head, tail;                 /* counters, taken modulo nr_slots */
+    struct page *spare;             /* a page of our own for the next write */
+    u32 readers, writers;           /* open ends */
     u32 reader_opens, writer_opens; /* how many there ever were */
-    u32 users;            /* open files; dentry_lock */
+    u32 users;                      /* open files; dentry_lock */
     struct wait_queue rd_wait, wr_wait, open_wait;
 };
 
@@ -38,7 +38,8 @@ static inline struct pipe *file_pipe(const struct file *f)
 {
     return f->op == &pipe_fops ? f->private : NULL;
 }
-/* A fifo's reader that came before any writer is not told of a hang-up: what writer_opens was at its open. */
+/* A fifo's reader that came before any writer is not told of a hang-up: what writer_opens was at
+ * its open. */
 static inline void pipe_note_opens(struct file *f, u32 opens)
 {
     f->pos = opens;

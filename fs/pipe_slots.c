@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pipe_slots.c: whole slots of a pipe in and out, for splice and tee: pages change hands instead of bytes.
- * A slot whose page somebody else may hold is marked shared: no write is appended to it.
+ * pipe_slots.c: whole slots of a pipe in and out, for splice and tee: pages change hands instead of
+ * bytes. A slot whose page somebody else may hold is marked shared: no write is appended to it.
  * Locks: pipe->lock (PIPE). Invariants: those of pipe.c. Read next: splice.c.
  */
 #include "pipe.h"
@@ -55,7 +55,8 @@ int pipe_push(struct pipe *p, const struct pipe_slot *s, bool nonblock)
     return ret;
 }
 
-/* Puts what pipe_take gave, or the rest of it, back to the front; it is lost when the ring was filled meanwhile. */
+/* Puts what pipe_take gave, or the rest of it, back to the front; it is lost when the ring was
+ * filled meanwhile. */
 void pipe_unget(struct pipe *p, const struct pipe_slot *s)
 {
     bool back;
@@ -70,7 +71,8 @@ void pipe_unget(struct pipe *p, const struct pipe_slot *s)
     pipe_wake_readers(p);
 }
 
-/* A second reference to the @n-th slot from the front, cut to @max bytes. False when there is none. */
+/* A second reference to the @n-th slot from the front, cut to @max bytes. False when there is none.
+ */
 bool pipe_peek(struct pipe *p, u32 n, size_t max, struct pipe_slot *out)
 {
     bool there;

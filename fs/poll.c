@@ -2,18 +2,20 @@
 /*
  * poll.c: waiting for several files at once: poll, ppoll, select, pselect6.
  *
- * Each file's poll operation says what is ready and names the wait queues that will be woken when that changes. The first
- * round puts an entry on each queue; a wake-up there sets "triggered" and wakes the caller, who asks all files again. The
- * entries hold a reference on their file, so that its queues live as long as they do.
+ * Each file's poll operation says what is ready and names the wait queues that will be woken when
+ * that changes. The first round puts an entry on each queue; a wake-up there sets "triggered" and
+ * wakes the caller, who asks all files again. The entries hold a reference on their file, so that
+ * its queues live as long as they do.
  *
- * Locks: each queue's own; triggered is ordered against the sleep by the state change and the wake-up (both full
- * barriers). Checked by tests/kernel/fs/poll_ktest.c. Source: poll(2), select(2). Read next: epoll.c.
+ * Locks: each queue's own; triggered is ordered against the sleep by the state change and the
+ * wake-up (both full barriers). Checked by tests/kernel/fs/poll_ktest.c. Source: poll(2),
+ * select(2). Read next: epoll.c.
  */
 #include "internal.h"
 #include <asm/poll.h>
 #include <kernel/syscall.h>
 
-#define READY_DEFAULT (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
+#define READY_DEFAULT  (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
 #define INLINE_ENTRIES 8
 
 struct poll_entry {
@@ -88,7 +90,8 @@ static void poll_queue(struct poll_table *pt, struct file *f, struct wait_queue 
         s->error = -ENOMEM;
         return;
     }
-    *e = (struct poll_entry){ .wq = wq, .file = file_get(f), .owner = s, .events = pt->events | POLLERR | POLLHUP };
+    *e = (struct poll_entry){
+        .wq = wq, .file = file_get(f), .owner = s, .events = pt->events | POLLERR | POLLHUP};
     list_init(&e->we.link);
     e->we.func = poll_woken;
     wait_add(wq, &e->we);
@@ -96,7 +99,7 @@ static void poll_queue(struct poll_table *pt, struct file *f, struct wait_queue 
 
 static void poll_begin(struct poll_sleep *s)
 {
-    s->pt = (struct poll_table){ .queue = poll_queue };
+    s->pt = (struct poll_table){.queue = poll_queue};
     s->task = current;
     s->triggered = false;
     s->error = 0;
@@ -125,10 +128,11 @@ static void poll_end(struct poll_sleep *s)
 }
 
 /*
- * Asks until something is ready: @ask returns how many are. 0 = the deadline passed, -EINTR, -ENOMEM. @deadline: 0 = none,
- * 1 = do not wait.
+ * Asks until something is ready: @ask returns how many are. 0 = the deadline passed, -EINTR,
+ * -ENOMEM. @deadline: 0 = none, 1 = do not wait.
  */
-static int poll_loop(struct poll_sleep *s, int (*ask)(struct poll_sleep *, void *), void *arg, u64 deadline)
+static int poll_loop(struct poll_sleep *s, int (*ask)(struct poll_sleep *, void *), void *arg,
+                     u64 deadline)
 {
     int ret = 0;
 
@@ -197,7 +201,7 @@ static long do_poll(struct pollfd __user *ufds, unsigned int nr, u64 deadline)
 {
     struct poll_sleep s;
     struct pollfd fast[INLINE_ENTRIES];
-    struct poll_fds p = { fast, nr };
+    struct poll_fds p = {fast, nr};
     long ret;
 
     if (nr > task_rlimit(RLIMIT_NOFILE))
@@ -285,7 +289,7 @@ static int time_from_user(const void __user *ut, u64 scale, u64 *deadline)
 static void time_to_user(void __user *ut, u64 scale, u64 deadline)
 {
     u64 now = clock_monotonic_ns(), left = deadline > now && deadline != 1 ? deadline - now : 0;
-    s64 t[2] = { (s64)(left / NSEC_PER_SEC), (s64)(left % NSEC_PER_SEC / scale) };
+    s64 t[2] = {(s64)(left / NSEC_PER_SEC), (s64)(left % NSEC_PER_SEC / scale)};
 
     if (ut && deadline && copy_to_user(ut, t, sizeof(t)))
         return;
@@ -313,7 +317,8 @@ static long mask_end(long ret, bool used)
     return ret == -EINTR ? -ERESTARTNOHAND : ret;
 }
 
-SYSCALL5(ppoll, struct pollfd __user *, fds, unsigned int, nr, void __user *, timeout, const sigset_t __user *, mask, size_t, size)
+SYSCALL5(ppoll, struct pollfd __user *, fds, unsigned int, nr, void __user *, timeout,
+         const sigset_t __user *, mask, size_t, size)
 {
     u64 deadline;
     bool used;
@@ -357,7 +362,8 @@ static int answer(struct select_sets *s, int which, int fd, unsigned int got, un
 
 static int select_one(struct poll_sleep *s, struct select_sets *sets, int fd)
 {
-    unsigned int want = (set_has(sets->set[0], fd) ? SELECT_IN : 0) | (set_has(sets->set[1], fd) ? SELECT_OUT : 0) |
+    unsigned int want = (set_has(sets->set[0], fd) ? SELECT_IN : 0) |
+                        (set_has(sets->set[1], fd) ? SELECT_OUT : 0) |
                         (set_has(sets->set[2], fd) ? SELECT_EX : 0);
     unsigned int got;
     struct fdref r;
@@ -372,7 +378,8 @@ static int select_one(struct poll_sleep *s, struct select_sets *sets, int fd)
     s->pt.events = want;
     got = file_poll(r.file, &s->pt);
     fdref_put(r);
-    return answer(sets, 0, fd, got, SELECT_IN) + answer(sets, 1, fd, got, SELECT_OUT) + answer(sets, 2, fd, got, SELECT_EX);
+    return answer(sets, 0, fd, got, SELECT_IN) + answer(sets, 1, fd, got, SELECT_OUT) +
+           answer(sets, 2, fd, got, SELECT_EX);
 }
 
 static int select_ask(struct poll_sleep *s, void *arg)
@@ -411,8 +418,8 @@ static long select_sets(struct select_sets *s, void __user *const u[3], u64 dead
 
 static long do_select(int n, void __user *in, void __user *out, void __user *ex, u64 deadline)
 {
-    void __user *const u[3] = { in, out, ex };
-    struct select_sets s = { 0 };
+    void __user *const u[3] = {in, out, ex};
+    struct select_sets s = {0};
     unsigned long *mem;
     long ret;
 
@@ -430,7 +437,8 @@ static long do_select(int n, void __user *in, void __user *out, void __user *ex,
     return ret;
 }
 
-SYSCALL5(select, int, n, void __user *, in, void __user *, out, void __user *, ex, void __user *, timeout)
+SYSCALL5(select, int, n, void __user *, in, void __user *, out, void __user *, ex, void __user *,
+         timeout)
 {
     u64 deadline;
     long ret = time_from_user(timeout, NSEC_PER_USEC, &deadline);
@@ -442,10 +450,10 @@ SYSCALL5(select, int, n, void __user *, in, void __user *, out, void __user *, e
     return ret == -EINTR ? -ERESTARTNOHAND : ret;
 }
 
-SYSCALL6(pselect6, int, n, void __user *, in, void __user *, out, void __user *, ex, void __user *, timeout, const u64 __user *,
-         umask)
+SYSCALL6(pselect6, int, n, void __user *, in, void __user *, out, void __user *, ex, void __user *,
+         timeout, const u64 __user *, umask)
 {
-    u64 deadline, mask[2] = { 0, 0 }; /* address and size of the set */
+    u64 deadline, mask[2] = {0, 0}; /* address and size of the set */
     bool used;
     long ret = time_from_user(timeout, 1, &deadline);
 

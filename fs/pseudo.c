@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pseudo.c: trees whose files are made by the kernel: the fixed part of procfs, and sysfs. An entry is made once, at boot
- * or when its subsystem starts, and stays.
+ * pseudo.c: trees whose files are made by the kernel: the fixed part of procfs, and sysfs. An entry
+ * is made once, at boot or when its subsystem starts, and stays.
  *
- * Locks: dentry_lock through dentry_add; entries are made by one thread at a time. Read next: seq.c, procfs/root.c.
+ * Locks: dentry_lock through dentry_add; entries are made by one thread at a time. Read next:
+ * seq.c, procfs/root.c.
  */
 #include "internal.h"
 
-static const struct inode_ops pseudo_dir_iops = { 0 };
+static const struct inode_ops pseudo_dir_iops = {0};
 
 /* Opening with O_TRUNC, as a shell's > does, means nothing here. */
 static int pseudo_setsize(struct inode *i, u64 size)
@@ -15,7 +16,7 @@ static int pseudo_setsize(struct inode *i, u64 size)
     return 0;
 }
 
-static const struct inode_ops pseudo_file_iops = { .setsize = pseudo_setsize };
+static const struct inode_ops pseudo_file_iops = {.setsize = pseudo_setsize};
 
 static struct inode *pseudo_inode(struct super_block *sb, mode_t mode)
 {
@@ -105,20 +106,22 @@ void pseudo_add_inode(struct super_block *sb, const char *path, struct inode *i)
     dentry_put(d);
 }
 
-void pseudo_create(struct super_block *sb, const char *path, mode_t mode, pseudo_show_t show, pseudo_store_t store, void *arg)
+void pseudo_create(struct super_block *sb, const char *path, mode_t mode, pseudo_show_t show,
+                   pseudo_store_t store, void *arg)
 {
     struct inode *i = pseudo_inode(sb, S_IFREG | mode);
     struct pseudo_file *p = kmalloc(sizeof(*p));
 
     if (!p)
         panic("%s: out of memory for its tree", sb->type->name);
-    *p = (struct pseudo_file){ show, store, arg };
+    *p = (struct pseudo_file){show, store, arg};
     i->private = p;
     i->fop = &seq_fops;
     pseudo_add_inode(sb, path, i);
 }
 
-void pseudo_create_ops(struct super_block *sb, const char *path, mode_t mode, const struct file_ops *fop, void *private)
+void pseudo_create_ops(struct super_block *sb, const char *path, mode_t mode,
+                       const struct file_ops *fop, void *private)
 {
     struct inode *i = pseudo_inode(sb, mode & S_IFMT ? mode : S_IFREG | mode);
 
@@ -166,4 +169,5 @@ static ssize_t pseudo_write(struct file *f, struct iov_iter *from, loff_t *pos)
     return p->store ? pseudo_store_text(from, pos, p->store, p->arg) : -EIO;
 }
 
-const struct file_ops seq_fops = { .read = pseudo_read, .write = pseudo_write, .release = seq_release };
+const struct file_ops seq_fops = {
+    .read = pseudo_read, .write = pseudo_write, .release = seq_release};

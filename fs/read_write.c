@@ -2,9 +2,10 @@
 /*
  * read_write.c: read, write, pread, pwrite, their vector forms, and lseek.
  *
- * What they have in common: the right to read or write, the position and its lock, the limit of one transfer. The rest is
- * the file's operation. Locks: file->pos_lock (FILE_POS) around a call that uses the position, when anybody else could.
- * Source: read(2), write(2), pread(2), readv(2), lseek(2). Read next: iov_iter.c, tmpfs/file.c, pipe.c.
+ * What they have in common: the right to read or write, the position and its lock, the limit of one
+ * transfer. The rest is the file's operation. Locks: file->pos_lock (FILE_POS) around a call that
+ * uses the position, when anybody else could. Source: read(2), write(2), pread(2), readv(2),
+ * lseek(2). Read next: iov_iter.c, tmpfs/file.c, pipe.c.
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -49,7 +50,8 @@ ssize_t write_limit(struct file *f, loff_t pos, size_t n)
     return (ssize_t)(limit - (u64)pos);
 }
 
-static __always_inline ssize_t transfer(struct file *f, void __user *buf, size_t n, loff_t *pos, bool write)
+static __always_inline ssize_t transfer(struct file *f, void __user *buf, size_t n, loff_t *pos,
+                                        bool write)
 {
     struct iov_iter it;
     struct iovec one;
@@ -90,7 +92,8 @@ SYSCALL3(write, int, fd, void __user *, buf, size_t, n)
     return transfer_fd(fd, buf, n, true);
 }
 
-static __always_inline ssize_t ptransfer_fd(int fd, void __user *buf, size_t n, loff_t pos, bool write)
+static __always_inline ssize_t ptransfer_fd(int fd, void __user *buf, size_t n, loff_t pos,
+                                            bool write)
 {
     struct fdref r;
     ssize_t ret;
@@ -122,7 +125,8 @@ SYSCALL4(pwrite64, int, fd, void __user *, buf, size_t, n, loff_t, pos)
 
 /* ---- vectors ---- */
 
-static ssize_t vector(struct file *f, const struct iovec __user *uvec, unsigned long nr, loff_t *pos, bool write)
+static ssize_t vector(struct file *f, const struct iovec __user *uvec, unsigned long nr,
+                      loff_t *pos, bool write)
 {
     struct iovec fast[IOV_FAST], *v;
     struct iov_iter it;
@@ -130,7 +134,7 @@ static ssize_t vector(struct file *f, const struct iovec __user *uvec, unsigned 
 
     if (n < 0)
         return n;
-    it = (struct iov_iter){ .iov = v, .nr = (unsigned int)nr, .count = (size_t)n };
+    it = (struct iov_iter){.iov = v, .nr = (unsigned int)nr, .count = (size_t)n};
     n = write ? file_write_iter(f, &it, pos) : file_read_iter(f, &it, pos);
     if (v != fast)
         kfree(v);
@@ -153,7 +157,8 @@ static ssize_t vector_fd(int fd, const struct iovec __user *uvec, unsigned long 
     return ret;
 }
 
-static ssize_t pvector_fd(int fd, const struct iovec __user *uvec, unsigned long nr, loff_t pos, bool write)
+static ssize_t pvector_fd(int fd, const struct iovec __user *uvec, unsigned long nr, loff_t pos,
+                          bool write)
 {
     struct fdref r;
     ssize_t ret;
@@ -188,18 +193,21 @@ SYSCALL4(pwritev, int, fd, const struct iovec __user *, vec, unsigned long, nr, 
     return pvector_fd(fd, vec, nr, pos, true);
 }
 
-/* Nothing here is ever late on its way to a disk, so the flags that ask for order or haste ask for nothing. */
+/* Nothing here is ever late on its way to a disk, so the flags that ask for order or haste ask for
+ * nothing. */
 #define RWF_NO_EFFECT (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
 
 /* The fifth argument is the upper half of the position on machines with 32-bit registers. */
-SYSCALL6(preadv2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos, unsigned long, high, int, flags)
+SYSCALL6(preadv2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos,
+         unsigned long, high, int, flags)
 {
     if (flags & ~RWF_NO_EFFECT)
         return -EOPNOTSUPP;
     return pos == -1 ? vector_fd(fd, vec, nr, false) : pvector_fd(fd, vec, nr, pos, false);
 }
 
-SYSCALL6(pwritev2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos, unsigned long, high, int, flags)
+SYSCALL6(pwritev2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos,
+         unsigned long, high, int, flags)
 {
     if (flags & ~RWF_NO_EFFECT)
         return -EOPNOTSUPP;
@@ -214,14 +222,9 @@ static loff_t llseek_size(struct file *f, loff_t off, int whence)
     loff_t size = (loff_t)READ_ONCE(f->inode->size);
 
     switch (whence) {
-    case SEEK_SET:
-        break;
-    case SEEK_CUR:
-        off += f->pos;
-        break;
-    case SEEK_END:
-        off += size;
-        break;
+    case SEEK_SET: break;
+    case SEEK_CUR: off += f->pos; break;
+    case SEEK_END: off += size; break;
     case SEEK_DATA:
         if (off < 0 || off >= size)
             return -ENXIO;
@@ -231,8 +234,7 @@ static loff_t llseek_size(struct file *f, loff_t off, int whence)
             return -ENXIO;
         off = size;
         break;
-    default:
-        return -EINVAL;
+    default: return -EINVAL;
     }
     if (off < 0)
         return -EINVAL;

@@ -2,10 +2,11 @@
 /*
  * rename.c: rename(2), renameat(2), renameat2(2) with RENAME_NOREPLACE and RENAME_EXCHANGE.
  *
- * Locks: within one directory its INODE lock; across two, mount_mutex (RENAME: the shape of the tree stands still), then
- * the ancestor's INODE lock before the descendant's, else by address; then the replaced inode's. So no two renames wait
- * for each other in a circle, and no directory can be moved below itself.
- * Source: rename(2). Checked by tests/kernel/fs/namei_ktest.c. Read next: dentry.c, dentry_move.
+ * Locks: within one directory its INODE lock; across two, mount_mutex (RENAME: the shape of the
+ * tree stands still), then the ancestor's INODE lock before the descendant's, else by address; then
+ * the replaced inode's. So no two renames wait for each other in a circle, and no directory can be
+ * moved below itself. Source: rename(2). Checked by tests/kernel/fs/namei_ktest.c. Read next:
+ * dentry.c, dentry_move.
  */
 #include "internal.h"
 #include "mount.h"
@@ -74,7 +75,7 @@ static int check_shape(const struct rename *r)
         return -ENOTDIR;
     if (dentry_is_ancestor(r->old, r->to.at.dentry))
         return -EINVAL;
-    if (r->new && dentry_is_ancestor(r->new, r->from.at.dentry))
+    if (r->new &&dentry_is_ancestor(r->new, r->from.at.dentry))
         return exchange ? -EINVAL : -ENOTEMPTY;
     return r->to.at.dentry->unlinked ? -ENOENT : 0;
 }
@@ -116,14 +117,15 @@ static int do_exchange(struct rename *r)
 static int do_replace(struct rename *r)
 {
     struct inode *odir = r->from.at.dentry->inode, *ndir = r->to.at.dentry->inode;
-    struct dentry *place = dentry_alloc(r->to.at.dentry->sb, r->to.at.dentry, r->to.name, r->to.len);
+    struct dentry *place =
+        dentry_alloc(r->to.at.dentry->sb, r->to.at.dentry, r->to.name, r->to.len);
     int ret = 0;
 
     if (!place)
         return -ENOMEM;
     if (r->new)
         rwsem_write_lock_nested(&r->new->inode->lock);
-    if (r->new && dentry_has_children(r->new))
+    if (r->new &&dentry_has_children(r->new))
         ret = -ENOTEMPTY;
     if (ret == 0)
         ret = odir->iop->rename(odir, r->old, ndir, r->new, r->flags);
@@ -175,7 +177,7 @@ static int rename_walked(struct rename *r)
 
 int name_rename(int odirfd, const char *old, int ndirfd, const char *new, unsigned int flags)
 {
-    struct rename r = { .flags = flags };
+    struct rename r = {.flags = flags};
     int ret = walk_parent(odirfd, old, &r.from);
 
     if (ret)
@@ -189,7 +191,8 @@ int name_rename(int odirfd, const char *old, int ndirfd, const char *new, unsign
     return ret;
 }
 
-static int do_renameat(int odirfd, const char __user *uold, int ndirfd, const char __user *unew, unsigned int flags)
+static int do_renameat(int odirfd, const char __user *uold, int ndirfd, const char __user *unew,
+                       unsigned int flags)
 {
     char *old, *new;
     int ret;
@@ -212,7 +215,8 @@ static int do_renameat(int odirfd, const char __user *uold, int ndirfd, const ch
     return ret;
 }
 
-SYSCALL5(renameat2, int, odirfd, const char __user *, old, int, ndirfd, const char __user *, new, unsigned int, flags)
+SYSCALL5(renameat2, int, odirfd, const char __user *, old, int, ndirfd, const char __user *, new,
+         unsigned int, flags)
 {
     return do_renameat(odirfd, old, ndirfd, new, flags);
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seq.c: text made by a function, read like a file. A read from position 0 makes the text anew, later reads continue in
- * what was made; so a reader in pieces sees one moment, and a second pread(0) sees a new one.
+ * seq.c: text made by a function, read like a file. A read from position 0 makes the text anew,
+ * later reads continue in what was made; so a reader in pieces sees one moment, and a second
+ * pread(0) sees a new one.
  *
- * Locks: the pointer to an open file's present text is under seq_lock (LEAF); texts are counted, so that a reader keeps
- * the one that it copies from. Nothing is held while text is made. Checked by tests/kernel/fs/seq_ktest.c.
- * Read next: pseudo.c.
+ * Locks: the pointer to an open file's present text is under seq_lock (LEAF); texts are counted, so
+ * that a reader keeps the one that it copies from. Nothing is held while text is made. Checked by
+ * tests/kernel/fs/seq_ktest.c. Read next: pseudo.c.
  */
 #include "internal.h"
 #include <mm/vmalloc.h>
 #include <stdarg.h>
 
-#define SEQ_FIRST  KIB(1)
+#define SEQ_FIRST       KIB(1)
 #define SEQ_KMALLOC_MAX KIB(64)
 
 static spinlock_t seq_lock = SPINLOCK_INIT(LOCK_LEAF);
@@ -90,7 +91,7 @@ void seq_printf(struct seq *s, const char *fmt, ...)
 void seq_free(struct seq *s)
 {
     buf_free(s->buf, s->cap);
-    *s = (struct seq){ 0 };
+    *s = (struct seq){0};
 }
 
 /* ---- as a file ---- */
@@ -121,7 +122,8 @@ static struct seq_text *text_make(struct file *f, int (*make)(struct file *, str
 }
 
 /* The text to read from, with a reference. */
-static struct seq_text *text_get(struct file *f, bool fresh, int (*make)(struct file *, struct seq *))
+static struct seq_text *text_get(struct file *f, bool fresh,
+                                 int (*make)(struct file *, struct seq *))
 {
     struct seq_text *t = NULL, *old;
     unsigned long flags;
@@ -147,7 +149,8 @@ static struct seq_text *text_get(struct file *f, bool fresh, int (*make)(struct 
     return t;
 }
 
-ssize_t seq_read_file(struct file *f, struct iov_iter *to, loff_t *pos, int (*make)(struct file *, struct seq *))
+ssize_t seq_read_file(struct file *f, struct iov_iter *to, loff_t *pos,
+                      int (*make)(struct file *, struct seq *))
 {
     struct seq_text *t;
     size_t n, done;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socketpair.c: socketpair(2) of AF_UNIX streams: two pipes, one for each direction; send and receive on them, shutdown.
- * There is no network and no other kind of socket: socket(2) gives EAFNOSUPPORT. Ancillary data is not carried.
+ * socketpair.c: socketpair(2) of AF_UNIX streams: two pipes, one for each direction; send and
+ * receive on them, shutdown. There is no network and no other kind of socket: socket(2) gives
+ * EAFNOSUPPORT. Ancillary data is not carried.
  *
- * Locks: each pipe's own. Invariants: I1 an end that is open holds one reader of its incoming pipe and one writer of its
- * outgoing one, until shutdown takes it away. Source: socketpair(2), unix(7). Read next: pipe.c.
+ * Locks: each pipe's own. Invariants: I1 an end that is open holds one reader of its incoming pipe
+ * and one writer of its outgoing one, until shutdown takes it away. Source: socketpair(2), unix(7).
+ * Read next: pipe.c.
  */
 #include "pipe.h"
 #include <asm/ioctls.h>
@@ -12,16 +14,16 @@
 #include <kernel/syscall.h>
 #include <linux/net.h>
 
-#define AF_UNIX      1
-#define SOCK_STREAM  1 /* the same on all architectures here */
-#define SOCK_TYPE    0xf
-#define SOCK_CLOEXEC O_CLOEXEC
+#define AF_UNIX       1
+#define SOCK_STREAM   1 /* the same on all architectures here */
+#define SOCK_TYPE     0xf
+#define SOCK_CLOEXEC  O_CLOEXEC
 #define SOCK_NONBLOCK O_NONBLOCK
-#define MSG_DONTWAIT 0x40
-#define MSG_NOSIGNAL 0x4000
-#define SHUT_RD      0
-#define SHUT_WR      1
-#define SHUT_RDWR    2
+#define MSG_DONTWAIT  0x40
+#define MSG_NOSIGNAL  0x4000
+#define SHUT_RD       0
+#define SHUT_WR       1
+#define SHUT_RDWR     2
 
 /* Both ends. */
 struct pair {
@@ -138,7 +140,11 @@ static void sock_release(struct file *f)
 }
 
 static const struct file_ops sock_fops = {
-    .read = sock_read, .write = sock_write, .poll = sock_poll, .ioctl = sock_ioctl, .release = sock_release,
+    .read = sock_read,
+    .write = sock_write,
+    .poll = sock_poll,
+    .ioctl = sock_ioctl,
+    .release = sock_release,
 };
 
 /* ---- making ---- */
@@ -174,7 +180,7 @@ static struct file *end_open(struct pair *p, int side, unsigned int flags)
         inode_put(i);
         return ERR_PTR(-ENOMEM);
     }
-    *e = (struct end){ .pair = p, .in = p->pipe[side], .out = p->pipe[!side] };
+    *e = (struct end){.pair = p, .in = p->pipe[side], .out = p->pipe[!side]};
     (void)scnprintf(name, sizeof(name), "socket:[%llu]", (unsigned long long)i->ino);
     f = file_on_anon(i, name, &sock_fops, O_RDWR | (flags & O_NONBLOCK), e);
     if (IS_ERR(f)) {
@@ -278,7 +284,8 @@ SYSCALL2(shutdown, int, fd, int, how)
     return ret;
 }
 
-SYSCALL6(sendto, int, fd, void __user *, buf, size_t, n, unsigned int, flags, const void __user *, addr, int, addr_len)
+SYSCALL6(sendto, int, fd, void __user *, buf, size_t, n, unsigned int, flags, const void __user *,
+         addr, int, addr_len)
 {
     struct iov_iter it;
     struct iovec one;
@@ -293,13 +300,16 @@ SYSCALL6(sendto, int, fd, void __user *, buf, size_t, n, unsigned int, flags, co
     else if (flags & ~(unsigned int)(MSG_DONTWAIT | MSG_NOSIGNAL))
         ret = -EOPNOTSUPP;
     else
-        ret = sock_send(r.file, &it, ((flags & MSG_DONTWAIT) || (r.file->flags & O_NONBLOCK) ? PIPE_NONBLOCK : 0) |
-                        (flags & MSG_NOSIGNAL ? PIPE_NOSIGNAL : 0));
+        ret =
+            sock_send(r.file, &it,
+                      ((flags & MSG_DONTWAIT) || (r.file->flags & O_NONBLOCK) ? PIPE_NONBLOCK : 0) |
+                          (flags & MSG_NOSIGNAL ? PIPE_NOSIGNAL : 0));
     fdref_put(r);
     return ret;
 }
 
-SYSCALL6(recvfrom, int, fd, void __user *, buf, size_t, n, unsigned int, flags, void __user *, addr, u32 __user *, addr_len)
+SYSCALL6(recvfrom, int, fd, void __user *, buf, size_t, n, unsigned int, flags, void __user *, addr,
+         u32 __user *, addr_len)
 {
     struct iov_iter it;
     struct iovec one;

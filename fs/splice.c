@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * splice.c: moving data between files inside the kernel: sendfile, splice, tee, vmsplice, copy_file_range.
+ * splice.c: moving data between files inside the kernel: sendfile, splice, tee, vmsplice,
+ * copy_file_range.
  *
- * Between two pipes whole pages change hands; everything else is one copy through a buffer. Data taken from a pipe and
- * not accepted by the other side goes back to its front. Locks: none held between the two sides, so that a pipe's lock is
- * never held together with an inode's. Not offered: SPLICE_F_GIFT's promise (a copy is made).
- * Source: sendfile(2), splice(2), tee(2), vmsplice(2), copy_file_range(2). Read next: pipe.c.
+ * Between two pipes whole pages change hands; everything else is one copy through a buffer. Data
+ * taken from a pipe and not accepted by the other side goes back to its front. Locks: none held
+ * between the two sides, so that a pipe's lock is never held together with an inode's. Not offered:
+ * SPLICE_F_GIFT's promise (a copy is made). Source: sendfile(2), splice(2), tee(2), vmsplice(2),
+ * copy_file_range(2). Read next: pipe.c.
  */
 #include "pipe.h"
 #include <kernel/syscall.h>
@@ -20,7 +22,8 @@
 /* ---- file to file by copying ---- */
 
 /* One piece; positions are advanced by what was written. Bytes or -errno. */
-static ssize_t copy_piece(struct file *in, loff_t *ipos, struct file *out, loff_t *opos, char *buf, size_t n)
+static ssize_t copy_piece(struct file *in, loff_t *ipos, struct file *out, loff_t *opos, char *buf,
+                          size_t n)
 {
     struct iov_iter it;
     struct iovec one;
@@ -116,7 +119,8 @@ SYSCALL4(sendfile, int, out_fd, int, in_fd, loff_t __user *, upos, size_t, n)
     return ret;
 }
 
-static ssize_t do_copy_range(struct file *in, loff_t __user *uin, struct file *out, loff_t __user *uout, size_t n)
+static ssize_t do_copy_range(struct file *in, loff_t __user *uin, struct file *out,
+                             loff_t __user *uout, size_t n)
 {
     loff_t ipos, opos;
     ssize_t ret;
@@ -141,7 +145,8 @@ static ssize_t do_copy_range(struct file *in, loff_t __user *uin, struct file *o
     return ret;
 }
 
-SYSCALL6(copy_file_range, int, in_fd, loff_t __user *, uin, int, out_fd, loff_t __user *, uout, size_t, n, unsigned int, flags)
+SYSCALL6(copy_file_range, int, in_fd, loff_t __user *, uin, int, out_fd, loff_t __user *, uout,
+         size_t, n, unsigned int, flags)
 {
     struct fdref in = fdref_get(in_fd), out = fdref_get(out_fd);
     ssize_t ret = -EBADF;
@@ -172,7 +177,8 @@ static ssize_t pipe_to_pipe(struct pipe *in, struct pipe *out, size_t n, bool no
     return s.len;
 }
 
-static ssize_t pipe_to_file(struct pipe *in, struct file *out, loff_t *opos, size_t n, bool nonblock)
+static ssize_t pipe_to_file(struct pipe *in, struct file *out, loff_t *opos, size_t n,
+                            bool nonblock)
 {
     struct pipe_slot s;
     struct iov_iter it;
@@ -196,9 +202,10 @@ static ssize_t pipe_to_file(struct pipe *in, struct file *out, loff_t *opos, siz
     return put;
 }
 
-static ssize_t file_to_pipe(struct file *in, loff_t *ipos, struct pipe *out, size_t n, bool nonblock)
+static ssize_t file_to_pipe(struct file *in, loff_t *ipos, struct pipe *out, size_t n,
+                            bool nonblock)
 {
-    struct pipe_slot s = { .page = page_alloc(PAGE_KERNEL, GFP_KERNEL) };
+    struct pipe_slot s = {.page = page_alloc(PAGE_KERNEL, GFP_KERNEL)};
     loff_t from = *ipos;
     struct iov_iter it;
     struct iovec one;
@@ -262,9 +269,10 @@ static ssize_t do_splice(struct splice *s, size_t n)
     return done ? (ssize_t)done : ret;
 }
 
-static ssize_t splice_files(struct file *in, loff_t __user *uin, struct file *out, loff_t __user *uout, size_t n, unsigned int flags)
+static ssize_t splice_files(struct file *in, loff_t __user *uin, struct file *out,
+                            loff_t __user *uout, size_t n, unsigned int flags)
 {
-    struct splice s = { .in = in, .out = out };
+    struct splice s = {.in = in, .out = out};
     ssize_t ret;
 
     if ((file_pipe(in) && uin) || (file_pipe(out) && uout))
@@ -282,7 +290,8 @@ static ssize_t splice_files(struct file *in, loff_t __user *uin, struct file *ou
     return ret;
 }
 
-SYSCALL6(splice, int, in_fd, loff_t __user *, uin, int, out_fd, loff_t __user *, uout, size_t, n, unsigned int, flags)
+SYSCALL6(splice, int, in_fd, loff_t __user *, uin, int, out_fd, loff_t __user *, uout, size_t, n,
+         unsigned int, flags)
 {
     struct fdref in, out;
     ssize_t ret = -EBADF;
@@ -338,7 +347,9 @@ SYSCALL4(tee, int, in_fd, int, out_fd, size_t, n, unsigned int, flags)
     if (in.file && out.file && (in.file->f_mode & FMODE_READ) && (out.file->f_mode & FMODE_WRITE)) {
         struct pipe *i = file_pipe(in.file), *o = file_pipe(out.file);
 
-        ret = i && o && i != o ? do_tee(i, o, min(n, (size_t)MAX_RW_COUNT), flags & SPLICE_F_NONBLOCK) : -EINVAL;
+        ret = i && o && i != o
+                  ? do_tee(i, o, min(n, (size_t)MAX_RW_COUNT), flags & SPLICE_F_NONBLOCK)
+                  : -EINVAL;
     }
     if (in.file)
         fdref_put(in);
@@ -347,7 +358,8 @@ SYSCALL4(tee, int, in_fd, int, out_fd, size_t, n, unsigned int, flags)
     return ret;
 }
 
-static ssize_t do_vmsplice(struct file *f, const struct iovec __user *uvec, unsigned long nr, bool nonblock)
+static ssize_t do_vmsplice(struct file *f, const struct iovec __user *uvec, unsigned long nr,
+                           bool nonblock)
 {
     struct iovec fast[IOV_FAST], *v;
     struct iov_iter it;
@@ -355,7 +367,7 @@ static ssize_t do_vmsplice(struct file *f, const struct iovec __user *uvec, unsi
 
     if (n < 0)
         return n;
-    it = (struct iov_iter){ .iov = v, .nr = (unsigned int)nr, .count = (size_t)n };
+    it = (struct iov_iter){.iov = v, .nr = (unsigned int)nr, .count = (size_t)n};
     if (f->f_mode & FMODE_WRITE)
         n = pipe_write_iter(file_pipe(f), &it, nonblock ? PIPE_NONBLOCK : 0);
     else
@@ -365,7 +377,8 @@ static ssize_t do_vmsplice(struct file *f, const struct iovec __user *uvec, unsi
     return n;
 }
 
-SYSCALL4(vmsplice, int, fd, const struct iovec __user *, vec, unsigned long, nr, unsigned int, flags)
+SYSCALL4(vmsplice, int, fd, const struct iovec __user *, vec, unsigned long, nr, unsigned int,
+         flags)
 {
     struct fdref r = fdref_get(fd);
     ssize_t ret = -EBADF;
@@ -373,7 +386,8 @@ SYSCALL4(vmsplice, int, fd, const struct iovec __user *, vec, unsigned long, nr,
     if (r.file && (flags & ~SPLICE_F_ALL))
         ret = -EINVAL;
     else if (r.file && file_pipe(r.file))
-        ret = do_vmsplice(r.file, vec, nr, (flags & SPLICE_F_NONBLOCK) || (r.file->flags & O_NONBLOCK));
+        ret = do_vmsplice(r.file, vec, nr,
+                          (flags & SPLICE_F_NONBLOCK) || (r.file->flags & O_NONBLOCK));
     if (r.file)
         fdref_put(r);
     return ret;

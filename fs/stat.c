@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stat.c: stat(2) and its relatives, statx(2), readlink(2), statfs(2). Read only; no locks: single words are read once.
- * Source: stat(2), statx(2), readlink(2), statfs(2). Read next: inode.c, inode_getattr.
+ * stat.c: stat(2) and its relatives, statx(2), readlink(2), statfs(2). Read only; no locks: single
+ * words are read once. Source: stat(2), statx(2), readlink(2), statfs(2). Read next: inode.c,
+ * inode_getattr.
  */
 #include "internal.h"
 #undef __unused /* a field of this name is in the header below */
@@ -65,8 +66,10 @@ static long do_stat(int dirfd, const char __user *name, int flags, struct kstat 
         if (first == '\0' && dirfd != AT_FDCWD)
             return do_fstat(dirfd, k);
     }
-    ret = walk_user_path(dirfd, name, (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                         (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), &p);
+    ret = walk_user_path(dirfd, name,
+                         (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+                             (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
+                         &p);
     if (ret)
         return ret;
     inode_getattr(p.dentry->inode, k);
@@ -113,10 +116,11 @@ SYSCALL2(fstat, int, fd, struct stat __user *, st)
 
 static struct statx_timestamp statx_time(const struct timespec64 *t)
 {
-    return (struct statx_timestamp){ .tv_sec = t->sec, .tv_nsec = (u32)t->nsec };
+    return (struct statx_timestamp){.tv_sec = t->sec, .tv_nsec = (u32)t->nsec};
 }
 
-SYSCALL5(statx, int, dirfd, const char __user *, name, unsigned int, flags, unsigned int, mask, struct statx __user *, ux)
+SYSCALL5(statx, int, dirfd, const char __user *, name, unsigned int, flags, unsigned int, mask,
+         struct statx __user *, ux)
 {
     struct kstat k;
     struct statx x;
@@ -124,7 +128,8 @@ SYSCALL5(statx, int, dirfd, const char __user *, name, unsigned int, flags, unsi
 
     if (mask & STATX__RESERVED)
         return -EINVAL;
-    if ((flags & ~(STAT_FLAGS | AT_STATX_SYNC_TYPE)) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
+    if ((flags & ~(STAT_FLAGS | AT_STATX_SYNC_TYPE)) ||
+        (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
         return -EINVAL;
     ret = do_stat(dirfd, name, (int)flags, &k);
     if (ret)
@@ -227,7 +232,8 @@ SYSCALL3(readlink, const char __user *, name, char __user *, buf, int, size)
 
 static void fill_statfs(const struct super_block *sb, unsigned long flags, struct statfs *st)
 {
-    u64 used = (u64)atomic_long_read(&sb->used_blocks), inodes = (u64)atomic_long_read(&sb->used_inodes);
+    u64 used = (u64)atomic_long_read(&sb->used_blocks),
+        inodes = (u64)atomic_long_read(&sb->used_inodes);
 
     memset(st, 0, sizeof(*st));
     st->f_type = sb->magic;

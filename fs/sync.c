@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sync.c: sync(2) and relatives, and advice about files. Memory is where everything lives, so there is nothing to write
- * back: the calls check their arguments. Source: sync(2), fsync(2), posix_fadvise(2), readahead(2).
+ * sync.c: sync(2) and relatives, and advice about files. Memory is where everything lives, so there
+ * is nothing to write back: the calls check their arguments. Source: sync(2), fsync(2),
+ * posix_fadvise(2), readahead(2).
  */
 #include "internal.h"
 #include <kernel/syscall.h>

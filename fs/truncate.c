@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * truncate.c: truncate(2), ftruncate(2), fallocate(2). Locks: INODE, for writing, around the change of the size.
- * Read next: tmpfs/file.c.
+ * truncate.c: truncate(2), ftruncate(2), fallocate(2). Locks: INODE, for writing, around the change
+ * of the size. Read next: tmpfs/file.c.
  */
 #include "internal.h"
 #include <kernel/syscall.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vfs_init.c: the order in which the file layer comes up, and the root file system as it is before the initramfs: a tmpfs
- * with /dev/console and /root, as Linux's default initramfs has. Read next: mount.c.
+ * vfs_init.c: the order in which the file layer comes up, and the root file system as it is before
+ * the initramfs: a tmpfs with /dev/console and /root, as Linux's default initramfs has. Read next:
+ * mount.c.
  */
 #include "internal.h"
 #include "names.h"

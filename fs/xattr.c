@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xattr.c: extended attributes, which no file system here has: reading and setting one gives EOPNOTSUPP, the list of them is
- * empty. The object must exist. Source: xattr(7).
+ * xattr.c: extended attributes, which no file system here has: reading and setting one gives
+ * EOPNOTSUPP, the list of them is empty. The object must exist. Source: xattr(7).
  */
 #include "internal.h"
 #include <kernel/syscall.h>
@@ -27,18 +27,18 @@ static long by_fd(int fd, long answer)
     return answer;
 }
 
-#define XATTR_CALLS(call, answer)                                                                 \
-    SYSCALL1(call, const char __user *, name)                                                     \
-    {                                                                                             \
-        return by_path(name, WALK_FOLLOW, answer);                                                \
-    }                                                                                             \
-    SYSCALL1(l##call, const char __user *, name)                                                  \
-    {                                                                                             \
-        return by_path(name, 0, answer);                                                          \
-    }                                                                                             \
-    SYSCALL1(f##call, int, fd)                                                                    \
-    {                                                                                             \
-        return by_fd(fd, answer);                                                                 \
+#define XATTR_CALLS(call, answer)                                                                  \
+    SYSCALL1(call, const char __user *, name)                                                      \
+    {                                                                                              \
+        return by_path(name, WALK_FOLLOW, answer);                                                 \
+    }                                                                                              \
+    SYSCALL1(l##call, const char __user *, name)                                                   \
+    {                                                                                              \
+        return by_path(name, 0, answer);                                                           \
+    }                                                                                              \
+    SYSCALL1(f##call, int, fd)                                                                     \
+    {                                                                                              \
+        return by_fd(fd, answer);                                                                  \
     }
 
 XATTR_CALLS(setxattr, -EOPNOTSUPP)

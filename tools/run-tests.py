@@ -189,12 +189,12 @@ def main():
     ap.add_argument("--arch", default="x86_64")
     ap.add_argument("--match", default="", help="only tests whose name contains this")
     ap.add_argument("--smp", default="", help="only this number of CPUs")
-    ap.add_argument("--only", default="", help="only configurations whose name contains this")
+    ap.add_argument("--only", default="", help="only configurations whose name contains this, or the one named before a $")
     args = ap.parse_args()
     os.makedirs(LOGS, exist_ok=True)
     smps = [int(args.smp)] if args.smp else [1, 2, 4]
     configs = list(host(args.match)) + list(x86_64(args.match, smps))
-    configs = [c for c in configs if args.only in c.name]
+    configs = [c for c in configs if args.only in c.name or args.only == c.name + "$"]
     if any(c.name.startswith("boot") for c in configs):
         make_boot_iso()
     passed = failed = 0

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job.c: job control of the terminal: which session it controls, which process group is in the foreground, and what happens
- * to the others.
+ * job.c: job control of the terminal: which session it controls, which process group is in the
+ * foreground, and what happens to the others.
  *
- * Locks: TASKLIST for tty->session, tty->pgrp and the walk over a session; SIGHAND inside it for process->tty.
- * Invariants: I1 process->tty == t implies process->sid == t->session (checked where either changes).
- * Source: POSIX.1-2017 chapter 11.1, tty_ioctl(4), credentials(7). Read next: kernel/task/pgrp.c.
+ * Locks: TASKLIST for tty->session, tty->pgrp and the walk over a session; SIGHAND inside it for
+ * process->tty. Invariants: I1 process->tty == t implies process->sid == t->session (checked where
+ * either changes). Source: POSIX.1-2017 chapter 11.1, tty_ioctl(4), credentials(7). Read next:
+ * kernel/task/pgrp.c.
  */
 #include "tty.h"
 #include <kernel/uaccess.h>
@@ -58,7 +59,7 @@ static void session_drop_tty(struct tty *t, pid_t sid)
 {
     struct task *task;
 
-    list_for_each_entry(task, &all_tasks, task_link) {
+    list_for_each_entry (task, &all_tasks, task_link) {
         struct process *p = task->proc;
 
         if (p->sid == sid && p->tty == t)
@@ -150,13 +151,14 @@ static int give_up(struct tty *t)
     return 0;
 }
 
-/* Is there a process of group @pgid in session @sid? TASKLIST held. -ESRCH: no such group, -EPERM: elsewhere. */
+/* Is there a process of group @pgid in session @sid? TASKLIST held. -ESRCH: no such group, -EPERM:
+ * elsewhere. */
 static int group_in_session(pid_t pgid, pid_t sid)
 {
     struct task *task;
     int ret = -ESRCH;
 
-    list_for_each_entry(task, &all_tasks, task_link) {
+    list_for_each_entry (task, &all_tasks, task_link) {
         if (task->proc->pgid != pgid || task->proc == &kproc)
             continue;
         if (task->proc->sid == sid)
@@ -195,17 +197,13 @@ long tty_job_ioctl(struct tty *t, unsigned int cmd, unsigned long arg)
     u32 pid;
 
     switch (cmd) {
-    case TIOCSCTTY:
-        return set_controlling(t, arg);
-    case TIOCNOTTY:
-        return give_up(t);
+    case TIOCSCTTY: return set_controlling(t, arg);
+    case TIOCNOTTY: return give_up(t);
     case TIOCGPGRP:
         return tty_is_controlling(t) ? put_user_u32((u32)READ_ONCE(t->pgrp), p) : -ENOTTY;
     case TIOCGSID:
         return tty_is_controlling(t) ? put_user_u32((u32)READ_ONCE(t->session), p) : -ENOTTY;
-    case TIOCSPGRP:
-        return get_user_u32(&pid, p) ? -EFAULT : set_foreground(t, (pid_t)pid);
-    default:
-        return -ENOTTY;
+    case TIOCSPGRP: return get_user_u32(&pid, p) ? -EFAULT : set_foreground(t, (pid_t)pid);
+    default: return -ENOTTY;
     }
 }

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ldisc.c: the line discipline: what typed characters mean, what is echoed, and when a reader may have them.
+ * ldisc.c: the line discipline: what typed characters mean, what is echoed, and when a reader may
+ * have them.
  *
- * Canonical mode collects a line that can be edited (erase, word erase, kill, reprint, literal next) and gives it out when it
- * is ended; otherwise each character is there at once. Signal characters go to the foreground group. Output conversion is
- * here too, since echo needs the cursor's column. Not known: parity, breaks, upper-case terminals, form-feed delays.
+ * Canonical mode collects a line that can be edited (erase, word erase, kill, reprint, literal
+ * next) and gives it out when it is ended; otherwise each character is there at once. Signal
+ * characters go to the foreground group. Output conversion is here too, since echo needs the
+ * cursor's column. Not known: parity, breaks, upper-case terminals, form-feed delays.
  *
- * Locks: tty->lock (TTY) held by all callers. Invariants: I1 tail <= canon <= head <= tail + TTY_LINE; I2 in canonical mode
- * a CELL_END or CELL_EOF stands at canon - 1 unless tail == canon or the mode changed. Checked by tests/kernel/fs/tty_ktest.c.
- * Source: POSIX.1-2017 chapter 11, termios(3). Read next: tty.c, job.c.
+ * Locks: tty->lock (TTY) held by all callers. Invariants: I1 tail <= canon <= head <= tail +
+ * TTY_LINE; I2 in canonical mode a CELL_END or CELL_EOF stands at canon - 1 unless tail == canon or
+ * the mode changed. Checked by tests/kernel/fs/tty_ktest.c. Source: POSIX.1-2017 chapter 11,
+ * termios(3). Read next: tty.c, job.c.
  */
 #include "tty.h"
 #include <kernel/printk.h>
 #include <kernel/string.h>
 
-#define CTRL(c) ((c) & 31)
+#define CTRL(c) ((c)&31)
 
 static u16 *cell(struct tty *t, u32 n)
 {
@@ -34,10 +37,13 @@ static bool is_cc(const struct tty *t, u8 c, int which)
 
 void ldisc_reset(struct tty *t)
 {
-    static const struct { u8 which, value; } chars[] = {
-        { VINTR, CTRL('C') }, { VQUIT, 28 }, { VERASE, 127 }, { VKILL, CTRL('U') }, { VEOF, CTRL('D') }, { VMIN, 1 },
-        { VSTART, CTRL('Q') }, { VSTOP, CTRL('S') }, { VSUSP, CTRL('Z') }, { VREPRINT, CTRL('R') }, { VWERASE, CTRL('W') },
-        { VLNEXT, CTRL('V') },
+    static const struct {
+        u8 which, value;
+    } chars[] = {
+        {VINTR, CTRL('C')},    {VQUIT, 28},          {VERASE, 127},
+        {VKILL, CTRL('U')},    {VEOF, CTRL('D')},    {VMIN, 1},
+        {VSTART, CTRL('Q')},   {VSTOP, CTRL('S')},   {VSUSP, CTRL('Z')},
+        {VREPRINT, CTRL('R')}, {VWERASE, CTRL('W')}, {VLNEXT, CTRL('V')},
     };
 
     memset(&t->termios, 0, sizeof(t->termios));
@@ -47,7 +53,7 @@ void ldisc_reset(struct tty *t)
     t->termios.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
     for (unsigned int n = 0; n < ARRAY_SIZE(chars); n++)
         t->termios.c_cc[chars[n].which] = chars[n].value;
-    t->winsize = (struct winsize){ .ws_row = 24, .ws_col = 80 };
+    t->winsize = (struct winsize){.ws_row = 24, .ws_col = 80};
 }
 
 /* ---- output ---- */
@@ -123,7 +129,7 @@ static bool shown_as_caret(const struct tty *t, u8 c)
 static void echo_char(struct tty *t, u8 c)
 {
     if (shown_as_caret(t, c)) {
-        u8 two[2] = { '^', c ^ 0x40 };
+        u8 two[2] = {'^', c ^ 0x40};
 
         tty_output(t, two, 2);
     } else {
@@ -190,7 +196,8 @@ static u32 before_char(struct tty *t, u32 head)
 
 static bool is_word_char(u8 c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 128;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c >= 128;
 }
 
 static u32 before_word(struct tty *t, u32 head)
@@ -285,7 +292,10 @@ static void input_char(struct tty *t, u8 c)
 
 static bool input_signal(struct tty *t, u8 c)
 {
-    int sig = is_cc(t, c, VINTR) ? SIGINT : is_cc(t, c, VQUIT) ? SIGQUIT : is_cc(t, c, VSUSP) ? SIGTSTP : 0;
+    int sig = is_cc(t, c, VINTR)   ? SIGINT
+              : is_cc(t, c, VQUIT) ? SIGQUIT
+              : is_cc(t, c, VSUSP) ? SIGTSTP
+                                   : 0;
 
     if (sig == 0)
         return false;

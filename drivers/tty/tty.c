@@ -2,12 +2,13 @@
 /*
  * tty.c: the console as a terminal device: /dev/console, /dev/tty and the machine's names for it.
  *
- * Bytes arrive in interrupt context and go into a ring; a thread takes them out and runs the line discipline, which may
- * sleep, echo and send signals. Readers wait for a line, or for VMIN and VTIME. There is one terminal and no hang-up
- * of open files: when its session's leader exits, the session loses it and gets SIGHUP (job.c).
+ * Bytes arrive in interrupt context and go into a ring; a thread takes them out and runs the line
+ * discipline, which may sleep, echo and send signals. Readers wait for a line, or for VMIN and
+ * VTIME. There is one terminal and no hang-up of open files: when its session's leader exits, the
+ * session loses it and gets SIGHUP (job.c).
  *
- * Locks: tty->lock (TTY); raw_lock (CONSOLE_IN) for the ring alone. Checked by tests/kernel/fs/tty_ktest.c.
- * Source: POSIX.1-2017 chapter 11. Read next: ldisc.c.
+ * Locks: tty->lock (TTY); raw_lock (CONSOLE_IN) for the ring alone. Checked by
+ * tests/kernel/fs/tty_ktest.c. Source: POSIX.1-2017 chapter 11. Read next: ldisc.c.
  */
 #include "tty.h"
 #include <asm/poll.h>
@@ -74,7 +75,8 @@ static u64 vtime_ns(const struct tty *t)
     return t->termios.c_cc[VTIME] * (NSEC_PER_SEC / 10);
 }
 
-/* Copies what is there, up to a line; t->lock held. Returns bytes, *fault when the user's memory gave out. */
+/* Copies what is there, up to a line; t->lock held. Returns bytes, *fault when the user's memory
+ * gave out. */
 static size_t copy_available(struct tty *t, struct iov_iter *to, bool *fault)
 {
     size_t done = 0;
@@ -107,7 +109,8 @@ static int wait_for_more(struct tty *t, u32 have, u64 deadline)
     return ret;
 }
 
-/* Canonical: a line. Otherwise VMIN bytes, or as many as come before VTIME runs out. 0 or -errno. */
+/* Canonical: a line. Otherwise VMIN bytes, or as many as come before VTIME runs out. 0 or -errno.
+ */
 static int wait_readable(struct tty *t, struct file *f, size_t want)
 {
     u64 deadline = 0;
@@ -244,8 +247,8 @@ static int tty_open_current(struct inode *i, struct file *f)
     return tty_is_controlling(&console_tty) ? tty_open(i, f) : -ENXIO;
 }
 
-#define TTY_FOPS(opener)                                                                          \
-    {                                                                                             \
+#define TTY_FOPS(opener)                                                                           \
+    {                                                                                              \
         .open = opener, .read = tty_read, .write = tty_write, .poll = tty_poll, .ioctl = tty_ioctl \
     }
 static const struct file_ops console_fops = TTY_FOPS(tty_open);

@@ -15,25 +15,26 @@
 #define CELL_EOF 0x200 /* ends a line, is itself not part of it */
 
 struct tty {
-    struct mutex lock;           /* TTY: everything below but raw */
+    struct mutex lock; /* TTY: everything below but raw */
     struct termios termios;
     struct winsize winsize;
-    /* line[tail..canon) can be read, line[canon..head) is being typed; counters, taken modulo TTY_LINE. */
+    /* line[tail..canon) can be read, line[canon..head) is being typed; counters, taken modulo
+     * TTY_LINE. */
     u16 line[TTY_LINE];
     u32 head, canon, tail;
-    unsigned int column;         /* of the cursor, for tabs and erasing */
-    unsigned int line_column;    /* where what is being typed begins */
-    bool literal;                /* ^V was typed */
-    bool stopped;                /* ^S was typed */
-    struct wait_queue read_wait; /* something to read */
-    struct wait_queue write_wait;/* ^Q after ^S */
+    unsigned int column;          /* of the cursor, for tabs and erasing */
+    unsigned int line_column;     /* where what is being typed begins */
+    bool literal;                 /* ^V was typed */
+    bool stopped;                 /* ^S was typed */
+    struct wait_queue read_wait;  /* something to read */
+    struct wait_queue write_wait; /* ^Q after ^S */
     /* Job control: TASKLIST guards both against processes that come and go; 0 = none. */
     pid_t session, pgrp;
     /* From the driver. */
-    spinlock_t raw_lock;         /* CONSOLE_IN */
+    spinlock_t raw_lock; /* CONSOLE_IN */
     char raw[TTY_RAW];
     u32 raw_head, raw_tail;
-    struct wait_queue raw_wait;  /* the thread that feeds the line discipline */
+    struct wait_queue raw_wait; /* the thread that feeds the line discipline */
 };
 
 extern struct tty console_tty;
@@ -57,7 +58,8 @@ size_t ldisc_take(struct tty *t, u8 *buf, size_t n);
 void tty_output(struct tty *t, const u8 *s, size_t n);
 
 /* job.c */
-/* Is current in the background of @t? Then signal @sig is sent to its group. 0: go on; else -EIO or -ERESTARTSYS. */
+/* Is current in the background of @t? Then signal @sig is sent to its group. 0: go on; else -EIO or
+ * -ERESTARTSYS. */
 int tty_check_background(struct tty *t, int sig);
 void tty_signal_foreground(struct tty *t, int sig);
 bool tty_is_controlling(const struct tty *t);

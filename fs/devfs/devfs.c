@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * devfs.c: devtmpfs: a tmpfs that begins with a node for each driver, the same one wherever it is mounted. Programs may
- * make and remove what they like in it. Locks: those of tmpfs. Read next: ../chrdev.c.
+ * devfs.c: devtmpfs: a tmpfs that begins with a node for each driver, the same one wherever it is
+ * mounted. Programs may make and remove what they like in it. Locks: those of tmpfs. Read next:
+ * ../chrdev.c.
  */
 #include "../internal.h"
 #include <linux/magic.h>
 
-const struct fs_type devtmpfs_type = { .name = "devtmpfs", .nodev = true, .single = true };
+const struct fs_type devtmpfs_type = {.name = "devtmpfs", .nodev = true, .single = true};
 static struct super_block *devfs_sb;
 
 static struct inode *node(mode_t mode, dev_t rdev)

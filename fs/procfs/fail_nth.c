@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fail_nth.c: /proc/PID/fail-nth, the way for a test to arm fault injection and to ask whether the fault has come. Debug
- * kernels only. Source: Linux, Documentation/fault-injection.
+ * fail_nth.c: /proc/PID/fail-nth, the way for a test to arm fault injection and to ask whether the
+ * fault has come. Debug kernels only. Source: Linux, Documentation/fault-injection.
  *
- * Reading and writing it are not themselves subject to the faults: the reader's own count stands still meanwhile, or the
- * answer would change with the question. That is why it is not one of the text files of pid.c.
+ * Reading and writing it are not themselves subject to the faults: the reader's own count stands
+ * still meanwhile, or the answer would change with the question. That is why it is not one of the
+ * text files of pid.c.
  *
  * Locks: none; the counter belongs to the task, see kernel/fail.c. Read next: kernel/fail.c.
  */
@@ -30,7 +31,8 @@ static ssize_t fail_nth_read(struct file *f, struct iov_iter *to, loff_t *pos)
     size_t len;
 
     if (t) {
-        len = (size_t)scnprintf(text, sizeof(text), "%ld\n", t == current ? own : READ_ONCE(t->fail_nth));
+        len = (size_t)scnprintf(text, sizeof(text), "%ld\n",
+                                t == current ? own : READ_ONCE(t->fail_nth));
         ret = 0;
         if (*pos < (loff_t)len)
             ret = (ssize_t)copy_to_iter(text + *pos, len - (size_t)*pos, to);
@@ -61,5 +63,5 @@ static ssize_t fail_nth_write(struct file *f, struct iov_iter *from, loff_t *pos
     return end != text && n <= INT32_MAX ? (ssize_t)len : -EINVAL;
 }
 
-const struct file_ops proc_fail_nth_fops = { .read = fail_nth_read, .write = fail_nth_write };
+const struct file_ops proc_fail_nth_fops = {.read = fail_nth_read, .write = fail_nth_write};
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * meminfo.c: memory of the whole machine: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo, and the two arrays by frame,
- * kpagecount and kpageflags. Numbers are read one by one while they change. No locks of its own.
- * Source: proc(5); Linux Documentation/admin-guide/mm/pagemap.rst. Read next: mm/buddy.c, mm/vmstat.c.
+ * meminfo.c: memory of the whole machine: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo, and the
+ * two arrays by frame, kpagecount and kpageflags. Numbers are read one by one while they change. No
+ * locks of its own. Source: proc(5); Linux Documentation/admin-guide/mm/pagemap.rst. Read next:
+ * mm/buddy.c, mm/vmstat.c.
  */
 #include "procfs.h"
 #include <linux/kernel-page-flags.h>
@@ -16,7 +17,8 @@ static void line(struct seq *s, const char *name, u64 pages)
 
 static int show_meminfo(struct seq *s, void *arg)
 {
-    u64 left = buddy_nr_free(), cached = page_cache_nr_pages(), shmem = page_cache_nr_shmem(), slab = slab_nr_pages();
+    u64 left = buddy_nr_free(), cached = page_cache_nr_pages(), shmem = page_cache_nr_shmem(),
+        slab = slab_nr_pages();
     u64 anon = page_nr_kind(PAGE_ANON);
 
     line(s, "MemTotal:", buddy_nr_total());
@@ -60,7 +62,8 @@ static int show_meminfo(struct seq *s, void *arg)
     line(s, "ShmemPmdMapped:", 0);
     line(s, "FileHugePages:", 0);
     line(s, "FilePmdMapped:", 0);
-    seq_puts(s, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n");
+    seq_puts(s, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        "
+                "0\nHugePages_Surp:        0\n");
     line(s, "Hugepagesize:", 1UL << (pt_shift(1) - PAGE_SHIFT));
     line(s, "Hugetlb:", 0);
     return 0;
@@ -75,7 +78,8 @@ static int show_vmstat(struct seq *s, void *arg)
     seq_printf(s, "nr_slab_unreclaimable %llu\n", (unsigned long long)slab_nr_pages());
     seq_printf(s, "nr_page_table_pages %llu\n", (unsigned long long)page_nr_kind(PAGE_TABLE));
     for (unsigned int n = 0; n < NR_VMSTAT; n++)
-        seq_printf(s, "%s %llu\n", vmstat_names[n], (unsigned long long)vmstat_sum((enum vmstat_item)n));
+        seq_printf(s, "%s %llu\n", vmstat_names[n],
+                   (unsigned long long)vmstat_sum((enum vmstat_item)n));
     return 0;
 }
 
@@ -93,8 +97,8 @@ static int show_zoneinfo(struct seq *s, void *arg)
     seq_puts(s, "Node 0, zone   Normal\n");
     seq_printf(s, "  pages free     %llu\n", (unsigned long long)buddy_nr_free());
     seq_printf(s, "        spanned  %llu\n        present  %llu\n        managed  %llu\n",
-               (unsigned long long)(mem_map_end - mem_map_first), (unsigned long long)buddy_nr_total(),
-               (unsigned long long)buddy_nr_total());
+               (unsigned long long)(mem_map_end - mem_map_first),
+               (unsigned long long)buddy_nr_total(), (unsigned long long)buddy_nr_total());
     seq_printf(s, "  start_pfn:           %lu\n", mem_map_first);
     return 0;
 }
@@ -107,12 +111,16 @@ static int show_slabinfo(struct seq *s, void *arg)
     if (!st)
         return -ENOMEM;
     n = min(slab_stats(st, n + 8), n + 8);
-    seq_puts(s, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n");
+    seq_puts(s, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+                "<objperslab> <pagesperslab>\n");
     for (unsigned int i = 0; i < n; i++) {
         u64 room = st[i].nr_pages * PAGE_SIZE / (st[i].object_size ? st[i].object_size : 1);
 
-        seq_printf(s, "%-17s %6llu %6llu %6zu %4llu %4u : tunables    0    0    0 : slabdata %6llu %6llu      0\n", st[i].name,
-                   (unsigned long long)st[i].nr_objects, (unsigned long long)room, st[i].object_size,
+        seq_printf(s,
+                   "%-17s %6llu %6llu %6zu %4llu %4u : tunables    0    0    0 : slabdata %6llu "
+                   "%6llu      0\n",
+                   st[i].name, (unsigned long long)st[i].nr_objects, (unsigned long long)room,
+                   st[i].object_size,
                    (unsigned long long)(st[i].object_size ? PAGE_SIZE / st[i].object_size : 0), 1,
                    (unsigned long long)st[i].nr_pages, (unsigned long long)st[i].nr_pages);
     }
@@ -146,22 +154,13 @@ static u64 flags_word(const struct page *p)
 
     switch (page_kind_now(p)) {
     case PAGE_FREE:
-    case PAGE_PCP:
-        return KPF(BUDDY);
-    case PAGE_SLAB:
-        return KPF(SLAB);
-    case PAGE_TABLE:
-        return KPF(PGTABLE);
-    case PAGE_ZERO:
-        return KPF(ZERO_PAGE);
-    case PAGE_ANON:
-        w = KPF(ANON) | KPF(SWAPBACKED) | KPF(LRU);
-        break;
-    case PAGE_FILE:
-        w = KPF(LRU) | KPF(SWAPBACKED);
-        break;
-    default:
-        return 0;
+    case PAGE_PCP: return KPF(BUDDY);
+    case PAGE_SLAB: return KPF(SLAB);
+    case PAGE_TABLE: return KPF(PGTABLE);
+    case PAGE_ZERO: return KPF(ZERO_PAGE);
+    case PAGE_ANON: w = KPF(ANON) | KPF(SWAPBACKED) | KPF(LRU); break;
+    case PAGE_FILE: w = KPF(LRU) | KPF(SWAPBACKED); break;
+    default: return 0;
     }
     w |= page_mapcount(p) > 0 ? KPF(MMAP) : 0;
     w |= page_test(p, PG_DIRTY) ? KPF(DIRTY) : 0;
@@ -205,7 +204,8 @@ static ssize_t kpageflags_read(struct file *f, struct iov_iter *to, loff_t *pos)
 
 void proc_kpage_init(void)
 {
-    static const struct file_ops count_fops = { .read = kpagecount_read }, flags_fops = { .read = kpageflags_read };
+    static const struct file_ops count_fops = {.read = kpagecount_read},
+                                 flags_fops = {.read = kpageflags_read};
 
     proc_create_ops("kpagecount", 0400, &count_fops, NULL);
     proc_create_ops("kpageflags", 0400, &flags_fops, NULL);

@@ -2,10 +2,12 @@
 /*
  * pid.c: the directories /proc/PID and /proc/PID/task/TID and the table of what is in them.
  *
- * An entry is text from a function, or has operations of its own. Text is made with a reference on the thread and no lock;
- * each function takes what it needs. Secret entries are for who may trace the process, checked when text is made.
+ * An entry is text from a function, or has operations of its own. Text is made with a reference on
+ * the thread and no lock; each function takes what it needs. Secret entries are for who may trace
+ * the process, checked when text is made.
  *
- * Locks: TASKLIST for the list of threads. Source: proc(5). Read next: pid_info.c, pid_maps.c, pid_fd.c, pid_mem.c.
+ * Locks: TASKLIST for the list of threads. Source: proc(5). Read next: pid_info.c, pid_maps.c,
+ * pid_fd.c, pid_mem.c.
  */
 #include "procfs.h"
 #include <uapi/dirent.h>
@@ -15,41 +17,55 @@
 #define FILE_RW  (S_IFREG | 0644)
 
 const struct pid_entry pid_entries[] = {
-    { .name = "task", .mode = S_IFDIR | 0555, .fop = &proc_task_dir_fops, .iop = &proc_task_dir_iops, .process_only = true },
-    { .name = "fd", .mode = S_IFDIR | 0500, .fop = &proc_fd_dir_fops, .iop = &proc_fd_dir_iops },
-    { .name = "fdinfo", .mode = S_IFDIR | 0500, .fop = &proc_fdinfo_dir_fops, .iop = &proc_fdinfo_dir_iops },
-    { .name = "map_files", .mode = S_IFDIR | 0500, .fop = &proc_mapfiles_fops, .iop = &proc_mapfiles_iops, .process_only = true },
-    { .name = "environ", .mode = FILE_OWN, .show = pid_show_environ, .secret = true },
-    { .name = "auxv", .mode = FILE_OWN, .show = pid_show_auxv, .secret = true },
-    { .name = "status", .mode = FILE_RO, .show = pid_show_status },
-    { .name = "personality", .mode = FILE_OWN, .show = pid_show_personality, .secret = true },
-    { .name = "limits", .mode = FILE_RO, .show = pid_show_limits },
-    { .name = "comm", .mode = FILE_RW, .show = pid_show_comm, .store = pid_store_comm },
-    { .name = "cmdline", .mode = FILE_RO, .show = pid_show_cmdline },
-    { .name = "stat", .mode = FILE_RO, .show = pid_show_stat },
-    { .name = "statm", .mode = FILE_RO, .show = pid_show_statm },
-    { .name = "maps", .mode = FILE_RO, .show = pid_show_maps, .secret = true },
-    { .name = "mem", .mode = S_IFREG | 0600, .fop = &proc_mem_fops },
-    { .name = "cwd", .mode = S_IFLNK | 0777, .iop = &proc_cwd_iops },
-    { .name = "root", .mode = S_IFLNK | 0777, .iop = &proc_root_iops },
-    { .name = "exe", .mode = S_IFLNK | 0777, .iop = &proc_exe_iops },
-    { .name = "mounts", .mode = FILE_RO, .show = pid_show_mounts },
-    { .name = "mountinfo", .mode = FILE_RO, .show = pid_show_mountinfo },
-    { .name = "clear_refs", .mode = S_IFREG | 0200, .store = pid_store_clear_refs, .secret = true },
-    { .name = "smaps", .mode = FILE_RO, .show = pid_show_smaps, .secret = true },
-    { .name = "smaps_rollup", .mode = FILE_RO, .show = pid_show_smaps_rollup, .secret = true },
-    { .name = "pagemap", .mode = FILE_OWN, .fop = &proc_pagemap_fops },
-    { .name = "pagetable", .mode = FILE_OWN, .show = pid_show_pagetable, .secret = true },
-    { .name = "wchan", .mode = FILE_RO, .show = pid_show_wchan },
-    { .name = "schedstat", .mode = FILE_RO, .show = pid_show_schedstat },
-    { .name = "io", .mode = FILE_OWN, .show = pid_show_io, .secret = true },
-    { .name = "oom_score", .mode = FILE_RO, .show = pid_show_oom_score },
-    { .name = "oom_adj", .mode = FILE_RO, .show = pid_show_oom_adj },
-    { .name = "oom_score_adj", .mode = FILE_RW, .show = pid_show_oom_score_adj, .store = pid_store_oom_score_adj },
+    {.name = "task",
+     .mode = S_IFDIR | 0555,
+     .fop = &proc_task_dir_fops,
+     .iop = &proc_task_dir_iops,
+     .process_only = true},
+    {.name = "fd", .mode = S_IFDIR | 0500, .fop = &proc_fd_dir_fops, .iop = &proc_fd_dir_iops},
+    {.name = "fdinfo",
+     .mode = S_IFDIR | 0500,
+     .fop = &proc_fdinfo_dir_fops,
+     .iop = &proc_fdinfo_dir_iops},
+    {.name = "map_files",
+     .mode = S_IFDIR | 0500,
+     .fop = &proc_mapfiles_fops,
+     .iop = &proc_mapfiles_iops,
+     .process_only = true},
+    {.name = "environ", .mode = FILE_OWN, .show = pid_show_environ, .secret = true},
+    {.name = "auxv", .mode = FILE_OWN, .show = pid_show_auxv, .secret = true},
+    {.name = "status", .mode = FILE_RO, .show = pid_show_status},
+    {.name = "personality", .mode = FILE_OWN, .show = pid_show_personality, .secret = true},
+    {.name = "limits", .mode = FILE_RO, .show = pid_show_limits},
+    {.name = "comm", .mode = FILE_RW, .show = pid_show_comm, .store = pid_store_comm},
+    {.name = "cmdline", .mode = FILE_RO, .show = pid_show_cmdline},
+    {.name = "stat", .mode = FILE_RO, .show = pid_show_stat},
+    {.name = "statm", .mode = FILE_RO, .show = pid_show_statm},
+    {.name = "maps", .mode = FILE_RO, .show = pid_show_maps, .secret = true},
+    {.name = "mem", .mode = S_IFREG | 0600, .fop = &proc_mem_fops},
+    {.name = "cwd", .mode = S_IFLNK | 0777, .iop = &proc_cwd_iops},
+    {.name = "root", .mode = S_IFLNK | 0777, .iop = &proc_root_iops},
+    {.name = "exe", .mode = S_IFLNK | 0777, .iop = &proc_exe_iops},
+    {.name = "mounts", .mode = FILE_RO, .show = pid_show_mounts},
+    {.name = "mountinfo", .mode = FILE_RO, .show = pid_show_mountinfo},
+    {.name = "clear_refs", .mode = S_IFREG | 0200, .store = pid_store_clear_refs, .secret = true},
+    {.name = "smaps", .mode = FILE_RO, .show = pid_show_smaps, .secret = true},
+    {.name = "smaps_rollup", .mode = FILE_RO, .show = pid_show_smaps_rollup, .secret = true},
+    {.name = "pagemap", .mode = FILE_OWN, .fop = &proc_pagemap_fops},
+    {.name = "pagetable", .mode = FILE_OWN, .show = pid_show_pagetable, .secret = true},
+    {.name = "wchan", .mode = FILE_RO, .show = pid_show_wchan},
+    {.name = "schedstat", .mode = FILE_RO, .show = pid_show_schedstat},
+    {.name = "io", .mode = FILE_OWN, .show = pid_show_io, .secret = true},
+    {.name = "oom_score", .mode = FILE_RO, .show = pid_show_oom_score},
+    {.name = "oom_adj", .mode = FILE_RO, .show = pid_show_oom_adj},
+    {.name = "oom_score_adj",
+     .mode = FILE_RW,
+     .show = pid_show_oom_score_adj,
+     .store = pid_store_oom_score_adj},
 #ifdef CONFIG_DEBUG
-    { .name = "fail-nth", .mode = FILE_RW, .fop = &proc_fail_nth_fops },
+    {.name = "fail-nth", .mode = FILE_RW, .fop = &proc_fail_nth_fops},
 #endif
-    { .name = NULL },
+    {.name = NULL},
 };
 
 /* ---- files of text ---- */
@@ -89,7 +105,7 @@ static ssize_t entry_store(const char *buf, size_t n, void *arg)
 
 static ssize_t entry_write(struct file *f, struct iov_iter *from, loff_t *pos)
 {
-    struct store_call c = { proc_ref(f->inode)->entry, NULL };
+    struct store_call c = {proc_ref(f->inode)->entry, NULL};
     ssize_t ret = proc_check_access(f->inode);
 
     if (ret)
@@ -111,7 +127,10 @@ static int entry_open(struct inode *i, struct file *f)
 }
 
 static const struct file_ops entry_fops = {
-    .open = entry_open, .read = entry_read, .write = entry_write, .release = seq_release,
+    .open = entry_open,
+    .read = entry_read,
+    .write = entry_write,
+    .release = seq_release,
 };
 
 static int entry_setsize(struct inode *i, u64 size)
@@ -119,7 +138,7 @@ static int entry_setsize(struct inode *i, u64 size)
     return 0;
 }
 
-static const struct inode_ops entry_iops = { .setsize = entry_setsize };
+static const struct inode_ops entry_iops = {.setsize = entry_setsize};
 
 /* ---- the directory ---- */
 
@@ -165,14 +184,15 @@ static int pid_dir_iterate(struct file *f, dir_emit_t emit, void *ctx)
 
         if (e->process_only && in_task_dir(f->inode))
             continue;
-        if (!emit(ctx, e->name, strlen(e->name), f->inode->ino + (ino_t)f->pos, DT_OF_MODE(e->mode), f->pos + 1))
+        if (!emit(ctx, e->name, strlen(e->name), f->inode->ino + (ino_t)f->pos, DT_OF_MODE(e->mode),
+                  f->pos + 1))
             return 0;
     }
     return 0;
 }
 
-const struct inode_ops proc_pid_dir_iops = { .lookup = pid_dir_lookup };
-const struct file_ops proc_pid_dir_fops = { .iterate = pid_dir_iterate };
+const struct inode_ops proc_pid_dir_iops = {.lookup = pid_dir_lookup};
+const struct file_ops proc_pid_dir_fops = {.iterate = pid_dir_iterate};
 
 /* ---- task/ ---- */
 
@@ -202,7 +222,7 @@ static pid_t next_tid(struct process *p, pid_t from)
     struct task *t;
     pid_t best = 0;
 
-    list_for_each_entry(t, &p->threads, thread_link)
+    list_for_each_entry (t, &p->threads, thread_link)
         if (t->tid >= from && (best == 0 || t->tid < best))
             best = t->tid;
     spin_unlock_irqrestore(&tasklist_lock, flags);
@@ -236,5 +256,6 @@ static int task_dir_getattr(struct inode *i, struct kstat *st)
     return 0;
 }
 
-const struct inode_ops proc_task_dir_iops = { .lookup = task_dir_lookup, .getattr = task_dir_getattr };
-const struct file_ops proc_task_dir_fops = { .iterate = task_dir_iterate };
+const struct inode_ops proc_task_dir_iops = {.lookup = task_dir_lookup,
+                                             .getattr = task_dir_getattr};
+const struct file_ops proc_task_dir_fops = {.iterate = task_dir_iterate};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pid_fd.c: what of a process leads elsewhere: fd/N, fdinfo/N, exe, cwd, root, map_files/A-B. They are links to objects, not
- * to names: following one gives the very file, even one without a name.
+ * pid_fd.c: what of a process leads elsewhere: fd/N, fdinfo/N, exe, cwd, root, map_files/A-B. They
+ * are links to objects, not to names: following one gives the very file, even one without a name.
  *
- * Locks: task->lock for fs and files, SIGHAND for exe, mmap_lock for areas. Source: proc(5). Read next: files.c.
+ * Locks: task->lock for fs and files, SIGHAND for exe, mmap_lock for areas. Source: proc(5). Read
+ * next: files.c.
  */
 #include "procfs.h"
 #include <uapi/dirent.h>
@@ -34,7 +35,7 @@ static int path_of_file(struct file *f, struct path *to)
 {
     if (IS_ERR(f))
         return (int)PTR_ERR(f);
-    *to = (struct path){ f->mnt, f->dentry };
+    *to = (struct path){f->mnt, f->dentry};
     path_get(to);
     file_put(f);
     return 0;
@@ -45,7 +46,7 @@ static int fd_follow(struct inode *i, struct path *to)
     return path_of_file(fd_file(i), to);
 }
 
-static const struct inode_ops fd_link_iops = { .follow = fd_follow };
+static const struct inode_ops fd_link_iops = {.follow = fd_follow};
 
 static struct inode *fd_inode(const struct inode *dir, const char *name, size_t len, mode_t mode)
 {
@@ -110,8 +111,8 @@ static int fd_iterate(struct file *f, dir_emit_t emit, void *ctx)
     return 0;
 }
 
-const struct inode_ops proc_fd_dir_iops = { .lookup = fd_lookup };
-const struct file_ops proc_fd_dir_fops = { .iterate = fd_iterate };
+const struct inode_ops proc_fd_dir_iops = {.lookup = fd_lookup};
+const struct file_ops proc_fd_dir_fops = {.iterate = fd_iterate};
 
 /* ---- fdinfo ---- */
 
@@ -149,8 +150,8 @@ static ssize_t fdinfo_read(struct file *f, struct iov_iter *to, loff_t *pos)
     return seq_read_file(f, to, pos, fdinfo_make);
 }
 
-static const struct file_ops fdinfo_fops = { .read = fdinfo_read, .release = seq_release };
-static const struct inode_ops fdinfo_iops = { 0 };
+static const struct file_ops fdinfo_fops = {.read = fdinfo_read, .release = seq_release};
+static const struct inode_ops fdinfo_iops = {0};
 
 static struct inode *fdinfo_lookup(struct inode *dir, const char *name, size_t len)
 {
@@ -163,8 +164,8 @@ static struct inode *fdinfo_lookup(struct inode *dir, const char *name, size_t l
     return i;
 }
 
-const struct inode_ops proc_fdinfo_dir_iops = { .lookup = fdinfo_lookup };
-const struct file_ops proc_fdinfo_dir_fops = { .iterate = fd_iterate };
+const struct inode_ops proc_fdinfo_dir_iops = {.lookup = fdinfo_lookup};
+const struct file_ops proc_fdinfo_dir_fops = {.iterate = fd_iterate};
 
 /* ---- exe, cwd, root ---- */
 
@@ -220,9 +221,9 @@ static int root_follow(struct inode *i, struct path *to)
     return fs_follow(i, to, true);
 }
 
-const struct inode_ops proc_exe_iops = { .follow = exe_follow };
-const struct inode_ops proc_cwd_iops = { .follow = cwd_follow };
-const struct inode_ops proc_root_iops = { .follow = root_follow };
+const struct inode_ops proc_exe_iops = {.follow = exe_follow};
+const struct inode_ops proc_cwd_iops = {.follow = cwd_follow};
+const struct inode_ops proc_root_iops = {.follow = root_follow};
 
 /* ---- map_files ---- */
 
@@ -276,7 +277,7 @@ static int mapped_follow(struct inode *i, struct path *to)
     return path_of_file(mapped_file(i), to);
 }
 
-static const struct inode_ops mapped_iops = { .follow = mapped_follow };
+static const struct inode_ops mapped_iops = {.follow = mapped_follow};
 
 static struct inode *mapfiles_lookup(struct inode *dir, const char *name, size_t len)
 {
@@ -311,7 +312,7 @@ static int mapfiles_iterate(struct file *f, dir_emit_t emit, void *ctx)
         return mm ? (int)PTR_ERR(mm) : 0;
     if (dir_emit_dots(f, emit, ctx)) {
         mmap_read_lock(mm);
-        for_each_vma(v, mm) {
+        for_each_vma (v, mm) {
             char name[40];
             int len;
 
@@ -328,5 +329,5 @@ static int mapfiles_iterate(struct file *f, dir_emit_t emit, void *ctx)
     return 0;
 }
 
-const struct inode_ops proc_mapfiles_iops = { .lookup = mapfiles_lookup };
-const struct file_ops proc_mapfiles_fops = { .iterate = mapfiles_iterate };
+const struct inode_ops proc_mapfiles_iops = {.lookup = mapfiles_lookup};
+const struct file_ops proc_mapfiles_fops = {.iterate = mapfiles_iterate};

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pid_info.c: what a process is and has used: status, stat, statm, limits, comm, oom_*, schedstat, io and the like.
+ * pid_info.c: what a process is and has used: status, stat, statm, limits, comm, oom_*, schedstat,
+ * io and the like.
  *
- * The formats are Linux's, field by field; what this kernel does not have is 0. Locks: TASKLIST and SIGHAND for consistent
- * ids and masks, mmap_lock for sizes. Source: proc(5). Read next: pid_maps.c.
+ * The formats are Linux's, field by field; what this kernel does not have is 0. Locks: TASKLIST and
+ * SIGHAND for consistent ids and masks, mmap_lock for sizes. Source: proc(5). Read next:
+ * pid_maps.c.
  */
 #include "procfs.h"
 #include <kernel/kallsyms.h>
@@ -36,18 +38,12 @@ static char state_letter(const struct task *t)
 static const char *state_name(char letter)
 {
     switch (letter) {
-    case 'R':
-        return "R (running)";
-    case 'S':
-        return "S (sleeping)";
-    case 'D':
-        return "D (disk sleep)";
-    case 'T':
-        return "T (stopped)";
-    case 'Z':
-        return "Z (zombie)";
-    default:
-        return "X (dead)";
+    case 'R': return "R (running)";
+    case 'S': return "S (sleeping)";
+    case 'D': return "D (disk sleep)";
+    case 'T': return "T (stopped)";
+    case 'Z': return "Z (zombie)";
+    default: return "X (dead)";
     }
 }
 
@@ -59,8 +55,10 @@ static void copy_comm(const struct task *t, char comm[TASK_COMM_LEN])
 
 /* Sizes of an address space as status, stat and statm show them, in pages. */
 struct mm_sizes {
-    unsigned long vm, peak, locked, pinned, rss, hiwater, anon, file, shmem, data, stack, exec, lib, tables;
-    vaddr_t start_code, end_code, start_stack, start_data, end_data, start_brk, arg_start, arg_end, env_start, env_end;
+    unsigned long vm, peak, locked, pinned, rss, hiwater, anon, file, shmem, data, stack, exec, lib,
+        tables;
+    vaddr_t start_code, end_code, start_stack, start_data, end_data, start_brk, arg_start, arg_end,
+        env_start, env_end;
     bool present;
 };
 
@@ -90,7 +88,8 @@ static void read_sizes(struct task *t, struct mm_sizes *z)
     z->tables = (unsigned long)atomic_long_read(&mm->pt_pages);
     z->start_code = mm->start_code, z->end_code = mm->end_code, z->start_stack = mm->start_stack;
     z->start_data = mm->start_data, z->end_data = mm->end_data, z->start_brk = mm->start_brk;
-    z->arg_start = mm->arg_start, z->arg_end = mm->arg_end, z->env_start = mm->env_start, z->env_end = mm->env_end;
+    z->arg_start = mm->arg_start, z->arg_end = mm->arg_end, z->env_start = mm->env_start,
+    z->env_end = mm->env_end;
     mmap_read_unlock(mm);
     mm_put(mm);
     z->peak = z->vm;
@@ -108,13 +107,15 @@ static void status_ids(struct seq *s, struct task *t)
     seq_printf(s, "Name:\t%s\n", comm);
     seq_printf(s, "Umask:\t%04o\n", t->fs ? t->fs->umask : 0);
     seq_printf(s, "State:\t%s\n", state_name(state_letter(t)));
-    seq_printf(s, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->tgid, t->tid, p->ppid);
+    seq_printf(s, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->tgid, t->tid,
+               p->ppid);
     seq_printf(s, "Uid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->fsuid);
     seq_printf(s, "Gid:\t%u\t%u\t%u\t%u\n", p->gid, p->egid, p->sgid, p->fsgid);
     seq_printf(s, "FDSize:\t%u\nGroups:\t", fs ? files_capacity(fs) : 0);
     for (int n = 0; n < p->ngroups; n++)
         seq_printf(s, "%u ", p->groups[n]);
-    seq_printf(s, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", p->tgid, t->tid, p->pgid, p->sid);
+    seq_printf(s, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", p->tgid, t->tid, p->pgid,
+               p->sid);
     if (fs)
         files_put(fs);
 }
@@ -129,10 +130,12 @@ static void status_memory(struct seq *s, struct task *t)
     seq_printf(s, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\n", kb(z.peak), kb(z.vm));
     seq_printf(s, "VmLck:\t%8lu kB\nVmPin:\t%8lu kB\n", kb(z.locked), kb(z.pinned));
     seq_printf(s, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", kb(z.hiwater), kb(z.rss));
-    seq_printf(s, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n", kb(z.anon), kb(z.file), kb(z.shmem));
+    seq_printf(s, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n", kb(z.anon),
+               kb(z.file), kb(z.shmem));
     seq_printf(s, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\n", kb(z.data), kb(z.stack));
     seq_printf(s, "VmExe:\t%8lu kB\nVmLib:\t%8lu kB\n", kb(z.exec), kb(z.lib));
-    seq_printf(s, "VmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\nHugetlbPages:\t%8lu kB\n", kb(z.tables), 0UL, 0UL);
+    seq_printf(s, "VmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\nHugetlbPages:\t%8lu kB\n", kb(z.tables), 0UL,
+               0UL);
     seq_printf(s, "CoreDumping:\t0\nTHP_enabled:\t%d\n", t->proc->thp_disable ? 0 : 1);
 }
 
@@ -173,17 +176,23 @@ static void status_signals(struct seq *s, struct task *t)
     read_signals(t, &x);
     seq_printf(s, "Threads:\t%d\nSigQ:\t0/%llu\n", t->proc->nr_threads,
                (unsigned long long)t->proc->rlim[RLIMIT_SIGPENDING].rlim_cur);
-    seq_printf(s, "SigPnd:\t%016llx\nShdPnd:\t%016llx\n", (unsigned long long)x.pending, (unsigned long long)x.shared);
-    seq_printf(s, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)x.blocked,
-               (unsigned long long)x.ignored, (unsigned long long)x.caught);
-    seq_printf(s, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n", 0ULL, caps, caps,
-               0x1ffffffffffULL, 0ULL);
-    seq_printf(s, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", t->flags & TF_NO_NEW_PRIVS ? 1 : 0);
+    seq_printf(s, "SigPnd:\t%016llx\nShdPnd:\t%016llx\n", (unsigned long long)x.pending,
+               (unsigned long long)x.shared);
+    seq_printf(s, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n",
+               (unsigned long long)x.blocked, (unsigned long long)x.ignored,
+               (unsigned long long)x.caught);
+    seq_printf(s,
+               "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%"
+               "016llx\n",
+               0ULL, caps, caps, 0x1ffffffffffULL, 0ULL);
+    seq_printf(s, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
+               t->flags & TF_NO_NEW_PRIVS ? 1 : 0);
 }
 
 int pid_show_status(struct seq *s, struct task *t)
 {
-    unsigned long mask = t->affinity.bits & ((nr_cpus_online >= 64 ? 0 : 1UL << nr_cpus_online) - 1);
+    unsigned long mask =
+        t->affinity.bits & ((nr_cpus_online >= 64 ? 0 : 1UL << nr_cpus_online) - 1);
     bool first = true;
 
     status_ids(s, t);
@@ -196,8 +205,8 @@ int pid_show_status(struct seq *s, struct task *t)
             first = false;
         }
     seq_puts(s, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
-    seq_printf(s, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n", (unsigned long long)t->nvcsw,
-               (unsigned long long)t->nivcsw);
+    seq_printf(s, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+               (unsigned long long)t->nvcsw, (unsigned long long)t->nivcsw);
     return 0;
 }
 
@@ -209,10 +218,12 @@ static void stat_times(struct seq *s, struct task *t)
     u64 user, sys;
 
     process_times(p, &user, &sys);
-    seq_printf(s, " %llu %llu %llu %llu", (unsigned long long)(p->dead_min_flt + t->min_flt), (unsigned long long)p->cmin_flt,
-               (unsigned long long)(p->dead_maj_flt + t->maj_flt), (unsigned long long)p->cmaj_flt);
-    seq_printf(s, " %llu %llu %llu %llu", (unsigned long long)proc_ticks(user), (unsigned long long)proc_ticks(sys),
-               (unsigned long long)proc_ticks(p->cuser_ns), (unsigned long long)proc_ticks(p->csys_ns));
+    seq_printf(s, " %llu %llu %llu %llu", (unsigned long long)(p->dead_min_flt + t->min_flt),
+               (unsigned long long)p->cmin_flt, (unsigned long long)(p->dead_maj_flt + t->maj_flt),
+               (unsigned long long)p->cmaj_flt);
+    seq_printf(s, " %llu %llu %llu %llu", (unsigned long long)proc_ticks(user),
+               (unsigned long long)proc_ticks(sys), (unsigned long long)proc_ticks(p->cuser_ns),
+               (unsigned long long)proc_ticks(p->csys_ns));
 }
 
 int pid_show_stat(struct seq *s, struct task *t)
@@ -226,22 +237,24 @@ int pid_show_stat(struct seq *s, struct task *t)
     read_signals(t, &x);
     read_sizes(t, &z);
     copy_comm(t, comm);
-    seq_printf(s, "%d (%s) %c %d %d %d %d %d 0", t->tid, comm, state_letter(t), p->ppid, p->pgid, p->sid,
-               p->tty ? (4 << 8) + 64 : 0, tty_foreground_pgrp(p->tty));
+    seq_printf(s, "%d (%s) %c %d %d %d %d %d 0", t->tid, comm, state_letter(t), p->ppid, p->pgid,
+               p->sid, p->tty ? (4 << 8) + 64 : 0, tty_foreground_pgrp(p->tty));
     stat_times(s, t);
-    seq_printf(s, " %d %d %d 0 %llu", t->policy ? -1 - t->rt_priority : 20 + t->nice, t->nice, p->nr_threads,
-               (unsigned long long)proc_ticks(t->start_ns));
-    seq_printf(s, " %lu %lu %llu", z.vm << PAGE_SHIFT, z.rss, (unsigned long long)p->rlim[RLIMIT_RSS].rlim_cur);
+    seq_printf(s, " %d %d %d 0 %llu", t->policy ? -1 - t->rt_priority : 20 + t->nice, t->nice,
+               p->nr_threads, (unsigned long long)proc_ticks(t->start_ns));
+    seq_printf(s, " %lu %lu %llu", z.vm << PAGE_SHIFT, z.rss,
+               (unsigned long long)p->rlim[RLIMIT_RSS].rlim_cur);
     if (secret && z.present)
         seq_printf(s, " %lu %lu %lu 0 0", z.start_code, z.end_code, z.start_stack);
     else
         seq_puts(s, z.present ? " 1 1 0 0 0" : " 0 0 0 0 0");
-    seq_printf(s, " %lu %lu %lu %lu", (unsigned long)(x.pending & 0x7fffffff), (unsigned long)(x.blocked & 0x7fffffff),
-               (unsigned long)(x.ignored & 0x7fffffff), (unsigned long)(x.caught & 0x7fffffff));
+    seq_printf(s, " %lu %lu %lu %lu", (unsigned long)(x.pending & 0x7fffffff),
+               (unsigned long)(x.blocked & 0x7fffffff), (unsigned long)(x.ignored & 0x7fffffff),
+               (unsigned long)(x.caught & 0x7fffffff));
     seq_printf(s, " 0 0 0 %d %u %u %u 0 0 0", p->exit_signal, t->cpu, t->rt_priority, t->policy);
     if (secret && z.present)
-        seq_printf(s, " %lu %lu %lu %lu %lu %lu %lu", z.start_data, z.end_data, z.start_brk, z.arg_start, z.arg_end, z.env_start,
-                   z.env_end);
+        seq_printf(s, " %lu %lu %lu %lu %lu %lu %lu", z.start_data, z.end_data, z.start_brk,
+                   z.arg_start, z.arg_end, z.env_start, z.env_end);
     else
         seq_puts(s, " 0 0 0 0 0 0 0");
     seq_printf(s, " %d\n", secret ? t->exit_code : 0);
@@ -253,7 +266,8 @@ int pid_show_statm(struct seq *s, struct task *t)
     struct mm_sizes z;
 
     read_sizes(t, &z);
-    seq_printf(s, "%lu %lu %lu %lu 0 %lu 0\n", z.vm, z.rss, z.file + z.shmem, z.exec, z.data + z.stack);
+    seq_printf(s, "%lu %lu %lu %lu 0 %lu 0\n", z.vm, z.rss, z.file + z.shmem, z.exec,
+               z.data + z.stack);
     return 0;
 }
 
@@ -273,14 +287,22 @@ int pid_show_limits(struct seq *s, struct task *t)
         const char *name, *unit;
         int which;
     } limits[] = {
-        { "Max cpu time", "seconds", RLIMIT_CPU }, { "Max file size", "bytes", RLIMIT_FSIZE },
-        { "Max data size", "bytes", RLIMIT_DATA }, { "Max stack size", "bytes", RLIMIT_STACK },
-        { "Max core file size", "bytes", RLIMIT_CORE }, { "Max resident set", "bytes", RLIMIT_RSS },
-        { "Max processes", "processes", RLIMIT_NPROC }, { "Max open files", "files", RLIMIT_NOFILE },
-        { "Max locked memory", "bytes", RLIMIT_MEMLOCK }, { "Max address space", "bytes", RLIMIT_AS },
-        { "Max file locks", "locks", RLIMIT_LOCKS }, { "Max pending signals", "signals", RLIMIT_SIGPENDING },
-        { "Max msgqueue size", "bytes", RLIMIT_MSGQUEUE }, { "Max nice priority", "", RLIMIT_NICE },
-        { "Max realtime priority", "", RLIMIT_RTPRIO }, { "Max realtime timeout", "us", RLIMIT_RTTIME },
+        {"Max cpu time", "seconds", RLIMIT_CPU},
+        {"Max file size", "bytes", RLIMIT_FSIZE},
+        {"Max data size", "bytes", RLIMIT_DATA},
+        {"Max stack size", "bytes", RLIMIT_STACK},
+        {"Max core file size", "bytes", RLIMIT_CORE},
+        {"Max resident set", "bytes", RLIMIT_RSS},
+        {"Max processes", "processes", RLIMIT_NPROC},
+        {"Max open files", "files", RLIMIT_NOFILE},
+        {"Max locked memory", "bytes", RLIMIT_MEMLOCK},
+        {"Max address space", "bytes", RLIMIT_AS},
+        {"Max file locks", "locks", RLIMIT_LOCKS},
+        {"Max pending signals", "signals", RLIMIT_SIGPENDING},
+        {"Max msgqueue size", "bytes", RLIMIT_MSGQUEUE},
+        {"Max nice priority", "", RLIMIT_NICE},
+        {"Max realtime priority", "", RLIMIT_RTPRIO},
+        {"Max realtime timeout", "us", RLIMIT_RTTIME},
     };
 
     seq_printf(s, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
@@ -338,14 +360,16 @@ int pid_show_wchan(struct seq *s, struct task *t)
 
 int pid_show_schedstat(struct seq *s, struct task *t)
 {
-    seq_printf(s, "%llu 0 %llu\n", (unsigned long long)t->run_ns, (unsigned long long)(t->nvcsw + t->nivcsw));
+    seq_printf(s, "%llu 0 %llu\n", (unsigned long long)t->run_ns,
+               (unsigned long long)(t->nvcsw + t->nivcsw));
     return 0;
 }
 
 /* Reads and writes are not counted. */
 int pid_show_io(struct seq *s, struct task *t)
 {
-    seq_puts(s, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+    seq_puts(s, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: "
+                "0\ncancelled_write_bytes: 0\n");
     return 0;
 }
 

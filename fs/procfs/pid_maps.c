@@ -2,10 +2,10 @@
 /*
  * pid_maps.c: maps, smaps, smaps_rollup and pagetable: an address space as text.
  *
- * Made with mmap_lock held for reading, all areas in one go; numbers of pages come from the page-table walk (pt_walk.h).
- * A page counts as shared when it is mapped more than once; its part in Pss is its size over that number.
- * Source: proc(5); Linux Documentation/filesystems/proc.rst. Checked by tests/kernel/fs/procfs_ktest.c and user tests.
- * Read next: mm/pt_walk.c.
+ * Made with mmap_lock held for reading, all areas in one go; numbers of pages come from the
+ * page-table walk (pt_walk.h). A page counts as shared when it is mapped more than once; its part
+ * in Pss is its size over that number. Source: proc(5); Linux Documentation/filesystems/proc.rst.
+ * Checked by tests/kernel/fs/procfs_ktest.c and user tests. Read next: mm/pt_walk.c.
  */
 #include "procfs.h"
 #include <mm/page.h>
@@ -40,10 +40,11 @@ static void show_header(struct seq *s, struct vma *v, char *buf)
     const char *name = vma_name(v, buf, PATH_MAX_LEN);
     size_t begin = s->len, len;
 
-    seq_printf(s, "%08lx-%08lx %c%c%c%c %08llx %02x:%02x %llu ", v->start, v->end, v->flags & VM_READ ? 'r' : '-',
-               v->flags & VM_WRITE ? 'w' : '-', v->flags & VM_EXEC ? 'x' : '-', v->flags & VM_MAYSHARE ? 's' : 'p',
-               (unsigned long long)(i ? v->pgoff << PAGE_SHIFT : 0), i ? MAJOR(i->sb->dev) : 0, i ? MINOR(i->sb->dev) : 0,
-               (unsigned long long)(i ? i->ino : 0));
+    seq_printf(s, "%08lx-%08lx %c%c%c%c %08llx %02x:%02x %llu ", v->start, v->end,
+               v->flags & VM_READ ? 'r' : '-', v->flags & VM_WRITE ? 'w' : '-',
+               v->flags & VM_EXEC ? 'x' : '-', v->flags & VM_MAYSHARE ? 's' : 'p',
+               (unsigned long long)(i ? v->pgoff << PAGE_SHIFT : 0), i ? MAJOR(i->sb->dev) : 0,
+               i ? MINOR(i->sb->dev) : 0, (unsigned long long)(i ? i->ino : 0));
     if (*name) {
         for (len = s->len - begin; len < NAME_COLUMN; len++)
             seq_write(s, " ", 1);
@@ -58,14 +59,15 @@ static void show_header(struct seq *s, struct vma *v, char *buf)
 }
 
 /* Calls @fn for each area. 0, -ENOMEM. */
-static int for_areas(struct seq *s, struct task *t, void (*fn)(struct seq *s, struct vma *v, void *arg), void *arg)
+static int for_areas(struct seq *s, struct task *t,
+                     void (*fn)(struct seq *s, struct vma *v, void *arg), void *arg)
 {
     struct mm *mm = task_mm_get(t);
 
     if (!mm)
         return 0;
     mmap_read_lock(mm);
-    for_each_vma(v, mm)
+    for_each_vma (v, mm)
         fn(s, v, arg);
     mmap_read_unlock(mm);
     mm_put(mm);
@@ -77,7 +79,8 @@ static void maps_area(struct seq *s, struct vma *v, void *arg)
     show_header(s, v, arg);
 }
 
-static int with_buffer(struct seq *s, struct task *t, void (*fn)(struct seq *s, struct vma *v, void *arg))
+static int with_buffer(struct seq *s, struct task *t,
+                       void (*fn)(struct seq *s, struct vma *v, void *arg))
 {
     char *buf = kmalloc(PATH_MAX_LEN);
     int ret;
@@ -99,10 +102,12 @@ int pid_show_maps(struct seq *s, struct task *t)
 /* Bytes; pss values are shifted left by PSS_SHIFT. */
 struct usage {
     u64 rss, pss, pss_dirty, pss_anon, pss_file, pss_shmem, pss_locked;
-    u64 shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree, anon_huge, shmem_huge, file_huge;
+    u64 shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree,
+        anon_huge, shmem_huge, file_huge;
 };
 
-static void count_page(struct usage *u, const struct vma *v, const struct page *p, pte_t e, unsigned int level)
+static void count_page(struct usage *u, const struct vma *v, const struct page *p, pte_t e,
+                       unsigned int level)
 {
     bool dirty = (pte_state(e) & PT_DIRTY) || page_test(p, PG_DIRTY);
     s32 maps = page_mapcount(p);
@@ -189,11 +194,13 @@ static void show_vm_flags(struct seq *s, const struct vma *v)
         unsigned long flag;
         char name[3];
     } names[] = {
-        { VM_READ, "rd" }, { VM_WRITE, "wr" }, { VM_EXEC, "ex" }, { VM_SHARED, "sh" }, { VM_MAYREAD, "mr" }, { VM_MAYWRITE, "mw" },
-        { VM_MAYEXEC, "me" }, { VM_MAYSHARE, "ms" }, { VM_GROWSDOWN, "gd" }, { VM_PFNMAP, "pf" }, { VM_LOCKED, "lo" },
-        { VM_LOCKONFAULT, "lf" }, { VM_IO, "io" }, { VM_SEQ_READ, "sr" }, { VM_RAND_READ, "rr" }, { VM_DONTCOPY, "dc" },
-        { VM_DONTEXPAND, "de" }, { VM_ACCOUNT, "ac" }, { VM_NORESERVE, "nr" }, { VM_WIPEONFORK, "wf" }, { VM_DONTDUMP, "dd" },
-        { VM_SOFTDIRTY, "sd" }, { VM_HUGEPAGE, "hg" }, { VM_NOHUGEPAGE, "nh" }, { VM_MERGEABLE, "mg" },
+        {VM_READ, "rd"},       {VM_WRITE, "wr"},     {VM_EXEC, "ex"},      {VM_SHARED, "sh"},
+        {VM_MAYREAD, "mr"},    {VM_MAYWRITE, "mw"},  {VM_MAYEXEC, "me"},   {VM_MAYSHARE, "ms"},
+        {VM_GROWSDOWN, "gd"},  {VM_PFNMAP, "pf"},    {VM_LOCKED, "lo"},    {VM_LOCKONFAULT, "lf"},
+        {VM_IO, "io"},         {VM_SEQ_READ, "sr"},  {VM_RAND_READ, "rr"}, {VM_DONTCOPY, "dc"},
+        {VM_DONTEXPAND, "de"}, {VM_ACCOUNT, "ac"},   {VM_NORESERVE, "nr"}, {VM_WIPEONFORK, "wf"},
+        {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"}, {VM_HUGEPAGE, "hg"},  {VM_NOHUGEPAGE, "nh"},
+        {VM_MERGEABLE, "mg"},
     };
 
     seq_puts(s, "VmFlags: ");
@@ -205,7 +212,7 @@ static void show_vm_flags(struct seq *s, const struct vma *v)
 
 static void smaps_area(struct seq *s, struct vma *v, void *arg)
 {
-    struct usage u = { 0 };
+    struct usage u = {0};
 
     count_area(&u, v);
     show_header(s, v, arg);
@@ -239,7 +246,7 @@ static void rollup_area(struct seq *s, struct vma *v, void *arg)
 
 int pid_show_smaps_rollup(struct seq *s, struct task *t)
 {
-    struct rollup r = { { 0 }, 0, 0 };
+    struct rollup r = {{0}, 0, 0};
     size_t len;
     int ret = for_areas(s, t, rollup_area, &r);
 
@@ -259,8 +266,11 @@ static int pagetable_line(void *ctx, const struct pt_dump_entry *e)
 {
     struct seq *s = ctx;
     char flags[9] = "--------";
-    static const struct { u32 bit; char c; } prot[] = { { PT_R, 'r' }, { PT_W, 'w' }, { PT_X, 'x' }, { PT_U, 'u' } },
-        state[] = { { PT_YOUNG, 'a' }, { PT_DIRTY, 'd' }, { PT_SOFT, 's' } };
+    static const struct {
+        u32 bit;
+        char c;
+    } prot[] = {{PT_R, 'r'}, {PT_W, 'w'}, {PT_X, 'x'}, {PT_U, 'u'}},
+      state[] = {{PT_YOUNG, 'a'}, {PT_DIRTY, 'd'}, {PT_SOFT, 's'}};
 
     for (unsigned int n = 0; n < 4; n++)
         if (e->prot & prot[n].bit)
@@ -270,7 +280,8 @@ static int pagetable_line(void *ctx, const struct pt_dump_entry *e)
     for (unsigned int n = 0; n < 3; n++)
         if (e->state & state[n].bit)
             flags[5 + n] = state[n].c;
-    seq_printf(s, "%u %lx-%lx %s %lx %s %u\n", e->level, e->start, e->end, e->is_table ? "table" : "leaf", e->pfn, flags, e->shared);
+    seq_printf(s, "%u %lx-%lx %s %lx %s %u\n", e->level, e->start, e->end,
+               e->is_table ? "table" : "leaf", e->pfn, flags, e->shared);
     return s->failed ? -ENOMEM : 0;
 }
 

@@ -2,10 +2,11 @@
 /*
  * pid_mem.c: contents of an address space: mem, pagemap, cmdline, environ, auxv, and clear_refs.
  *
- * mem reads and writes through mm_access_remote, at the position as address. pagemap has one 64-bit word per base page:
- * bits 0-54 frame (for root), 55 soft-dirty, 56 mapped once, 61 of a file or shared, 62 swapped, 63 present.
- * Locks: mmap_lock for reading, PT inside the walk; copies to the user are made without. Source: proc(5); Linux
- * Documentation/admin-guide/mm/pagemap.rst. Read next: pid_maps.c, mm/pt_walk.c.
+ * mem reads and writes through mm_access_remote, at the position as address. pagemap has one 64-bit
+ * word per base page: bits 0-54 frame (for root), 55 soft-dirty, 56 mapped once, 61 of a file or
+ * shared, 62 swapped, 63 present. Locks: mmap_lock for reading, PT inside the walk; copies to the
+ * user are made without. Source: proc(5); Linux Documentation/admin-guide/mm/pagemap.rst. Read
+ * next: pid_maps.c, mm/pt_walk.c.
  */
 #include "procfs.h"
 #include <mm/page.h>
@@ -100,7 +101,11 @@ static loff_t address_llseek(struct file *f, loff_t off, int whence)
 }
 
 const struct file_ops proc_mem_fops = {
-    .open = mem_open, .release = mem_release, .read = mem_read, .write = mem_write, .llseek = address_llseek,
+    .open = mem_open,
+    .release = mem_release,
+    .read = mem_read,
+    .write = mem_write,
+    .llseek = address_llseek,
 };
 
 /* ---- pagemap ---- */
@@ -113,7 +118,8 @@ const struct file_ops proc_mem_fops = {
 #define PM_PFN_MASK   ((1ULL << 55) - 1)
 #define PM_CHUNK      512u /* entries per round */
 
-static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsigned int nth, bool show_pfn)
+static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsigned int nth,
+                         bool show_pfn)
 {
     pfn_t pfn = (pfn_t)(pte_paddr(e, level) >> PAGE_SHIFT) + nth;
     u64 w = PM_PRESENT;
@@ -154,12 +160,14 @@ static void pagemap_fill(struct mm *mm, vaddr_t start, unsigned int n, u64 *word
             if (r.kind != PT_KIND_LEAF)
                 continue;
             for (unsigned int i = 0; i < r.nr; i++) {
-                vaddr_t leaf = ALIGN_DOWN(r.va, 1UL << pt_shift(r.level)) + ((vaddr_t)i << pt_shift(r.level));
+                vaddr_t leaf =
+                    ALIGN_DOWN(r.va, 1UL << pt_shift(r.level)) + ((vaddr_t)i << pt_shift(r.level));
                 pte_t e = pte_load(r.slot + i);
 
-                for (vaddr_t va = max(leaf, from); va < min(leaf + (1UL << pt_shift(r.level)), to); va += PAGE_SIZE)
-                    words[(va - start) >> PAGE_SHIFT] =
-                        pagemap_entry(v, e, r.level, (unsigned int)((va - leaf) >> PAGE_SHIFT), show_pfn);
+                for (vaddr_t va = max(leaf, from); va < min(leaf + (1UL << pt_shift(r.level)), to);
+                     va += PAGE_SIZE)
+                    words[(va - start) >> PAGE_SHIFT] = pagemap_entry(
+                        v, e, r.level, (unsigned int)((va - leaf) >> PAGE_SHIFT), show_pfn);
             }
         }
         pt_cursor_end(&c);
@@ -180,7 +188,8 @@ static ssize_t pagemap_read(struct file *f, struct iov_iter *to, loff_t *pos)
         return 0;
     words = kmalloc(PM_CHUNK * sizeof(u64));
     while (words && to->count && index < limit) {
-        unsigned int n = (unsigned int)min((u64)min(to->count / sizeof(u64), (size_t)PM_CHUNK), limit - index);
+        unsigned int n =
+            (unsigned int)min((u64)min(to->count / sizeof(u64), (size_t)PM_CHUNK), limit - index);
         size_t got;
 
         mmap_read_lock(mm);
@@ -201,7 +210,10 @@ static ssize_t pagemap_read(struct file *f, struct iov_iter *to, loff_t *pos)
 }
 
 const struct file_ops proc_pagemap_fops = {
-    .open = mem_open, .release = mem_release, .read = pagemap_read, .llseek = address_llseek,
+    .open = mem_open,
+    .release = mem_release,
+    .read = pagemap_read,
+    .llseek = address_llseek,
 };
 
 /* ---- cmdline, environ, auxv ---- */
@@ -217,7 +229,8 @@ static void show_range(struct seq *s, struct mm *mm, vaddr_t start, vaddr_t end)
     }
     end = min(end, start + MIB(1));
     while (start < end) {
-        ssize_t n = mm_access_remote(mm, start, page, min((size_t)(end - start), (size_t)PAGE_SIZE), false);
+        ssize_t n =
+            mm_access_remote(mm, start, page, min((size_t)(end - start), (size_t)PAGE_SIZE), false);
 
         if (n <= 0)
             break;
@@ -268,9 +281,10 @@ int pid_show_auxv(struct seq *s, struct task *t)
 
 enum { CLEAR_ALL = 1, CLEAR_ANON, CLEAR_MAPPED, CLEAR_SOFT_DIRTY, CLEAR_HIWATER };
 
-/* Leaves of @v are old again, and with @soft clean and write-protected, so that the next write is seen: the dirty bit is the
- * soft-dirty bit here, since nobody writes pages out. What was dirty stays known in the page. mmap_lock held, for writing
- * with @soft. The CPU may go on with a translation that it has until the flush. */
+/* Leaves of @v are old again, and with @soft clean and write-protected, so that the next write is
+ * seen: the dirty bit is the soft-dirty bit here, since nobody writes pages out. What was dirty
+ * stays known in the page. mmap_lock held, for writing with @soft. The CPU may go on with a
+ * translation that it has until the flush. */
 static void clear_leaf(pte_t *slot, unsigned int level, bool soft)
 {
     unsigned int drop = soft ? PT_DIRTY | PT_SOFT : PT_YOUNG;
@@ -283,7 +297,8 @@ static void clear_leaf(pte_t *slot, unsigned int level, bool soft)
             new = pte_with_prot(new, level, pte_prot(old, level) & ~PT_W);
     } while (!pte_cmpxchg(slot, &old, new));
     pfn = (pfn_t)(pte_paddr(old, level) >> PAGE_SHIFT);
-    if (soft && (pte_state(old) & PT_DIRTY) && pfn_valid(pfn) && pfn_to_page(pfn)->kind != PAGE_ZERO)
+    if (soft && (pte_state(old) & PT_DIRTY) && pfn_valid(pfn) &&
+        pfn_to_page(pfn)->kind != PAGE_ZERO)
         page_set(pfn_to_page(pfn), PG_DIRTY);
 }
 
@@ -309,7 +324,7 @@ static void clear_refs(struct mm *mm, u64 what)
 {
     bool soft = what == CLEAR_SOFT_DIRTY;
 
-    for_each_vma(v, mm)
+    for_each_vma (v, mm)
         if (what == CLEAR_ALL || soft || (what == CLEAR_MAPPED) == (v->file != NULL))
             clear_area(mm, v, soft);
     mmu_quiesce_walkers(mm);

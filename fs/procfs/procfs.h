@@ -9,21 +9,21 @@ extern struct super_block *proc_sb;
 /* What an inode of a process shows: inode->private. Holds a reference on the process. */
 struct proc_ref {
     struct process *proc;
-    pid_t tid;         /* the thread: equal to tgid for /proc/PID itself */
+    pid_t tid;                     /* the thread: equal to tgid for /proc/PID itself */
     const struct pid_entry *entry; /* NULL for directories and links made by others */
-    unsigned long n[2];/* descriptor of fd/N and fdinfo/N, borders of map_files/A-B */
+    unsigned long n[2];            /* descriptor of fd/N and fdinfo/N, borders of map_files/A-B */
 };
 
 /* One name in /proc/PID. */
 struct pid_entry {
     const char *name;
-    mode_t mode;       /* with type */
+    mode_t mode; /* with type */
     int (*show)(struct seq *s, struct task *t);
     ssize_t (*store)(const char *buf, size_t n, struct task *t);
-    const struct file_ops *fop;    /* instead of show and store */
-    const struct inode_ops *iop;   /* links and directories */
-    bool secret;       /* only for who may trace the process */
-    bool process_only; /* not in task/TID */
+    const struct file_ops *fop;  /* instead of show and store */
+    const struct inode_ops *iop; /* links and directories */
+    bool secret;                 /* only for who may trace the process */
+    bool process_only;           /* not in task/TID */
 };
 
 static inline struct proc_ref *proc_ref(const struct inode *i)
@@ -36,7 +36,8 @@ struct inode *proc_pid_inode(struct process *p, pid_t tid, mode_t mode);
 struct task *proc_task_get(const struct inode *i);
 /* 0, -ESRCH, -EACCES: may current see the secrets of the process? */
 int proc_check_access(const struct inode *i);
-/* Address space of the thread's process with a users reference; NULL: none any more; ERR_PTR(-EACCES, -ESRCH). */
+/* Address space of the thread's process with a users reference; NULL: none any more;
+ * ERR_PTR(-EACCES, -ESRCH). */
 struct mm *proc_mm_get(const struct inode *i);
 struct files *task_files_get(struct task *t); /* NULL when it exits */
 struct inode *proc_pid_lookup(const char *name, size_t len);
@@ -44,24 +45,28 @@ struct inode *proc_pid_lookup(const char *name, size_t len);
 long proc_parse_number(const char *name, size_t len);
 
 /* Operations of entries, by file. */
-extern const struct file_ops proc_pid_dir_fops, proc_task_dir_fops, proc_fd_dir_fops, proc_fdinfo_dir_fops, proc_mapfiles_fops,
-    proc_mem_fops, proc_pagemap_fops;
-extern const struct inode_ops proc_pid_dir_iops, proc_task_dir_iops, proc_fd_dir_iops, proc_fdinfo_dir_iops, proc_mapfiles_iops,
-    proc_exe_iops, proc_cwd_iops, proc_root_iops;
+extern const struct file_ops proc_pid_dir_fops, proc_task_dir_fops, proc_fd_dir_fops,
+    proc_fdinfo_dir_fops, proc_mapfiles_fops, proc_mem_fops, proc_pagemap_fops;
+extern const struct inode_ops proc_pid_dir_iops, proc_task_dir_iops, proc_fd_dir_iops,
+    proc_fdinfo_dir_iops, proc_mapfiles_iops, proc_exe_iops, proc_cwd_iops, proc_root_iops;
 extern const struct pid_entry pid_entries[];
 
 int pid_show_maps(struct seq *s, struct task *t), pid_show_smaps(struct seq *s, struct task *t),
-    pid_show_smaps_rollup(struct seq *s, struct task *t), pid_show_pagetable(struct seq *s, struct task *t),
+    pid_show_smaps_rollup(struct seq *s, struct task *t),
+    pid_show_pagetable(struct seq *s, struct task *t),
     pid_show_status(struct seq *s, struct task *t), pid_show_stat(struct seq *s, struct task *t),
     pid_show_statm(struct seq *s, struct task *t), pid_show_limits(struct seq *s, struct task *t),
-    pid_show_cmdline(struct seq *s, struct task *t), pid_show_environ(struct seq *s, struct task *t),
-    pid_show_auxv(struct seq *s, struct task *t), pid_show_comm(struct seq *s, struct task *t),
-    pid_show_oom_score(struct seq *s, struct task *t), pid_show_oom_score_adj(struct seq *s, struct task *t),
+    pid_show_cmdline(struct seq *s, struct task *t),
+    pid_show_environ(struct seq *s, struct task *t), pid_show_auxv(struct seq *s, struct task *t),
+    pid_show_comm(struct seq *s, struct task *t), pid_show_oom_score(struct seq *s, struct task *t),
+    pid_show_oom_score_adj(struct seq *s, struct task *t),
     pid_show_oom_adj(struct seq *s, struct task *t), pid_show_wchan(struct seq *s, struct task *t),
-    pid_show_mounts(struct seq *s, struct task *t), pid_show_mountinfo(struct seq *s, struct task *t),
+    pid_show_mounts(struct seq *s, struct task *t),
+    pid_show_mountinfo(struct seq *s, struct task *t),
     pid_show_personality(struct seq *s, struct task *t),
     pid_show_schedstat(struct seq *s, struct task *t), pid_show_io(struct seq *s, struct task *t);
-ssize_t pid_store_comm(const char *buf, size_t n, struct task *t), pid_store_oom_score_adj(const char *buf, size_t n, struct task *t),
+ssize_t pid_store_comm(const char *buf, size_t n, struct task *t),
+    pid_store_oom_score_adj(const char *buf, size_t n, struct task *t),
     pid_store_clear_refs(const char *buf, size_t n, struct task *t);
 extern const struct file_ops proc_fail_nth_fops; /* debug kernels */
 

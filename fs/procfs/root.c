@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * root.c: the root of /proc: the fixed entries, and a directory for each process, made when it is looked up.
+ * root.c: the root of /proc: the fixed entries, and a directory for each process, made when it is
+ * looked up.
  *
- * An inode about a process holds a reference on struct process and finds the thread by its id at each use, so that a
- * process may end at any time: then there is nothing to show (ESRCH). Such inodes and their dentries live as long as
- * somebody uses them and are never found again by name.
+ * An inode about a process holds a reference on struct process and finds the thread by its id at
+ * each use, so that a process may end at any time: then there is nothing to show (ESRCH). Such
+ * inodes and their dentries live as long as somebody uses them and are never found again by name.
  *
  * Locks: TASKLIST for walks over processes. Checked by tests/kernel/fs/procfs_ktest.c.
  * Source: proc(5). Read next: pid.c.
@@ -15,7 +16,7 @@
 
 #define PID_POS_BASE (1LL << 32) /* directory positions of processes */
 
-const struct fs_type proc_type = { .name = "proc", .nodev = true, .single = true };
+const struct fs_type proc_type = {.name = "proc", .nodev = true, .single = true};
 struct super_block *proc_sb;
 
 /* ---- registration ---- */
@@ -25,7 +26,7 @@ static struct inode *root_lookup(struct inode *dir, const char *name, size_t len
     return proc_pid_lookup(name, len);
 }
 
-static const struct inode_ops root_iops = { .lookup = root_lookup };
+static const struct inode_ops root_iops = {.lookup = root_lookup};
 
 /* The lowest process id from @from on, or 0. */
 static pid_t next_tgid(pid_t from)
@@ -34,7 +35,7 @@ static pid_t next_tgid(pid_t from)
     struct task *t;
     pid_t best = 0;
 
-    list_for_each_entry(t, &all_tasks, task_link) {
+    list_for_each_entry (t, &all_tasks, task_link) {
         pid_t id = t->proc->tgid;
 
         if (t->proc != &kproc && id >= from && (best == 0 || id < best))
@@ -65,7 +66,7 @@ static int root_iterate(struct file *f, dir_emit_t emit, void *ctx)
     return 0;
 }
 
-static const struct file_ops root_fops = { .iterate = root_iterate };
+static const struct file_ops root_fops = {.iterate = root_iterate};
 
 static struct super_block *tree(void)
 {
@@ -166,7 +167,8 @@ struct task *proc_task_get(const struct inode *i)
 
 int proc_check_access(const struct inode *i)
 {
-    return proc_ref(i)->proc == current->proc || process_may_access(proc_ref(i)->proc) ? 0 : -EACCES;
+    return proc_ref(i)->proc == current->proc || process_may_access(proc_ref(i)->proc) ? 0
+                                                                                       : -EACCES;
 }
 
 struct mm *proc_mm_get(const struct inode *i)
@@ -223,7 +225,8 @@ struct inode *proc_pid_lookup(const char *name, size_t len)
         task_put(t);
         return ERR_PTR(-ENOENT);
     }
-    /* A thread that is not the leader is found by name too, though the directory does not list it. */
+    /* A thread that is not the leader is found by name too, though the directory does not list it.
+     */
     i = proc_pid_inode(t->proc, t->tid, S_IFDIR | 0555);
     task_put(t);
     if (!IS_ERR(i)) {
@@ -235,9 +238,9 @@ struct inode *proc_pid_lookup(const char *name, size_t len)
 
 void procfs_init(void)
 {
-    static const struct inode_ops self_iops = { .readlink = self_readlink },
-                                  thread_self_iops = { .readlink = thread_self_readlink },
-                                  mounts_iops = { .readlink = mounts_readlink };
+    static const struct inode_ops self_iops = {.readlink = self_readlink},
+                                  thread_self_iops = {.readlink = thread_self_readlink},
+                                  mounts_iops = {.readlink = mounts_readlink};
 
     add_link("self", &self_iops);
     add_link("thread-self", &thread_self_iops);

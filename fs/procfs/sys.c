@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sys.c: /proc/sys: knobs of the kernel, most of them only to be read. Those of memory come from mm/sysctl.c's table.
- * Locks: none; each value is one word, names have their own lock. Source: proc(5), /proc/sys. Read next: mm/sysctl.c.
+ * sys.c: /proc/sys: knobs of the kernel, most of them only to be read. Those of memory come from
+ * mm/sysctl.c's table. Locks: none; each value is one word, names have their own lock. Source:
+ * proc(5), /proc/sys. Read next: mm/sysctl.c.
  */
 #include "procfs.h"
 #include <kernel/random.h>
@@ -14,7 +15,7 @@ enum { NAME_OSTYPE, NAME_RELEASE, NAME_VERSION, NAME_HOST, NAME_DOMAIN };
 static int show_name(struct seq *s, void *arg)
 {
     struct new_utsname u;
-    const char *const names[] = { u.sysname, u.release, u.version, u.nodename, u.domainname };
+    const char *const names[] = {u.sysname, u.release, u.version, u.nodename, u.domainname};
 
     utsname_get(&u);
     seq_printf(s, "%s\n", names[(long)arg]);
@@ -91,7 +92,10 @@ static ssize_t store_threads_max(const char *buf, size_t n, void *arg)
 static void show_uuid_bytes(struct seq *s, const u8 *b)
 {
     for (int n = 0; n < 16; n++)
-        seq_printf(s, "%02x%s", b[n], n == 3 || n == 5 || n == 7 || n == 9 ? "-" : n == 15 ? "\n" : "");
+        seq_printf(s, "%02x%s", b[n],
+                   n == 3 || n == 5 || n == 7 || n == 9 ? "-"
+                   : n == 15                            ? "\n"
+                                                        : "");
 }
 
 static void make_uuid(u8 *b)
@@ -145,7 +149,8 @@ static void add_vm(void)
         char path[64];
 
         (void)scnprintf(path, sizeof(path), "sys/vm/%s", k->name);
-        proc_create(path, k->store ? 0644 : 0444, show_vm, k->store ? store_vm : NULL, (void *)(unsigned long)k);
+        proc_create(path, k->store ? 0644 : 0444, show_vm, k->store ? store_vm : NULL,
+                    (void *)(unsigned long)k);
     }
 }
 
@@ -162,7 +167,8 @@ void proc_sys_init(void)
     proc_create("sys/kernel/cap_last_cap", 0444, show_fixed, NULL, (void *)40L);
     proc_create("sys/kernel/ngroups_max", 0444, show_fixed, NULL, (void *)32L);
     proc_create("sys/kernel/threads-max", 0644, show_int, store_threads_max, &sysctl_threads_max);
-    proc_create("sys/kernel/randomize_va_space", 0644, show_int, store_randomize, &sysctl_randomize_va_space);
+    proc_create("sys/kernel/randomize_va_space", 0644, show_int, store_randomize,
+                &sysctl_randomize_va_space);
     proc_create("sys/kernel/core_pattern", 0444, show_text, NULL, core);
     proc_create("sys/kernel/random/uuid", 0444, show_uuid, NULL, NULL);
     proc_create("sys/kernel/random/boot_id", 0444, show_boot_id, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * system.c: the machine and the kernel as text: cpuinfo, uptime, loadavg, stat, version, cmdline, filesystems, interrupts,
- * devices, kallsyms, kmsg, faulttrace, and a few files that programs look for and that are empty here.
- * No locks of its own. Source: proc(5). Read next: sys.c.
+ * system.c: the machine and the kernel as text: cpuinfo, uptime, loadavg, stat, version, cmdline,
+ * filesystems, interrupts, devices, kallsyms, kmsg, faulttrace, and a few files that programs look
+ * for and that are empty here. No locks of its own. Source: proc(5). Read next: sys.c.
  */
 #include "procfs.h"
 #include <arch/info.h>
@@ -22,7 +22,7 @@ static int show_cpuinfo(struct seq *s, void *arg)
 
     if (!buf)
         return -ENOMEM;
-    for_each_online_cpu(n) {
+    for_each_online_cpu (n) {
         int len = arch_cpuinfo(n, buf, CPUINFO_MAX);
 
         seq_write(s, buf, (size_t)len);
@@ -35,11 +35,12 @@ static int show_uptime(struct seq *s, void *arg)
 {
     u64 up = clock_monotonic_ns() / 10000000, idle = 0; /* hundredths of a second */
 
-    for_each_online_cpu(n)
+    for_each_online_cpu (n)
         idle += sched_idle_ns(n);
     idle /= 10000000;
-    seq_printf(s, "%llu.%02llu %llu.%02llu\n", (unsigned long long)up / 100, (unsigned long long)up % 100,
-               (unsigned long long)idle / 100, (unsigned long long)idle % 100);
+    seq_printf(s, "%llu.%02llu %llu.%02llu\n", (unsigned long long)up / 100,
+               (unsigned long long)up % 100, (unsigned long long)idle / 100,
+               (unsigned long long)idle % 100);
     return 0;
 }
 
@@ -54,10 +55,12 @@ static int show_loadavg(struct seq *s, void *arg)
     return 0;
 }
 
-/* User, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice: what is known is idle and the rest. */
+/* User, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice: what is known is idle
+ * and the rest. */
 static void cpu_line(struct seq *s, const char *name, u64 busy, u64 idle)
 {
-    seq_printf(s, "%s %llu 0 0 %llu 0 0 0 0 0 0\n", name, (unsigned long long)proc_ticks(busy), (unsigned long long)proc_ticks(idle));
+    seq_printf(s, "%s %llu 0 0 %llu 0 0 0 0 0 0\n", name, (unsigned long long)proc_ticks(busy),
+               (unsigned long long)proc_ticks(idle));
 }
 
 static int show_stat(struct seq *s, void *arg)
@@ -65,21 +68,22 @@ static int show_stat(struct seq *s, void *arg)
     u64 now = clock_monotonic_ns(), idle_all = 0, irqs = 0;
     u64 boot = clock_realtime_ns() - now;
 
-    for_each_online_cpu(n) {
+    for_each_online_cpu (n) {
         idle_all += min(sched_idle_ns(n), now);
         irqs += READ_ONCE(cpus[n].irq_count);
     }
     cpu_line(s, "cpu ", now * nr_cpus_online - idle_all, idle_all);
-    for_each_online_cpu(n) {
+    for_each_online_cpu (n) {
         u64 idle = min(sched_idle_ns(n), now);
         char name[12];
 
         (void)scnprintf(name, sizeof(name), "cpu%u", n);
         cpu_line(s, name, now - idle, idle);
     }
-    seq_printf(s, "intr %llu\nctxt %llu\nbtime %llu\n", (unsigned long long)irqs, (unsigned long long)sched_nr_switches(),
-               (unsigned long long)(boot / NSEC_PER_SEC));
-    seq_printf(s, "processes %llu\nprocs_running %u\nprocs_blocked 0\n", (unsigned long long)process_nr_forks(), sched_nr_running());
+    seq_printf(s, "intr %llu\nctxt %llu\nbtime %llu\n", (unsigned long long)irqs,
+               (unsigned long long)sched_nr_switches(), (unsigned long long)(boot / NSEC_PER_SEC));
+    seq_printf(s, "processes %llu\nprocs_running %u\nprocs_blocked 0\n",
+               (unsigned long long)process_nr_forks(), sched_nr_running());
     return 0;
 }
 
@@ -121,8 +125,9 @@ static int show_interrupts(struct seq *s, void *arg)
         if (name)
             seq_printf(s, "%3u: %10llu   %s\n", n, (unsigned long long)count, name);
     }
-    for_each_online_cpu(n)
-        seq_printf(s, "CPU%u: %9llu   all interrupts of this CPU\n", n, (unsigned long long)READ_ONCE(cpus[n].irq_count));
+    for_each_online_cpu (n)
+        seq_printf(s, "CPU%u: %9llu   all interrupts of this CPU\n", n,
+                   (unsigned long long)READ_ONCE(cpus[n].irq_count));
     return 0;
 }
 
@@ -208,8 +213,9 @@ static ssize_t kmsg_read(struct file *f, struct iov_iter *to, loff_t *pos)
 
 void proc_system_init(void)
 {
-    static const struct file_ops trace_fops = { .read = faulttrace_file_read, .write = faulttrace_file_write },
-                                 kmsg_fops = { .read = kmsg_read };
+    static const struct file_ops trace_fops = {.read = faulttrace_file_read,
+                                               .write = faulttrace_file_write},
+                                 kmsg_fops = {.read = kmsg_read};
 
     proc_create("cpuinfo", 0444, show_cpuinfo, NULL, NULL);
     proc_create("uptime", 0444, show_uptime, NULL, NULL);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs.c: /sys: what subsystems register with sysfs_create, and the processors and the one memory node.
- * Entries stay for ever; there are no objects behind them. Locks: none. Read next: ../pseudo.c.
+ * sysfs.c: /sys: what subsystems register with sysfs_create, and the processors and the one memory
+ * node. Entries stay for ever; there are no objects behind them. Locks: none. Read next:
+ * ../pseudo.c.
  */
 #include "../internal.h"
 #include <kernel/cpu.h>
 #include <linux/magic.h>
 #include <mm/buddy.h>
 
-const struct fs_type sysfs_type = { .name = "sysfs", .nodev = true, .single = true };
+const struct fs_type sysfs_type = {.name = "sysfs", .nodev = true, .single = true};
 static struct super_block *sysfs_sb;
 
 static struct super_block *tree(void)
@@ -18,7 +19,8 @@ static struct super_block *tree(void)
     return sysfs_sb;
 }
 
-void sysfs_create(const char *path, mode_t mode, pseudo_show_t show, pseudo_store_t store, void *arg)
+void sysfs_create(const char *path, mode_t mode, pseudo_show_t show, pseudo_store_t store,
+                  void *arg)
 {
     pseudo_create(tree(), path, mode, show, store, arg);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dir.c: inodes and names of tmpfs (and of ramfs and devtmpfs, which are tmpfs with other defaults).
+ * dir.c: inodes and names of tmpfs (and of ramfs and devtmpfs, which are tmpfs with other
+ * defaults).
  *
- * The dentry tree is the directory: these operations make and count inodes; the caller attaches the dentry. Link counts:
- * a directory has 2 plus one per subdirectory. Locks: the directory's INODE lock is held by the caller.
- * Invariants: I1 used_inodes is the number of live inodes of the super block. Checked by tests/kernel/fs/tmpfs_ktest.c.
- * Read next: file.c, super.c.
+ * The dentry tree is the directory: these operations make and count inodes; the caller attaches the
+ * dentry. Link counts: a directory has 2 plus one per subdirectory. Locks: the directory's INODE
+ * lock is held by the caller. Invariants: I1 used_inodes is the number of live inodes of the super
+ * block. Checked by tests/kernel/fs/tmpfs_ktest.c. Read next: file.c, super.c.
  */
 #include "tmpfs.h"
 #include <linux/fs.h>
@@ -41,7 +42,8 @@ static struct mapping *new_mapping(struct inode *i)
     return m;
 }
 
-struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode, dev_t rdev)
+struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode,
+                               dev_t rdev)
 {
     struct inode *i;
     int ret = tmpfs_inode_charge(sb);
@@ -155,7 +157,8 @@ static int tmpfs_rmdir(struct inode *dir, struct dentry *d)
     return 0;
 }
 
-static int tmpfs_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd, unsigned int flags)
+static int tmpfs_rename(struct inode *odir, struct dentry *od, struct inode *ndir,
+                        struct dentry *nd, unsigned int flags)
 {
     bool od_dir = S_ISDIR(od->inode->mode), nd_dir = nd && S_ISDIR(nd->inode->mode);
 
@@ -221,6 +224,6 @@ const struct inode_ops tmpfs_dir_iops = {
     .rename = tmpfs_rename,
     .tmpfile = tmpfs_tmpfile,
 };
-const struct inode_ops tmpfs_file_iops = { .setsize = tmpfs_setsize, .getattr = tmpfs_getattr };
-const struct inode_ops tmpfs_link_iops = { .readlink = tmpfs_readlink };
-const struct inode_ops tmpfs_special_iops = { 0 };
+const struct inode_ops tmpfs_file_iops = {.setsize = tmpfs_setsize, .getattr = tmpfs_getattr};
+const struct inode_ops tmpfs_link_iops = {.readlink = tmpfs_readlink};
+const struct inode_ops tmpfs_special_iops = {0};

@@ -2,19 +2,21 @@
 /*
  * file.c: contents of regular files of tmpfs, and of memfds: sparse pages in the inode's mapping.
  *
- * A read looks pages up without a lock and copies straight from the direct map; a hole reads as zero and gets no page.
- * A write holds the inode lock, makes pages that are missing, and raises the size behind the data. Shared mappings see the
- * same pages. Nothing is ever written out.
+ * A read looks pages up without a lock and copies straight from the direct map; a hole reads as
+ * zero and gets no page. A write holds the inode lock, makes pages that are missing, and raises the
+ * size behind the data. Shared mappings see the same pages. Nothing is ever written out.
  *
- * Truncation: the size is lowered first, then copies of private mappings and the pages go (mapping_unmap_range,
- * mapping_truncate); a fault checks the size under the page's lock, so it comes either before and is undone, or sees the
- * new size and gives SIGBUS (page_cache.h has the argument). What lies behind the end in the last page is zeroed on
- * truncation and again when the file grows, since a mapping can write there.
+ * Truncation: the size is lowered first, then copies of private mappings and the pages go
+ * (mapping_unmap_range, mapping_truncate); a fault checks the size under the page's lock, so it
+ * comes either before and is undone, or sees the new size and gives SIGBUS (page_cache.h has the
+ * argument). What lies behind the end in the last page is zeroed on truncation and again when the
+ * file grows, since a mapping can write there.
  *
- * Locks: INODE for size, seals and anything that adds or removes pages; a copy from the user runs under it, but never
- * under a page lock with faults enabled. Invariants: I1 used_blocks of the super block is the sum of the pages of its
- * files; I2 no page lies wholly behind the size, but those that fallocate kept. Checked by tests/kernel/fs/tmpfs_ktest.c.
- * Source: fallocate(2), memfd_create(2), fcntl(2) on seals. Read next: mm/page_cache.c.
+ * Locks: INODE for size, seals and anything that adds or removes pages; a copy from the user runs
+ * under it, but never under a page lock with faults enabled. Invariants: I1 used_blocks of the
+ * super block is the sum of the pages of its files; I2 no page lies wholly behind the size, but
+ * those that fallocate kept. Checked by tests/kernel/fs/tmpfs_ktest.c. Source: fallocate(2),
+ * memfd_create(2), fcntl(2) on seals. Read next: mm/page_cache.c.
  */
 #include "tmpfs.h"
 #include <linux/falloc.h>
@@ -33,7 +35,8 @@ static int charge(struct mapping *m, u64 nr)
 
     if (vm_commit(NULL, nr))
         return -ENOSPC;
-    if (sb->max_blocks && (u64)atomic_long_add_return(&sb->used_blocks, (long)nr) > sb->max_blocks) {
+    if (sb->max_blocks &&
+        (u64)atomic_long_add_return(&sb->used_blocks, (long)nr) > sb->max_blocks) {
         atomic_long_add(&sb->used_blocks, -(long)nr);
         vm_uncommit(nr);
         return -ENOSPC;
@@ -50,12 +53,14 @@ static void uncharge(struct mapping *m, u64 nr)
         atomic_long_add(&sb->used_blocks, -(long)nr);
 }
 
-const struct mapping_ops tmpfs_mapping_ops = { .charge = charge, .uncharge = uncharge };
+const struct mapping_ops tmpfs_mapping_ops = {.charge = charge, .uncharge = uncharge};
 
 /* ---- reading ---- */
 
-/* Bytes of one page at most: from the page, or zeros from a hole. Returns bytes copied; *fault when it fell short. */
-static __always_inline size_t read_page(struct mapping *m, loff_t pos, size_t n, struct iov_iter *to)
+/* Bytes of one page at most: from the page, or zeros from a hole. Returns bytes copied; *fault when
+ * it fell short. */
+static __always_inline size_t read_page(struct mapping *m, loff_t pos, size_t n,
+                                        struct iov_iter *to)
 {
     size_t off = (size_t)pos & ~PAGE_MASK, done;
     struct page *p = mapping_find_get(m, (u64)pos >> PAGE_SHIFT);
@@ -105,8 +110,9 @@ static ssize_t tmpfs_read(struct file *f, struct iov_iter *to, loff_t *ppos)
 
 /* ---- writing ---- */
 
-/* A whole page that is not there yet: filled in place of being cleared first. Copies with faults disabled, since the page
- * is locked; what does not come that way is zero. Bytes copied or -errno. */
+/* A whole page that is not there yet: filled in place of being cleared first. Copies with faults
+ * disabled, since the page is locked; what does not come that way is zero. Bytes copied or -errno.
+ */
 static ssize_t write_new_page(struct mapping *m, u64 index, struct iov_iter *from)
 {
     struct page *p;
@@ -130,7 +136,8 @@ static ssize_t write_new_page(struct mapping *m, u64 index, struct iov_iter *fro
     return (ssize_t)got;
 }
 
-static __always_inline ssize_t write_page(struct mapping *m, loff_t pos, size_t n, struct iov_iter *from)
+static __always_inline ssize_t write_page(struct mapping *m, loff_t pos, size_t n,
+                                          struct iov_iter *from)
 {
     u64 index = (u64)pos >> PAGE_SHIFT;
     struct page *p = mapping_find_get(m, index);
@@ -289,7 +296,8 @@ static int punch_hole(struct inode *i, u64 from, u64 to)
     return 0;
 }
 
-/* Makes every page of [from, to) exist. On error what was made stays, as pages of zeros, but not behind the size. */
+/* Makes every page of [from, to) exist. On error what was made stays, as pages of zeros, but not
+ * behind the size. */
 static int allocate_range(struct inode *i, u64 from, u64 to, bool keep_size)
 {
     u64 index = from >> PAGE_SHIFT, end = DIV_ROUND_UP(to, PAGE_SIZE);
@@ -369,25 +377,20 @@ static loff_t tmpfs_llseek(struct file *f, loff_t off, int whence)
     u64 size = READ_ONCE(i->size);
 
     switch (whence) {
-    case SEEK_SET:
-        break;
-    case SEEK_CUR:
-        off += f->pos;
-        break;
-    case SEEK_END:
-        off += (loff_t)size;
-        break;
+    case SEEK_SET: break;
+    case SEEK_CUR: off += f->pos; break;
+    case SEEK_END: off += (loff_t)size; break;
     case SEEK_DATA:
     case SEEK_HOLE:
         if (off < 0 || (u64)off >= size)
             return -ENXIO;
-        off = (loff_t)(whence == SEEK_DATA ? next_data(i->mapping, (u64)off, size) : next_hole(i->mapping, (u64)off, size));
+        off = (loff_t)(whence == SEEK_DATA ? next_data(i->mapping, (u64)off, size)
+                                           : next_hole(i->mapping, (u64)off, size));
         if (whence == SEEK_DATA && (u64)off >= size)
             return -ENXIO;
         off = min(off, (loff_t)size);
         break;
-    default:
-        return -EINVAL;
+    default: return -EINVAL;
     }
     if (off < 0)
         return -EINVAL;
@@ -400,7 +403,8 @@ static loff_t tmpfs_llseek(struct file *f, loff_t off, int whence)
 static int tmpfs_mmap(struct file *f, struct vma *v)
 {
     if (unlikely(f->inode->seals & SEALS_WRITE) && (v->flags & VM_SHARED)) {
-        /* New mappings of a sealed file may not write; F_SEAL_WRITE is also guarded by mapping->nr_writable. */
+        /* New mappings of a sealed file may not write; F_SEAL_WRITE is also guarded by
+         * mapping->nr_writable. */
         if (v->flags & VM_WRITE)
             return -EPERM;
         v->flags &= ~VM_MAYWRITE;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * super.c: mounting tmpfs: options size=, nr_blocks=, nr_inodes=, mode=, uid=, gid=; ramfs without limits; and the memory
- * objects that have no file system (memfd, shared anonymous memory).
+ * super.c: mounting tmpfs: options size=, nr_blocks=, nr_inodes=, mode=, uid=, gid=; ramfs without
+ * limits; and the memory objects that have no file system (memfd, shared anonymous memory).
  *
- * By default a tmpfs may hold half of memory in pages and as many inodes. Locks: none; limits are read without one.
- * Source: tmpfs(5). Checked by tests/kernel/fs/tmpfs_ktest.c. Read next: dir.c.
+ * By default a tmpfs may hold half of memory in pages and as many inodes. Locks: none; limits are
+ * read without one. Source: tmpfs(5). Checked by tests/kernel/fs/tmpfs_ktest.c. Read next: dir.c.
  */
 #include "tmpfs.h"
 #include <linux/magic.h>
@@ -148,7 +148,7 @@ static int tmpfs_fill(struct super_block *sb, const char *text)
 
 static int ramfs_fill(struct super_block *sb, const char *text)
 {
-    struct options o = { .mode = 0755, .uid = current->proc->fsuid, .gid = current->proc->fsgid };
+    struct options o = {.mode = 0755, .uid = current->proc->fsuid, .gid = current->proc->fsgid};
 
     return fill_with(sb, &o, text, RAMFS_MAGIC);
 }
@@ -156,7 +156,7 @@ static int ramfs_fill(struct super_block *sb, const char *text)
 /* Limits may change, not below what is used. */
 static int tmpfs_remount(struct super_block *sb, const char *text)
 {
-    struct options o = { 0 };
+    struct options o = {0};
     int ret = parse_options(&o, text);
 
     if (ret)
@@ -192,14 +192,15 @@ const struct fs_type tmpfs_type = {
     .remount = tmpfs_remount,
     .show_options = tmpfs_show_options,
 };
-const struct fs_type ramfs_type = { .name = "ramfs", .nodev = true, .fill = ramfs_fill };
+const struct fs_type ramfs_type = {.name = "ramfs", .nodev = true, .fill = ramfs_fill};
 
 /* ---- objects without a file system ---- */
 
-static const struct fs_type shmem_type = { .name = "shmem", .nodev = true, .single = true, .fill = ramfs_fill };
+static const struct fs_type shmem_type = {
+    .name = "shmem", .nodev = true, .single = true, .fill = ramfs_fill};
 
 /* For objects whose whole size was committed when they were made. */
-static const struct mapping_ops committed_ops = { 0 };
+static const struct mapping_ops committed_ops = {0};
 
 static void shmem_evict(struct inode *i)
 {
@@ -219,7 +220,8 @@ static void shmem_super(void)
 
 struct file *shmem_file_create(const char *name, u64 size, unsigned int vm_flags)
 {
-    unsigned long pages = vm_flags & VM_NORESERVE ? 0 : (unsigned long)DIV_ROUND_UP(size, PAGE_SIZE);
+    unsigned long pages =
+        vm_flags & VM_NORESERVE ? 0 : (unsigned long)DIV_ROUND_UP(size, PAGE_SIZE);
     struct inode *i;
     struct file *f;
 

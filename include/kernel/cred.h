@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cred.h: who a process is. Ids live in struct process and are those of all its threads (credentials(7) as POSIX has
- * it; Linux's own calls change one thread and its C libraries repeat them in all). euid 0 has every capability.
- * struct user counts what all processes of one real uid have in use, against RLIMIT_NPROC and RLIMIT_SIGPENDING.
+ * cred.h: who a process is. Ids live in struct process and are those of all its threads
+ * (credentials(7) as POSIX has it; Linux's own calls change one thread and its C libraries repeat
+ * them in all). euid 0 has every capability. struct user counts what all processes of one real uid
+ * have in use, against RLIMIT_NPROC and RLIMIT_SIGPENDING.
  */
 #pragma once
 #include <kernel/atomic.h>

@@ -3,4 +3,5 @@
 #pragma once
 
 void mem_devices_init(void); /* null, zero, full, random, urandom, kmsg, mem */
-void tty_init(void);         /* console, tty and the machine's names for the same terminal; starts a thread */
+void tty_init(
+    void); /* console, tty and the machine's names for the same terminal; starts a thread */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * preempt.h: the per-CPU preemption count. While it is not zero the scheduler does not switch on this CPU.
- * An interrupt that makes another task runnable sets cpu->need_resched; preempt_enable acts on it.
+ * preempt.h: the per-CPU preemption count. While it is not zero the scheduler does not switch on
+ * this CPU. An interrupt that makes another task runnable sets cpu->need_resched; preempt_enable
+ * acts on it.
  */
 #pragma once
 #include <arch/current.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signal.h: signals as POSIX and Linux define them (signal(7)). Locks: SIGHAND, one per struct sighand.
+ * signal.h: signals as POSIX and Linux define them (signal(7)). Locks: SIGHAND, one per struct
+ * sighand.
  */
 #pragma once
 #include <kernel/list.h>
@@ -10,7 +11,9 @@
 #include <asm/siginfo.h>
 
 /* The package's header for user space names the old 32-signal set; the kernel's own set has 64. */
-typedef struct { u64 bits; } ksigset_t;
+typedef struct {
+    u64 bits;
+} ksigset_t;
 #define sigset_t ksigset_t
 #define NSIGNALS 64
 static inline u64 sigmask(int sig)
@@ -45,11 +48,13 @@ struct sigpending {
     sigset_t set;
 };
 
-/* Locks the signal state of @p (exec may replace p->sighand meanwhile); interrupts off, returns the old state. */
+/* Locks the signal state of @p (exec may replace p->sighand meanwhile); interrupts off, returns the
+ * old state. */
 unsigned long sighand_lock(struct process *p);
 void sighand_unlock(struct process *p, unsigned long flags);
 
-/* Sends to one thread or to the whole process. info NULL = from the kernel. 0 or -EAGAIN (queue limit for RT signals). */
+/* Sends to one thread or to the whole process. info NULL = from the kernel. 0 or -EAGAIN (queue
+ * limit for RT signals). */
 int signal_send_task(struct task *t, int sig, const siginfo_t *info);
 int signal_send_process(struct process *p, int sig, const siginfo_t *info);
 int signal_send_pgrp(pid_t pgid, int sig, const siginfo_t *info);
@@ -62,22 +67,26 @@ static inline bool signal_pending_fast(const bool *flag)
 }
 bool signal_pending(void);       /* current */
 bool fatal_signal_pending(void); /* current will die */
-/* A call may answer -ERESTARTSYS family when this is true; sleeps in TASK_INTERRUPTIBLE until then. */
+/* A call may answer -ERESTARTSYS family when this is true; sleeps in TASK_INTERRUPTIBLE until then.
+ */
 void signal_sleep(void);
 
 /* Kernel-internal results of interrupted calls; never seen by user programs. */
-#define ERESTARTSYS          512
-#define ERESTARTNOINTR       513
-#define ERESTARTNOHAND       514
+#define ERESTARTSYS           512
+#define ERESTARTNOINTR        513
+#define ERESTARTNOHAND        514
 #define ERESTART_RESTARTBLOCK 516
 
 struct pt_regs;
-/* Return-to-user work: delivers signals, handles stops and death, restarts calls. arch calls it with irqs on. */
+/* Return-to-user work: delivers signals, handles stops and death, restarts calls. arch calls it
+ * with irqs on. */
 void signal_deliver(struct pt_regs *regs);
-/* arch: builds the frame; 0 or -EFAULT (then SIGSEGV). @info, @act and the mask to restore are given. */
+/* arch: builds the frame; 0 or -EFAULT (then SIGSEGV). @info, @act and the mask to restore are
+ * given. */
 int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struct ksigaction *act,
                         const sigset_t *oldmask);
-/* arch: about restarting: is a call being returned from, its result, and set up a re-execution or another result. */
+/* arch: about restarting: is a call being returned from, its result, and set up a re-execution or
+ * another result. */
 bool arch_in_syscall(const struct pt_regs *regs);
 long arch_syscall_result(const struct pt_regs *regs);
 void arch_syscall_restart(struct pt_regs *regs, bool use_restart_syscall);
@@ -85,9 +94,10 @@ void arch_set_syscall_result(struct pt_regs *regs, long result);
 /* Sets current's blocked mask (SIGKILL and SIGSTOP removed) and recomputes the pending flag. */
 void signal_set_blocked(const sigset_t *mask);
 /*
- * ppoll, pselect, sigsuspend: block @mask only while the call sleeps. After signal_use_mask the call ends with
- * signal_end_mask(interrupted): not interrupted restores the old mask at once; interrupted leaves it to signal_deliver,
- * which runs the handler under @mask and puts the old mask into its frame.
+ * ppoll, pselect, sigsuspend: block @mask only while the call sleeps. After signal_use_mask the
+ * call ends with signal_end_mask(interrupted): not interrupted restores the old mask at once;
+ * interrupted leaves it to signal_deliver, which runs the handler under @mask and puts the old mask
+ * into its frame.
  */
 void signal_use_mask(const sigset_t *mask);
 void signal_end_mask(bool interrupted);
@@ -95,13 +105,14 @@ void signal_end_mask(bool interrupted);
 bool signal_on_altstack(vaddr_t sp);
 /* Where the frame for @act starts to grow down from: @sp, or the top of the alternate stack. */
 vaddr_t signal_frame_top(vaddr_t sp, const struct ksigaction *act);
-/* uc_stack of a frame: what to store (SS_AUTODISARM then disables it), and what sigreturn does with it (errors ignored). */
+/* uc_stack of a frame: what to store (SS_AUTODISARM then disables it), and what sigreturn does with
+ * it (errors ignored). */
 void signal_save_altstack(stack_t *out);
 void signal_restore_altstack(const stack_t *ss, vaddr_t sp);
 
 /* What fork, exec and exit do with signals; kernel/task is the only caller. */
 void signal_init(void);
-struct sighand *sighand_alloc(void) __must_check;                      /* all default; NULL when out of memory */
+struct sighand *sighand_alloc(void) __must_check; /* all default; NULL when out of memory */
 struct sighand *sighand_copy(struct process *from) __must_check;
 void sighand_put(struct sighand *s);
 void sigpending_init(struct sigpending *p);
@@ -112,9 +123,11 @@ void signal_reset_handlers(struct sighand *s);
 void signal_recalc(struct task *t);
 /* Kills every thread of @p but @except; SIGHAND held. Returns how many were told. */
 int signal_kill_threads(struct process *p, struct task *except);
-/* do_exit: the thread no longer takes signals; what it was chosen for goes to another thread. Was it the last one? */
+/* do_exit: the thread no longer takes signals; what it was chosen for goes to another thread. Was
+ * it the last one? */
 bool signal_thread_exiting(struct task *t);
-/* TASKLIST held: sends @p's exit signal to its parent and wakes it; true when nobody will wait for @p. */
+/* TASKLIST held: sends @p's exit signal to its parent and wakes it; true when nobody will wait for
+ * @p. */
 bool signal_notify_exit(struct process *p);
 /* Tells the parent that @p stopped or continued (CLD_STOPPED, CLD_CONTINUED). Takes TASKLIST. */
 void signal_notify_parent(struct process *p, int why);

@@ -16,7 +16,8 @@ struct pt_regs;
 struct syscall_args {
     unsigned long a[6];
 };
-typedef long (*syscall_fn)(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long);
+typedef long (*syscall_fn)(unsigned long, unsigned long, unsigned long, unsigned long,
+                           unsigned long, unsigned long);
 
 struct syscall_def {
     unsigned int nr;
@@ -38,39 +39,38 @@ void syscall_log_unknown(void);
 /* User registers of the current system call (for clone, execve, sigreturn). */
 struct pt_regs *current_regs(void);
 
-#define SYSCALL_REGISTER(name, n, fn)                                                             \
-    static const struct syscall_def syscall_def_##name __used __aligned(8) __section(".syscalls") = {          \
-        __NR_##name, n, #name, (syscall_fn)(void *)fn                                             \
-    }
+#define SYSCALL_REGISTER(name, n, fn)                                                              \
+    static const struct syscall_def syscall_def_##name __used __aligned(8)                         \
+        __section(".syscalls") = {__NR_##name, n, #name, (syscall_fn)(void *)fn}
 /*
  * Arguments arrive as six unsigned longs; a typed prototype takes the low part of its registers on
  * both ABIs.
  */
-#define SYSCALL0(name)                                                                            \
-    static long sys_##name(void);                                                                 \
-    SYSCALL_REGISTER(name, 0, sys_##name);                                                        \
+#define SYSCALL0(name)                                                                             \
+    static long sys_##name(void);                                                                  \
+    SYSCALL_REGISTER(name, 0, sys_##name);                                                         \
     static long sys_##name(void)
-#define SYSCALL1(name, t1, a1)                                                                    \
-    static long sys_##name(t1 a1);                                                                \
-    SYSCALL_REGISTER(name, 1, sys_##name);                                                        \
+#define SYSCALL1(name, t1, a1)                                                                     \
+    static long sys_##name(t1 a1);                                                                 \
+    SYSCALL_REGISTER(name, 1, sys_##name);                                                         \
     static long sys_##name(t1 a1)
-#define SYSCALL2(name, t1, a1, t2, a2)                                                            \
-    static long sys_##name(t1 a1, t2 a2);                                                         \
-    SYSCALL_REGISTER(name, 2, sys_##name);                                                        \
+#define SYSCALL2(name, t1, a1, t2, a2)                                                             \
+    static long sys_##name(t1 a1, t2 a2);                                                          \
+    SYSCALL_REGISTER(name, 2, sys_##name);                                                         \
     static long sys_##name(t1 a1, t2 a2)
-#define SYSCALL3(name, t1, a1, t2, a2, t3, a3)                                                    \
-    static long sys_##name(t1 a1, t2 a2, t3 a3);                                                  \
-    SYSCALL_REGISTER(name, 3, sys_##name);                                                        \
+#define SYSCALL3(name, t1, a1, t2, a2, t3, a3)                                                     \
+    static long sys_##name(t1 a1, t2 a2, t3 a3);                                                   \
+    SYSCALL_REGISTER(name, 3, sys_##name);                                                         \
     static long sys_##name(t1 a1, t2 a2, t3 a3)
-#define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)                                            \
-    static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4);                                           \
-    SYSCALL_REGISTER(name, 4, sys_##name);                                                        \
+#define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)                                             \
+    static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4);                                            \
+    SYSCALL_REGISTER(name, 4, sys_##name);                                                         \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4)
-#define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                    \
-    static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);                                    \
-    SYSCALL_REGISTER(name, 5, sys_##name);                                                        \
+#define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                     \
+    static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);                                     \
+    SYSCALL_REGISTER(name, 5, sys_##name);                                                         \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
-#define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                            \
-    static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6);                             \
-    SYSCALL_REGISTER(name, 6, sys_##name);                                                        \
+#define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                             \
+    static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6);                              \
+    SYSCALL_REGISTER(name, 6, sys_##name);                                                         \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uaccess.h: the only way to user memory. Every access is covered by the exception table: a bad pointer gives
- * -EFAULT, never a panic. Arch implements (arch/ARCH/kernel/uaccess*).
+ * uaccess.h: the only way to user memory. Every access is covered by the exception table: a bad
+ * pointer gives -EFAULT, never a panic. Arch implements (arch/ARCH/kernel/uaccess*).
  */
 #pragma once
 #include <kernel/types.h>
@@ -11,12 +11,14 @@ bool access_ok(const void __user *p, size_t n);
 /* 0 or -EFAULT. On a fault the destination's already copied part stays. */
 int __must_check copy_from_user(void *dst, const void __user *src, size_t n);
 int __must_check copy_to_user(void __user *dst, const void *src, size_t n);
-/* Like copy_*_user, but returns the number of bytes NOT copied (0 = all), for partial reads and writes. */
+/* Like copy_*_user, but returns the number of bytes NOT copied (0 = all), for partial reads and
+ * writes. */
 size_t __must_check copy_from_user_partial(void *dst, const void __user *src, size_t n);
 size_t __must_check copy_to_user_partial(void __user *dst, const void *src, size_t n);
 int __must_check clear_user(void __user *dst, size_t n);
 size_t __must_check clear_user_partial(void __user *dst, size_t n);
-/* Copies a NUL-terminated string; returns its length without NUL, -ENAMETOOLONG when it does not fit in n, -EFAULT. */
+/* Copies a NUL-terminated string; returns its length without NUL, -ENAMETOOLONG when it does not
+ * fit in n, -EFAULT. */
 ssize_t __must_check strncpy_from_user(char *dst, const char __user *src, size_t n);
 
 /* Single words; 0 or -EFAULT. */
@@ -28,7 +30,8 @@ int __must_check put_user_u8(u8 v, void __user *dst);
 int __must_check put_user_u16(u16 v, void __user *dst);
 int __must_check put_user_u32(u32 v, void __user *dst);
 int __must_check put_user_u64(u64 v, void __user *dst);
-/* Atomic on a user word: *found gets the old value. 0 or -EFAULT. With page faults disabled they do not sleep. */
+/* Atomic on a user word: *found gets the old value. 0 or -EFAULT. With page faults disabled they do
+ * not sleep. */
 int __must_check user_cmpxchg_u32(u32 __user *p, u32 old, u32 new, u32 *found);
 /* futex FUTEX_WAKE_OP: op is FUTEX_OP_*; 0, -EFAULT, -ENOSYS. */
 int __must_check user_atomic_op_u32(u32 __user *p, int op, u32 arg, u32 *found);

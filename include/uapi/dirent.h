@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* dirent.h: what getdents(2) and getdents64(2) return; the package of Linux's headers lacks both. Source: getdents(2). */
+/* dirent.h: what getdents(2) and getdents64(2) return; the package of Linux's headers lacks both.
+ * Source: getdents(2). */
 #pragma once
 #include <kernel/types.h>
 
 struct linux_dirent64 {
     u64 d_ino;
-    s64 d_off;        /* position behind this entry */
+    s64 d_off; /* position behind this entry */
     u16 d_reclen;
-    u8 d_type;        /* DT_* */
+    u8 d_type; /* DT_* */
     char d_name[];
 };
 

@@ -102,7 +102,7 @@ static void start_stop(struct process *p, int sig, unsigned long *flags)
         p->group_stop = true;
         p->stop_code = sig;
         p->continued_report = false;
-        list_for_each_entry(t, &p->threads, thread_link)
+        list_for_each_entry (t, &p->threads, thread_link)
             if (t != current && (t->flags & TF_EXITING) == 0)
                 signal_wake(t, false);
     }
@@ -119,7 +119,7 @@ static void retarget(struct process *p, struct task *t, u64 newly_blocked)
 
     if (mask == 0 || p->nr_threads == 1)
         return;
-    list_for_each_entry(other, &p->threads, thread_link) {
+    list_for_each_entry (other, &p->threads, thread_link) {
         if (other == t || (other->flags & TF_EXITING) != 0 || (mask & ~other->blocked.bits) == 0)
             continue;
         mask &= other->blocked.bits;
@@ -213,7 +213,8 @@ static __noreturn void die_of(struct process *p, const struct ksignal *k)
 {
     int sig = -k->sig;
 
-    if (!p->group_exit && sig != SIGKILL) /* else whoever started the end has told, and set the status */
+    if (!p->group_exit &&
+        sig != SIGKILL) /* else whoever started the end has told, and set the status */
         signal_log_death(current, sig, &k->info);
     do_group_exit(sig);
 }
@@ -294,7 +295,8 @@ void signal_deliver(struct pt_regs *regs)
     }
 }
 
-/* ---- what a thread does to its own mask ------------------------------------------------------- */
+/* ---- what a thread does to its own mask -------------------------------------------------------
+ */
 
 void signal_set_blocked(const sigset_t *mask)
 {

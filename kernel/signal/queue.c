@@ -65,8 +65,8 @@ void sighand_put(struct sighand *s)
 }
 
 /*
- * Exec may replace p->sighand between the load and the lock; the old one then lives on for a grace period, which cannot
- * pass while interrupts are off here.
+ * Exec may replace p->sighand between the load and the lock; the old one then lives on for a grace
+ * period, which cannot pass while interrupts are off here.
  */
 unsigned long sighand_lock(struct process *p)
 {
@@ -160,7 +160,7 @@ static void sigqueue_collect(struct sigpending *p, int sig, siginfo_t *info)
 {
     struct sigqueue *q, *found = NULL;
 
-    list_for_each_entry(q, &p->list, link) {
+    list_for_each_entry (q, &p->list, link) {
         if (q->info.si_signo != sig)
             continue;
         if (found != NULL)
@@ -206,7 +206,7 @@ void sigqueue_discard(struct sigpending *p, u64 mask)
     if ((p->set.bits & mask) == 0)
         return;
     p->set.bits &= ~mask;
-    list_for_each_entry_safe(q, tmp, &p->list, link) {
+    list_for_each_entry_safe (q, tmp, &p->list, link) {
         if (!sig_in(mask, q->info.si_signo))
             continue;
         list_del(&q->link);

@@ -204,7 +204,8 @@ int elf_map(struct elf_image *img, struct mm *mm, vaddr_t base)
 
 /*
  * Behind the bytes of a segment with a bss its last file page shows what follows in the file. The
- * program must find zeros there, up to the page's end: its allocator may start right behind the bss.
+ * program must find zeros there, up to the page's end: its allocator may start right behind the
+ * bss.
  */
 int elf_clear_tails(const struct elf_image *img)
 {
@@ -215,7 +216,8 @@ int elf_clear_tails(const struct elf_image *img)
 
         if (ph->p_type != PT_LOAD || n == 0 || ph->p_filesz == 0 || ph->p_memsz == ph->p_filesz)
             continue;
-        /* A segment that the program cannot write keeps what it has: nobody relies on such a bss. */
+        /* A segment that the program cannot write keeps what it has: nobody relies on such a bss.
+         */
         if (clear_user((void __user *)end, n) != 0 && (ph->p_flags & PF_W) != 0)
             return -EFAULT;
     }
@@ -260,10 +262,10 @@ static const char *machine_name(u16 machine)
         u16 machine;
         const char *name;
     } known[] = {
-        { EM_386, "x86 (32-bit)" },     { EM_X86_64, "x86-64" },    { EM_PPC, "PowerPC (32-bit)" },
-        { EM_PPC64, "PowerPC 64-bit" }, { EM_ARM, "ARM (32-bit)" }, { EM_AARCH64, "ARM 64-bit" },
-        { EM_RISCV, "RISC-V" },         { EM_S390, "IBM Z" },       { EM_MIPS, "MIPS" },
-        { EM_SPARCV9, "SPARC V9" },
+        {EM_386, "x86 (32-bit)"},     {EM_X86_64, "x86-64"},    {EM_PPC, "PowerPC (32-bit)"},
+        {EM_PPC64, "PowerPC 64-bit"}, {EM_ARM, "ARM (32-bit)"}, {EM_AARCH64, "ARM 64-bit"},
+        {EM_RISCV, "RISC-V"},         {EM_S390, "IBM Z"},       {EM_MIPS, "MIPS"},
+        {EM_SPARCV9, "SPARC V9"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)

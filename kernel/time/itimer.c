@@ -120,6 +120,27 @@ static bool cpu_itimer_tick(struct cpu_itimer *it, u64 now)
     return true;
 }
 
+/*
+ * RLIMIT_CPU as setrlimit(2) says: SIGXCPU at the soft limit and after each second beyond it,
+ * SIGKILL at the hard one. Like Linux, the soft limit moves on by a second with each signal.
+ */
+static void cpu_limit_tick(struct process *p)
+{
+    struct rlimit *limit = &p->rlim[RLIMIT_CPU];
+    u64 user, sys, seconds;
+
+    if (likely(READ_ONCE(limit->rlim_cur) == RLIM_INFINITY))
+        return;
+    process_times(p, &user, &sys);
+    seconds = (user + sys) / NSEC_PER_SEC;
+    if (seconds >= READ_ONCE(limit->rlim_max)) {
+        signal_send_process(p, SIGKILL, NULL);
+    } else if (seconds >= max((u64)READ_ONCE(limit->rlim_cur), (u64)1)) {
+        WRITE_ONCE(limit->rlim_cur, seconds + 1);
+        signal_send_process(p, SIGXCPU, NULL);
+    }
+}
+
 void process_timers_tick(struct task *t)
 {
     struct process_timers *pt = smp_load_acquire(&t->proc->timers);
@@ -127,6 +148,7 @@ void process_timers_tick(struct task *t)
     unsigned long flags;
     u64 user, sys;
 
+    cpu_limit_tick(t->proc);
     if (likely(!pt))
         return;
     if (pt->cpu_itimer[0].expires_ns || pt->cpu_itimer[1].expires_ns) {

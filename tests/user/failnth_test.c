@@ -296,7 +296,7 @@ static int op_stat(void)
     struct stat st;
     char buf[PATH_MAX];
 
-    if (stat("/bin/true", &st))
+    if (stat("/bin/sh", &st))
         return errno;
     return getcwd(buf, sizeof(buf)) ? 0 : errno;
 }
@@ -341,7 +341,8 @@ static int op_sigqueue(void)
     sigaddset(&set, SIGRTMIN + 3);
     if (sigprocmask(SIG_BLOCK, &set, NULL))
         return errno;
-    if (syscall(SYS_rt_sigqueueinfo, getpid(), SIGRTMIN + 3, &info)) /* libc's call sets masks too */
+    if (syscall(SYS_rt_sigqueueinfo, getpid(), SIGRTMIN + 3,
+                &info)) /* libc's call sets masks too */
         return errno;
     return sigtimedwait(&set, NULL, &zero) > 0 ? 0 : errno;
 }

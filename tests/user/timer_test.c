@@ -60,7 +60,8 @@ static void handle(int sig)
 /* The kernel's own call: C libraries make threads for some kinds of event. */
 static int create(clockid_t clock, int notify, int sig, int value, int tid)
 {
-    struct sigevent ev = {.sigev_notify = notify, .sigev_signo = sig, .sigev_value.sival_int = value};
+    struct sigevent ev = {
+        .sigev_notify = notify, .sigev_signo = sig, .sigev_value.sival_int = value};
     int id = -1;
 
     *(int *)((char *)&ev + sizeof(ev.sigev_value) + 2 * sizeof(int)) = tid;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpio_fuzz.c: the reader of the initramfs on any bytes: it must end, and everything that it hands out must lie inside
- * the input (the copy is exactly as long, so that the sanitizer sees one byte too much).
+ * cpio_fuzz.c: the reader of the initramfs on any bytes: it must end, and everything that it hands
+ * out must lie inside the input (the copy is exactly as long, so that the sanitizer sees one byte
+ * too much).
  */
 #include <fs/cpio.h>
 #include <stdlib.h>

@@ -30,8 +30,9 @@ static void add(struct builder *b, const struct entry *e)
     size_t n = e->data ? strlen(e->data) : 0;
 
     b->len += (size_t)scnprintf(b->buf + b->len, ARCHIVE_MAX - b->len,
-                                "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", e->ino ? e->ino : ++b->ino, e->mode, 0,
-                                0, e->nlink ? e->nlink : 1, 12345, n, 3, 1, e->rmajor, e->rminor, strlen(e->name) + 1, 0);
+                                "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x",
+                                e->ino ? e->ino : ++b->ino, e->mode, 0, 0, e->nlink ? e->nlink : 1,
+                                12345, n, 3, 1, e->rmajor, e->rminor, strlen(e->name) + 1, 0);
     memcpy(b->buf + b->len, e->name, strlen(e->name) + 1);
     b->len += strlen(e->name) + 1;
     pad(b);
@@ -43,12 +44,12 @@ static void add(struct builder *b, const struct entry *e)
 
 static void end(struct builder *b)
 {
-    add(b, &(struct entry){ .name = "TRAILER!!!" });
+    add(b, &(struct entry){.name = "TRAILER!!!"});
 }
 
 static bool begin(struct builder *b)
 {
-    *b = (struct builder){ .buf = kmalloc(ARCHIVE_MAX), .ino = 100 };
+    *b = (struct builder){.buf = kmalloc(ARCHIVE_MAX), .ino = 100};
     return b->buf != NULL;
 }
 
@@ -65,11 +66,11 @@ static int count(struct cpio_reader *r, const void *data, size_t len)
 }
 
 static const struct entry small[] = {
-    { .name = ".", .mode = S_IFDIR | 0755 },
-    { .name = "./kt", .mode = S_IFDIR | 0750 },
-    { .name = "./kt/hello", .data = "hello, world", .mode = S_IFREG | 0644 },
-    { .name = "kt/link", .data = "hello", .mode = S_IFLNK | 0777 },
-    { .name = "/kt/null", .mode = S_IFCHR | 0666, .rmajor = 1, .rminor = 3 },
+    {.name = ".", .mode = S_IFDIR | 0755},
+    {.name = "./kt", .mode = S_IFDIR | 0750},
+    {.name = "./kt/hello", .data = "hello, world", .mode = S_IFREG | 0644},
+    {.name = "kt/link", .data = "hello", .mode = S_IFLNK | 0777},
+    {.name = "/kt/null", .mode = S_IFCHR | 0666, .rmajor = 1, .rminor = 3},
 };
 
 static void build_small(struct builder *b)
@@ -107,12 +108,12 @@ KTEST(cpio, malformed)
         size_t len;
         const char *says;
     } table[] = {
-        { "\x1f\x8b\x08", 3, "gunzip it first" },
-        { "BZh91", 5, "bunzip2" },
-        { "070707", 6, "newc" },
-        { "hello", 5, "070701" },
-        { "0", 1, "070701" },
-        { "\0\0\0x", 4, "070701" },
+        {"\x1f\x8b\x08", 3, "gunzip it first"},
+        {"BZh91", 5, "bunzip2"},
+        {"070707", 6, "newc"},
+        {"hello", 5, "070701"},
+        {"0", 1, "070701"},
+        {"\0\0\0x", 4, "070701"},
     };
     struct cpio_reader r;
     struct builder b;
@@ -159,9 +160,13 @@ static bool reads(const char *name, const char *want)
 KTEST(cpio, unpack)
 {
     static const struct entry linked[] = {
-        { .name = "kt/one", .mode = S_IFREG | 0600, .nlink = 3, .ino = 7 },
-        { .name = "kt/two", .mode = S_IFREG | 0600, .nlink = 3, .ino = 7 },
-        { .name = "kt/deep/er/three", .data = "shared", .mode = S_IFREG | 0600, .nlink = 3, .ino = 7 },
+        {.name = "kt/one", .mode = S_IFREG | 0600, .nlink = 3, .ino = 7},
+        {.name = "kt/two", .mode = S_IFREG | 0600, .nlink = 3, .ino = 7},
+        {.name = "kt/deep/er/three",
+         .data = "shared",
+         .mode = S_IFREG | 0600,
+         .nlink = 3,
+         .ino = 7},
     };
     struct builder b;
     struct path p;
@@ -173,11 +178,12 @@ KTEST(cpio, unpack)
     b.base = b.len;
     for (unsigned int n = 0; n < ARRAY_SIZE(linked); n++)
         add(&b, &linked[n]);
-    add(&b, &(struct entry){ .name = "kt/hello", .data = "replaced", .mode = S_IFREG | 0600 });
+    add(&b, &(struct entry){.name = "kt/hello", .data = "replaced", .mode = S_IFREG | 0600});
     end(&b);
     EXPECT_EQ(initramfs_unpack(b.buf, b.len), 0);
     EXPECT(reads("/kt/hello", "replaced") && reads("/kt/link", "replaced"));
-    EXPECT(reads("/kt/one", "shared") && reads("/kt/two", "shared") && reads("/kt/deep/er/three", "shared"));
+    EXPECT(reads("/kt/one", "shared") && reads("/kt/two", "shared") &&
+           reads("/kt/deep/er/three", "shared"));
     EXPECT_OR_RETURN(walk_path(AT_FDCWD, "/kt/one", 0, &p) == 0);
     EXPECT_EQ(p.dentry->inode->nlink, 3);
     EXPECT_EQ(p.dentry->inode->mtime.sec, 12345);
@@ -189,7 +195,7 @@ KTEST(cpio, unpack)
     EXPECT_EQ(p.dentry->inode->mode, S_IFDIR | 0750);
     path_put(&p);
     kfree(b.buf);
-    static const char *const files[] = { "hello", "link", "null", "one", "two", "deep/er/three" };
+    static const char *const files[] = {"hello", "link", "null", "one", "two", "deep/er/three"};
     for (unsigned int n = 0; n < ARRAY_SIZE(files); n++) {
         char path[64];
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* files_ktest.c: descriptor tables: lowest number first, growth, copies, close-on-exec; and file locks' ranges. */
+/* files_ktest.c: descriptor tables: lowest number first, growth, copies, close-on-exec; and file
+ * locks' ranges. */
 #include "fs/internal.h"
 #include <kernel/ktest.h>
 
@@ -16,7 +17,7 @@ static void end(void)
     current->files = NULL;
 }
 
-static const struct file_ops no_ops = { 0 };
+static const struct file_ops no_ops = {0};
 
 static int open_one(unsigned int flags)
 {

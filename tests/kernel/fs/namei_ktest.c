@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* namei_ktest.c: path walks, creation, removal and renaming against tables of what Linux answers. */
+/* namei_ktest.c: path walks, creation, removal and renaming against tables of what Linux answers.
+ */
 #include "fs/internal.h"
 #include "fs/names.h"
 #include <kernel/ktest.h>
@@ -28,7 +29,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    static const char *const names[] = { "file", "link", "dirlink", "dangling", "loop1", "loop2", "abs", "fifo" };
+    static const char *const names[] = {"file",  "link",  "dirlink", "dangling",
+                                        "loop1", "loop2", "abs",     "fifo"};
     char path[64];
 
     for (unsigned int n = 0; n < ARRAY_SIZE(names); n++) {
@@ -57,36 +59,36 @@ KTEST(namei, walk_table)
         unsigned int flags;
         int want;
     } table[] = {
-        { "", 0, -ENOENT },
-        { "/", 0, 0 },
-        { "//", WALK_DIRECTORY, 0 },
-        { "/..", 0, 0 },
-        { "/../../kt/file", 0, 0 },
-        { TOP "/file", 0, 0 },
-        { TOP "//./dir/../file", 0, 0 },
-        { TOP "/file/", 0, -ENOTDIR },
-        { TOP "/file/x", 0, -ENOTDIR },
-        { TOP "/file/..", 0, -ENOTDIR },
-        { TOP "/none", 0, -ENOENT },
-        { TOP "/none/x", 0, -ENOENT },
-        { TOP "/none/..", 0, -ENOENT },
-        { TOP "/file", WALK_DIRECTORY, -ENOTDIR },
-        { TOP "/dir/", WALK_DIRECTORY, 0 },
-        { TOP "/link", 0, 0 },
-        { TOP "/link", WALK_FOLLOW, 0 },
-        { TOP "/link/", 0, -ENOTDIR },
-        { TOP "/dirlink", WALK_DIRECTORY, -ENOTDIR },
-        { TOP "/dirlink", WALK_DIRECTORY | WALK_FOLLOW, 0 },
-        { TOP "/dirlink/", WALK_DIRECTORY, 0 },
-        { TOP "/dirlink/sub", 0, 0 },
-        { TOP "/abs", WALK_FOLLOW, 0 },
-        { TOP "/abs/sub/../../file", 0, 0 },
-        { TOP "/dangling", 0, 0 },
-        { TOP "/dangling", WALK_FOLLOW, -ENOENT },
-        { TOP "/loop1", 0, 0 },
-        { TOP "/loop1", WALK_FOLLOW, -ELOOP },
-        { TOP "/loop1/x", 0, -ELOOP },
-        { TOP "/fifo/", 0, -ENOTDIR },
+        {"", 0, -ENOENT},
+        {"/", 0, 0},
+        {"//", WALK_DIRECTORY, 0},
+        {"/..", 0, 0},
+        {"/../../kt/file", 0, 0},
+        {TOP "/file", 0, 0},
+        {TOP "//./dir/../file", 0, 0},
+        {TOP "/file/", 0, -ENOTDIR},
+        {TOP "/file/x", 0, -ENOTDIR},
+        {TOP "/file/..", 0, -ENOTDIR},
+        {TOP "/none", 0, -ENOENT},
+        {TOP "/none/x", 0, -ENOENT},
+        {TOP "/none/..", 0, -ENOENT},
+        {TOP "/file", WALK_DIRECTORY, -ENOTDIR},
+        {TOP "/dir/", WALK_DIRECTORY, 0},
+        {TOP "/link", 0, 0},
+        {TOP "/link", WALK_FOLLOW, 0},
+        {TOP "/link/", 0, -ENOTDIR},
+        {TOP "/dirlink", WALK_DIRECTORY, -ENOTDIR},
+        {TOP "/dirlink", WALK_DIRECTORY | WALK_FOLLOW, 0},
+        {TOP "/dirlink/", WALK_DIRECTORY, 0},
+        {TOP "/dirlink/sub", 0, 0},
+        {TOP "/abs", WALK_FOLLOW, 0},
+        {TOP "/abs/sub/../../file", 0, 0},
+        {TOP "/dangling", 0, 0},
+        {TOP "/dangling", WALK_FOLLOW, -ENOENT},
+        {TOP "/loop1", 0, 0},
+        {TOP "/loop1", WALK_FOLLOW, -ELOOP},
+        {TOP "/loop1/x", 0, -ELOOP},
+        {TOP "/fifo/", 0, -ENOTDIR},
     };
 
     setup();
@@ -123,32 +125,32 @@ KTEST(namei, open_table)
         const char *name;
         int flags, want; /* 0: opens */
     } table[] = {
-        { TOP "/file", O_RDONLY, 0 },
-        { TOP "/file", O_RDWR | O_CREAT, 0 },
-        { TOP "/file", O_CREAT | O_EXCL | O_RDWR, -EEXIST },
-        { TOP "/file/", O_RDONLY, -ENOTDIR },
-        { TOP "/file/", O_CREAT | O_RDWR, -EISDIR },
-        { TOP "/none/", O_CREAT | O_RDWR, -EISDIR },
-        { TOP "/none/x", O_CREAT | O_RDWR, -ENOENT },
-        { TOP "/none", O_RDONLY, -ENOENT },
-        { TOP "/dir", O_RDONLY, 0 },
-        { TOP "/dir", O_RDWR, -EISDIR },
-        { TOP "/dir", O_CREAT | O_RDONLY, -EISDIR },
-        { TOP "/dir/.", O_CREAT | O_RDONLY, -EISDIR },
-        { TOP "/file", O_DIRECTORY, -ENOTDIR },
-        { TOP "/dir", O_CREAT | O_DIRECTORY, -EINVAL },
-        { TOP "/link", O_NOFOLLOW, -ELOOP },
-        { TOP "/link", O_NOFOLLOW | O_PATH, 0 },
-        { TOP "/link", O_CREAT | O_NOFOLLOW | O_RDWR, -ELOOP },
-        { TOP "/link", O_CREAT | O_EXCL | O_RDWR, -EEXIST },
-        { TOP "/link", O_CREAT | O_RDWR, 0 },
-        { TOP "/dangling", O_RDONLY, -ENOENT },
-        { TOP "/loop1", O_CREAT | O_RDWR, -ELOOP },
-        { TOP "/fifo", O_WRONLY | O_NONBLOCK, -ENXIO },
-        { TOP "/fifo", O_RDONLY | O_NONBLOCK, 0 },
-        { TOP "/dir", O_TMPFILE | O_RDONLY, -EINVAL },
-        { TOP "/dir", O_TMPFILE | O_RDWR, 0 },
-        { TOP "/file", O_TMPFILE | O_RDWR, -ENOTDIR },
+        {TOP "/file", O_RDONLY, 0},
+        {TOP "/file", O_RDWR | O_CREAT, 0},
+        {TOP "/file", O_CREAT | O_EXCL | O_RDWR, -EEXIST},
+        {TOP "/file/", O_RDONLY, -ENOTDIR},
+        {TOP "/file/", O_CREAT | O_RDWR, -EISDIR},
+        {TOP "/none/", O_CREAT | O_RDWR, -EISDIR},
+        {TOP "/none/x", O_CREAT | O_RDWR, -ENOENT},
+        {TOP "/none", O_RDONLY, -ENOENT},
+        {TOP "/dir", O_RDONLY, 0},
+        {TOP "/dir", O_RDWR, -EISDIR},
+        {TOP "/dir", O_CREAT | O_RDONLY, -EISDIR},
+        {TOP "/dir/.", O_CREAT | O_RDONLY, -EISDIR},
+        {TOP "/file", O_DIRECTORY, -ENOTDIR},
+        {TOP "/dir", O_CREAT | O_DIRECTORY, -EINVAL},
+        {TOP "/link", O_NOFOLLOW, -ELOOP},
+        {TOP "/link", O_NOFOLLOW | O_PATH, 0},
+        {TOP "/link", O_CREAT | O_NOFOLLOW | O_RDWR, -ELOOP},
+        {TOP "/link", O_CREAT | O_EXCL | O_RDWR, -EEXIST},
+        {TOP "/link", O_CREAT | O_RDWR, 0},
+        {TOP "/dangling", O_RDONLY, -ENOENT},
+        {TOP "/loop1", O_CREAT | O_RDWR, -ELOOP},
+        {TOP "/fifo", O_WRONLY | O_NONBLOCK, -ENXIO},
+        {TOP "/fifo", O_RDONLY | O_NONBLOCK, 0},
+        {TOP "/dir", O_TMPFILE | O_RDONLY, -EINVAL},
+        {TOP "/dir", O_TMPFILE | O_RDWR, 0},
+        {TOP "/file", O_TMPFILE | O_RDWR, -ENOTDIR},
     };
 
     setup();
@@ -216,26 +218,26 @@ KTEST(namei, rename_table)
         unsigned int flags;
         int want;
     } table[] = {
-        { "none", "x", 0, -ENOENT },
-        { "file", "dir", 0, -EISDIR },
-        { "dir", "file", 0, -ENOTDIR },
-        { "dir", "dir/sub/x", 0, -EINVAL },
-        { "dir/sub", "dir", 0, -ENOTEMPTY },
-        { "file", "link", RENAME_NOREPLACE, -EEXIST },
-        { "file", "x", RENAME_EXCHANGE, -ENOENT },
-        { "file", "x/", 0, -ENOTDIR },
-        { "file/", "x", 0, -ENOTDIR },
-        { "dir/.", "x", 0, -EBUSY },
-        { "file", "dir/..", 0, -EBUSY },
-        { "file", "file", 0, 0 },
-        { "file", "dir/moved", 0, 0 },
-        { "dir/moved", "file", RENAME_NOREPLACE, 0 },
-        { "file", "dir", RENAME_EXCHANGE, 0 },
-        { "dir", "file", RENAME_EXCHANGE, 0 },
-        { "dir/sub", "sub2/", 0, 0 },
-        { "sub2", "dir/sub", 0, 0 },
-        { "link", "fifo", RENAME_EXCHANGE, 0 },
-        { "fifo", "link", RENAME_EXCHANGE, 0 },
+        {"none", "x", 0, -ENOENT},
+        {"file", "dir", 0, -EISDIR},
+        {"dir", "file", 0, -ENOTDIR},
+        {"dir", "dir/sub/x", 0, -EINVAL},
+        {"dir/sub", "dir", 0, -ENOTEMPTY},
+        {"file", "link", RENAME_NOREPLACE, -EEXIST},
+        {"file", "x", RENAME_EXCHANGE, -ENOENT},
+        {"file", "x/", 0, -ENOTDIR},
+        {"file/", "x", 0, -ENOTDIR},
+        {"dir/.", "x", 0, -EBUSY},
+        {"file", "dir/..", 0, -EBUSY},
+        {"file", "file", 0, 0},
+        {"file", "dir/moved", 0, 0},
+        {"dir/moved", "file", RENAME_NOREPLACE, 0},
+        {"file", "dir", RENAME_EXCHANGE, 0},
+        {"dir", "file", RENAME_EXCHANGE, 0},
+        {"dir/sub", "sub2/", 0, 0},
+        {"sub2", "dir/sub", 0, 0},
+        {"link", "fifo", RENAME_EXCHANGE, 0},
+        {"fifo", "link", RENAME_EXCHANGE, 0},
     };
 
     setup();
@@ -256,7 +258,8 @@ KTEST(namei, rename_table)
 /* An open file that is replaced keeps its contents and its name in the text of its path. */
 KTEST(namei, rename_over_open_file)
 {
-    struct file *f = file_open("/kt_a", O_CREAT | O_RDWR, 0600), *g = file_open("/kt_b", O_CREAT | O_RDWR, 0600);
+    struct file *f = file_open("/kt_a", O_CREAT | O_RDWR, 0600),
+                *g = file_open("/kt_b", O_CREAT | O_RDWR, 0600);
     char buf[64], byte = 0;
 
     EXPECT_OR_RETURN(!IS_ERR(f) && !IS_ERR(g));
@@ -304,7 +307,7 @@ KTEST(namei, readdir_while_removing)
     EXPECT_OR_RETURN(!IS_ERR(d));
     /* One at a time, each removed as soon as it was seen: none is left out. */
     for (int n = -2; n < 100; n++) {
-        struct seen s = { .stop_at = 1 };
+        struct seen s = {.stop_at = 1};
 
         EXPECT_EQ(d->op->iterate(d, note, &s), 0);
         EXPECT_EQ(s.nr, 1);

@@ -98,8 +98,11 @@ KTEST(tmpfs, fallocate)
     EXPECT_EQ(mapping_nr_pages(f->mapping), 4);
     for (int n = 0; n < 3; n++)
         EXPECT_EQ(kernel_write(f, page, PAGE_SIZE, n * (loff_t)PAGE_SIZE), (ssize_t)PAGE_SIZE);
-    /* A hole from the middle of page 0 to the middle of page 2: page 1 goes, the edges are zeroed. */
-    EXPECT_EQ(op->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 2 * (loff_t)PAGE_SIZE), 0);
+    /* A hole from the middle of page 0 to the middle of page 2: page 1 goes, the edges are zeroed.
+     */
+    EXPECT_EQ(
+        op->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 2 * (loff_t)PAGE_SIZE),
+        0);
     EXPECT_EQ(mapping_nr_pages(f->mapping), 3);
     EXPECT(all_bytes(f, 0, 100, 0x55));
     EXPECT(all_bytes(f, 100, 2 * PAGE_SIZE, 0));
@@ -212,7 +215,7 @@ KTEST(tmpfs, injected_failure)
             came = current->fail_nth == 0;
             fail_set_nth(current, 0);
             EXPECT_EQ(PTR_ERR(f), -ENOMEM);
-            EXPECT_EQ(walk_path(AT_FDCWD, NAME, 0, &(struct path){ 0 }), -ENOENT);
+            EXPECT_EQ(walk_path(AT_FDCWD, NAME, 0, &(struct path){0}), -ENOENT);
         }
     }
     EXPECT(!came);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex_ktest.c: futexes among kernel threads that borrow a user address space: no lost wake-up under load, requeue,
- * words that are not there.
+ * futex_ktest.c: futexes among kernel threads that borrow a user address space: no lost wake-up
+ * under load, requeue, words that are not there.
  */
 #include "kernel/futex/internal.h"
 #include "tests/kernel/team.h"
@@ -19,9 +19,8 @@ struct arena {
 
 static bool arena_make(struct arena *a)
 {
-    struct mmap_request rq = { .len = 2 * PAGE_SIZE,
-                               .prot = PROT_READ | PROT_WRITE,
-                               .flags = MAP_PRIVATE | MAP_ANONYMOUS };
+    struct mmap_request rq = {
+        .len = 2 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE | MAP_ANONYMOUS};
     long at;
 
     memset(a, 0, sizeof(*a));
@@ -54,7 +53,8 @@ static void check_errors(struct team *team, unsigned int nr)
     (void)nr;
     enter(a);
     EXPECT_EQ(futex_wait(a->word, 0, 1, 0, FUTEX_ANY_BIT), -EAGAIN);
-    EXPECT_EQ(futex_wait(a->word, 0, 0, clock_monotonic_ns() + NSEC_PER_MSEC, FUTEX_ANY_BIT), -ETIMEDOUT);
+    EXPECT_EQ(futex_wait(a->word, 0, 0, clock_monotonic_ns() + NSEC_PER_MSEC, FUTEX_ANY_BIT),
+              -ETIMEDOUT);
     EXPECT_EQ(futex_wait((u32 *)((char *)a->word + 2), 0, 0, 0, FUTEX_ANY_BIT), -EINVAL);
     EXPECT_EQ(futex_wait((u32 *)PAGE_SIZE, 0, 0, 0, FUTEX_ANY_BIT), -EFAULT);
     EXPECT_EQ(futex_wait((u32 *)PAGE_SIZE, FUTEX_SHARED, 0, 0, FUTEX_ANY_BIT), -EFAULT);
@@ -72,14 +72,15 @@ static void check_errors(struct team *team, unsigned int nr)
 KTEST(futex, errors_and_names)
 {
     struct arena a;
-    struct team team = { .arg = &a };
+    struct team team = {.arg = &a};
 
     EXPECT_OR_RETURN(arena_make(&a));
     team_run(&team, 1, check_errors, false);
     mm_put(a.mm);
 }
 
-/* Takes turns: member nr waits until the word says nr, then passes it on. A lost wake-up ends in the timeout. */
+/* Takes turns: member nr waits until the word says nr, then passes it on. A lost wake-up ends in
+ * the timeout. */
 static void take_turns(struct team *team, unsigned int nr)
 {
     struct arena *a = team->arg;
@@ -109,7 +110,7 @@ static void take_turns(struct team *team, unsigned int nr)
 KTEST(futex, no_wake_up_is_lost)
 {
     struct arena a;
-    struct team team = { .arg = &a };
+    struct team team = {.arg = &a};
     unsigned int n = nr_cpus_online + 1;
 
     EXPECT_OR_RETURN(arena_make(&a));
@@ -124,13 +125,14 @@ KTEST(futex, no_wake_up_is_lost)
 static void requeue_member(struct team *team, unsigned int nr)
 {
     struct arena *a = team->arg;
-    struct futex_pair pair = { a->word, a->word + 1, 0, 1, 100 };
+    struct futex_pair pair = {a->word, a->word + 1, 0, 1, 100};
     u32 expected = 0;
     int done = 0;
 
     enter(a);
     if (nr != 0) {
-        a->result[nr] = futex_wait(a->word, 0, 0, clock_monotonic_ns() + 10 * NSEC_PER_SEC, FUTEX_ANY_BIT);
+        a->result[nr] =
+            futex_wait(a->word, 0, 0, clock_monotonic_ns() + 10 * NSEC_PER_SEC, FUTEX_ANY_BIT);
         leave();
         return;
     }
@@ -154,7 +156,7 @@ static void requeue_member(struct team *team, unsigned int nr)
 KTEST(futex, requeue)
 {
     struct arena a;
-    struct team team = { .arg = &a };
+    struct team team = {.arg = &a};
 
     EXPECT_OR_RETURN(arena_make(&a));
     team_run(&team, 5, requeue_member, false);
@@ -167,7 +169,7 @@ KTEST(futex, requeue)
 static void wake_op_member(struct team *team, unsigned int nr)
 {
     struct arena *a = team->arg;
-    struct futex_pair pair = { a->word, (u32 *)((char *)a->word + PAGE_SIZE), 0, 1, 1 };
+    struct futex_pair pair = {a->word, (u32 *)((char *)a->word + PAGE_SIZE), 0, 1, 1};
     const u32 add_one_cmp_eq_zero = 1u << 28 | 0u << 24 | 1u << 12 | 0u;
     u32 value = 0;
 
@@ -184,7 +186,7 @@ static void wake_op_member(struct team *team, unsigned int nr)
 KTEST(futex, wake_op)
 {
     struct arena a;
-    struct team team = { .arg = &a };
+    struct team team = {.arg = &a};
 
     EXPECT_OR_RETURN(arena_make(&a));
     team_run(&team, 1, wake_op_member, false);

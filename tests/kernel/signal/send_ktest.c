@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * send_ktest.c: what sending a signal does to a process: queues, discards, stop against continue, death. The process is
- * made by hand and never runs, so that everything can be looked at.
+ * send_ktest.c: what sending a signal does to a process: queues, discards, stop against continue,
+ * death. The process is made by hand and never runs, so that everything can be looked at.
  */
 #include "kernel/signal/internal.h"
 #include <kernel/ktest.h>
@@ -24,7 +24,7 @@ static bool victim_make(struct victim *v)
         return false;
     v->p->sighand = sighand_alloc();
     v->p->user = user_find_get(54321);
-    v->p->rlim[RLIMIT_SIGPENDING] = (struct rlimit){ 4, 4 };
+    v->p->rlim[RLIMIT_SIGPENDING] = (struct rlimit){4, 4};
     for (int i = 0; i < NR_THREADS; i++) {
         if (i > 0)
             process_get(v->p);

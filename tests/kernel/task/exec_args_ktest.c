@@ -5,13 +5,13 @@
 #include <kernel/string.h>
 #include <asm/errno.h>
 
-static const char *const argv[] = { "prog", "one", "two", NULL };
-static const char *const envp[] = { "A=1", "LONG=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", NULL };
+static const char *const argv[] = {"prog", "one", "two", NULL};
+static const char *const envp[] = {"A=1", "LONG=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", NULL};
 
 static void collect(struct exec_args *a)
 {
     exec_args_init(a);
-    EXPECT_EQ(exec_args_collect(a, &(struct exec_strings){ true, argv, envp }), 0);
+    EXPECT_EQ(exec_args_collect(a, &(struct exec_strings){true, argv, envp}), 0);
 }
 
 static bool is_string(const struct exec_args *a, size_t at, const char *s)
@@ -37,7 +37,7 @@ KTEST(exec_args, empty_argv_gets_a_name)
     struct exec_args a;
 
     exec_args_init(&a);
-    EXPECT_EQ(exec_args_collect(&a, &(struct exec_strings){ true, NULL, NULL }), 0);
+    EXPECT_EQ(exec_args_collect(&a, &(struct exec_strings){true, NULL, NULL}), 0);
     EXPECT_EQ(a.argc, 1);
     EXPECT_EQ(a.envc, 0);
     EXPECT(is_string(&a, 0, ""));
@@ -51,7 +51,8 @@ KTEST(exec_args, script_replaces_argv0)
     collect(&a);
     EXPECT_EQ(exec_args_for_script(&a, "/bin/sh", "-x", "/tmp/script"), 0);
     EXPECT_EQ(a.argc, 5);
-    EXPECT(is_string(&a, 0, "/bin/sh") && is_string(&a, 8, "-x") && is_string(&a, 11, "/tmp/script"));
+    EXPECT(is_string(&a, 0, "/bin/sh") && is_string(&a, 8, "-x") &&
+           is_string(&a, 11, "/tmp/script"));
     EXPECT(is_string(&a, 23, "one"));
     EXPECT(is_string(&a, a.env_off, "A=1"));
     EXPECT_EQ(exec_args_for_script(&a, "/i", NULL, "/bin/sh"), 0);
@@ -73,6 +74,6 @@ KTEST(exec_args, limit)
     many[ARRAY_SIZE(many) - 1] = NULL;
     exec_args_init(&a);
     a.limit = KIB(128);
-    EXPECT_EQ(exec_args_collect(&a, &(struct exec_strings){ true, many, NULL }), -E2BIG);
+    EXPECT_EQ(exec_args_collect(&a, &(struct exec_strings){true, many, NULL}), -E2BIG);
     exec_args_free(&a);
 }
