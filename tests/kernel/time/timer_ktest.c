@@ -123,3 +123,49 @@ KTEST(timer, cancel_is_final)
 
     team_run(&team, nr_cpus_online, start_and_cancel, false);
 }
+
+/*
+ * Functions that take longer than the interval at which they arm their timer again: the CPU must
+ * still get to its tasks between two interrupts. The limit makes a kernel that does not fail rather
+ * than hang.
+ */
+#define GREEDY_LIMIT 3000
+
+struct greedy {
+    struct timer timer;
+    atomic_t runs;
+};
+
+static void run_and_rearm(struct timer *t)
+{
+    struct greedy *g = container_of(t, struct greedy, timer);
+
+    test_spin_us(20);
+    if (atomic_inc_return(&g->runs) < GREEDY_LIMIT)
+        timer_start(t, clock_monotonic_ns() + NSEC_PER_USEC);
+}
+
+KTEST(timer, functions_leave_time_for_tasks)
+{
+    static struct greedy greedy[3];
+    cpumask_t here = { 1UL << (nr_cpus_online - 1) }, all = { ~0UL };
+    unsigned int seen = 0;
+    int last = 0, runs = 0;
+
+    EXPECT_EQ(sched_set_affinity(current, here), 0);
+    for (unsigned int i = 0; i < ARRAY_SIZE(greedy); i++) {
+        atomic_set(&greedy[i].runs, 0);
+        timer_init(&greedy[i].timer, run_and_rearm);
+        timer_start(&greedy[i].timer, clock_monotonic_ns() + NSEC_PER_USEC);
+    }
+    while (seen < 50 && runs < GREEDY_LIMIT) {
+        runs = atomic_read(&greedy[0].runs);
+        seen += runs != last;
+        last = runs;
+    }
+    EXPECT(runs < GREEDY_LIMIT);
+    EXPECT_EQ(seen, 50);
+    for (unsigned int i = 0; i < ARRAY_SIZE(greedy); i++)
+        timer_cancel(&greedy[i].timer);
+    EXPECT_EQ(sched_set_affinity(current, all), 0);
+}
