@@ -91,6 +91,8 @@ enum fault_result pt_default_fault(struct fault_ctx *f)
         return f->vma->mapping != NULL ? pt_default_file(f) : fault_anon(f);
     if (likely(pte_is_leaf(f->entry, f->level)))
         return pt_default_present(f);
+    if (pte_is_table(f->entry, f->level))
+        return FAULT_OK; /* a larger leaf has become a table meanwhile: the access finds it */
     return FAULT_SIGBUS; /* a marker: the page is lost */
 }
 

@@ -236,8 +236,13 @@ static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level
 {
     for (;;) {
         pte_t *slot = descend(mm, va, level, level_found, table);
+        pte_t e = pte_load(slot);
 
-        if (*level_found == level || !pte_is_none(pte_load(slot)))
+        if (*level_found == level)
+            return slot;
+        if (pte_is_table(e, *level_found))
+            continue; /* somebody else has made it since descend looked */
+        if (!pte_is_none(e))
             return slot;
         if (!fill_slot(mm, *table, slot))
             return NULL;

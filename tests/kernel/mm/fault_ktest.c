@@ -6,6 +6,7 @@
 #include <mm/faulttrace.h>
 #include <mm/page_cache.h>
 #include "pt_test.h"
+#include "tests/kernel/team.h"
 
 KTEST(fault, read_maps_the_zero_page)
 {
@@ -296,5 +297,47 @@ KTEST(fault, trace)
     EXPECT(strstr(text, " w anon 0 ") != NULL);
     EXPECT(strstr(text, " r segv ") != NULL);
     EXPECT_EQ(faulttrace_read(&pos, text, sizeof(text)), 0);
+    test_mm_leave();
+}
+
+/*
+ * All CPUs touch a region that has no tables yet, at the same moment: each makes the tables or
+ * finds somebody else's, and nobody fails.
+ */
+#define REGION_STRIDE (1UL << 30)
+#define NR_REGIONS 200
+
+struct meeting {
+    struct mm *mm;
+    vaddr_t base;
+    atomic_t arrived;
+};
+
+static void meet_and_touch(struct team *team, unsigned int nr)
+{
+    struct meeting *m = team->arg;
+
+    mm_get(m->mm);
+    mm_set_current(m->mm);
+    for (unsigned int i = 0; i < NR_REGIONS; i++) {
+        atomic_inc(&m->arrived);
+        while (atomic_read(&m->arrived) < (int)((i + 1) * nr_cpus_online))
+            cpu_relax();
+        EXPECT(test_write(m->base + i * REGION_STRIDE + nr * PAGE_SIZE, nr));
+    }
+    mm_set_current(NULL);
+}
+
+KTEST(fault, first_touch_by_all_cpus)
+{
+    struct meeting m = { .mm = test_mm_enter() };
+    struct team team = { .arg = &m };
+
+    m.base = test_map(NR_REGIONS * REGION_STRIDE, RW, ANON | MAP_NORESERVE);
+    team_run(&team, nr_cpus_online, meet_and_touch, true);
+    for (unsigned int i = 0; i < NR_REGIONS; i++)
+        for (unsigned int nr = 0; nr < nr_cpus_online; nr++)
+            EXPECT_EQ(test_read(m.base + i * REGION_STRIDE + nr * PAGE_SIZE), nr);
+    EXPECT_EQ(test_check(m.mm), 0);
     test_mm_leave();
 }
