@@ -99,9 +99,10 @@ static bool change_mask(struct task *t, cpumask_t mask)
             fair_leave(rq, t);
             t->cpu = balance_select(t, rq->cpu);
             place = true;
-        } else if (rq->curr == t) {
-            must_leave = true;
-            resched_cpu(rq->cpu);
+        } else if (READ_ONCE(t->on_cpu)) {
+            must_leave = true; /* runs, or is on its way out but not yet off this CPU */
+            if (rq->curr == t)
+                resched_cpu(rq->cpu);
         }
     }
     rq_unlock(rq);
