@@ -24,6 +24,13 @@
 pte_t *kernel_root;
 paddr_t kernel_root_pa;
 
+static atomic_long_t nr_kernel_tables; /* from the page allocator */
+
+u64 kernel_nr_tables(void)
+{
+    return (u64)atomic_long_read(&nr_kernel_tables);
+}
+
 /* A zeroed table for the kernel's half, or 0. */
 static paddr_t kernel_table_alloc(void)
 {
@@ -35,11 +42,13 @@ static paddr_t kernel_table_alloc(void)
     if (p == NULL)
         return 0;
     page_set_kind(p, PAGE_TABLE);
+    atomic_long_inc(&nr_kernel_tables);
     return page_to_phys(p);
 }
 
 static void kernel_table_free(paddr_t pa)
 {
+    atomic_long_dec(&nr_kernel_tables);
     free_pages(pfn_to_page(pa >> PAGE_SHIFT), 0);
 }
 
