@@ -126,7 +126,7 @@ void mmu_init_cpu(void); /* every CPU: control bits, loads the kernel tables */
 void mmu_protect_ro_after_init(void);
 int __must_check kernel_map(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot); /* 0 or -ENOMEM */
 void kernel_unmap(vaddr_t va, size_t len); /* one flush round */
-/* Frames that kernel_map took for tables since boot. They stay: a table serves its addresses again. */
+/* Frames that kernel_map took for tables since boot. They stay, for the same addresses. */
 u64 kernel_nr_tables(void);
 /* Entry that maps @va in the kernel half, for checks and panic; level in *level; none when
  * unmapped. */

@@ -182,6 +182,9 @@ bool fair_should_preempt(const struct rq *rq, const struct task *t)
         return t->policy != SCHED_IDLE;
     if (t->policy == SCHED_BATCH)
         return false;
+    /* A thread that ends leaves by itself soon, and others wait for what it gives up on the way. */
+    if (curr->flags & TF_EXITING)
+        return false;
     return (s64)(curr->vruntime - t->vruntime) > (s64)SCHED_WAKE_GRAIN_NS;
 }
 
