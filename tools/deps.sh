@@ -33,6 +33,7 @@ grub-mkrescue grub-common the boot image
 /usr/lib/grub/i386-pc/normal.mod grub-pc-bin the boot image on BIOS
 /usr/lib/grub/x86_64-efi/normal.mod grub-efi-amd64-bin the boot image on UEFI
 xorriso xorriso the boot image
+/bin/busybox busybox-static unmodified Linux programs for make test
 mformat mtools the boot image on UEFI
 END
         ;;

@@ -20,6 +20,7 @@ RESULT = re.compile(r"^(\s*)(not ok|ok) (\d+)\s*-?\s*(.*)$")
 PLAN = re.compile(r"^(\s*)1\.\.(\d+)")
 PANIC = re.compile(r"KERNEL PANIC: (.*)")
 LOGS = "build/test-logs"
+BUSYBOX_INITRD = "build/test-logs/busybox.cpio"
 SILENCE_S = 240  # host seconds without a line
 
 
@@ -173,6 +174,10 @@ def x86_64(match, smps):
                    ISO=f"{release}/boot-test.iso", **more)
         yield Config(f"boot {name}", command, env, expect=reached, limit_s=120, ktap=False)
     yield from panic_configs(kernel)
+    yield Config("busybox", command, qemu(kernel, "run=/bin/busybox,sh,/test.sh", 2, BUSYBOX_INITRD, MEM="512M"))
+    for name, more in {"shell": [initrd], "busybox shell": [BUSYBOX_INITRD, "--busybox"]}.items():
+        yield Config(name, ["python3", "tests/interactive/shell_test.py", kernel] + more)
+    yield Config("command line", ["tests/cli/cli_test.sh"])
 
 
 def host(match):
@@ -182,6 +187,11 @@ def host(match):
 def make_boot_iso():
     subprocess.run(["tools/make-iso.sh", "build/x86_64/boot-test.iso", "build/x86_64/quire.elf",
                     "build/x86_64/initrd.cpio", "iso/grub.cfg", "run=/bin/uname,-a"], check=True)
+
+
+def make_busybox_initrd():
+    subprocess.run(["tests/busybox/mkinitrd.sh", BUSYBOX_INITRD, "build/x86_64-debug/user/bin/init", "/bin/busybox"],
+                   check=True)
 
 
 def main():
@@ -197,6 +207,8 @@ def main():
     configs = [c for c in configs if args.only in c.name or args.only == c.name + "$"]
     if any(c.name.startswith("boot") for c in configs):
         make_boot_iso()
+    if any("busybox" in c.name for c in configs):
+        make_busybox_initrd()
     passed = failed = 0
     for config in configs:
         start = time.monotonic()

@@ -5,6 +5,11 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 unset MAKEFLAGS MFLAGS MAKELEVEL
+
+# --boot INITRD APPEND: a kernel with this initramfs, without the build's own. A program, so that timeout can run it.
+if [ "${1:-}" = --boot ]; then
+    exec env KERNEL=build/x86_64-debug/quire.elf INITRD="$2" APPEND="$3" SMP=1 FIRMWARE=direct tools/run-qemu.sh test
+fi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 n=0
@@ -28,10 +33,7 @@ expect() {
     fi
 }
 
-# boot INITRD APPEND: a kernel with this initramfs, without the build's own.
-boot() {
-    env KERNEL=build/x86_64-debug/quire.elf INITRD="$1" APPEND="$2" SMP=1 FIRMWARE=direct tools/run-qemu.sh test
-}
+boot="tests/cli/cli_test.sh --boot"
 
 # archive FILE: a cpio whose /init is FILE
 archive() {
@@ -60,14 +62,14 @@ expect "missing QEMU" "qemu-system-x86_64 is missing; make deps installs it" \
 printf '\177ELF\002\002\001\000\000\000\000\000\000\000\000\000\000\002\000\025\000\000\000\001' > "$tmp/ppc64"
 head -c 4096 /dev/zero >> "$tmp/ppc64"
 archive "$tmp/ppc64"
-expect "/init for another machine" "is an ELF for .*[Pp]ower" boot "$tmp/init.cpio" ""
+expect "/init for another machine" "is an ELF for .*[Pp]ower" $boot "$tmp/init.cpio" ""
 printf 'not a program' > "$tmp/text"
 archive "$tmp/text"
-expect "/init that is no program" "/init" boot "$tmp/init.cpio" ""
+expect "/init that is no program" "/init" $boot "$tmp/init.cpio" ""
 head -c 70000 build/x86_64-debug/initrd.cpio > "$tmp/short.cpio"
-expect "truncated cpio" "truncated" boot "$tmp/short.cpio" ""
+expect "truncated cpio" "truncated" $boot "$tmp/short.cpio" ""
 head -c 70000 /dev/urandom > "$tmp/noise"
-expect "initramfs that is no cpio" "cpio" boot "$tmp/noise" ""
-expect "init= that does not exist" "/no/such/init" boot build/x86_64-debug/initrd.cpio "init=/no/such/init"
+expect "initramfs that is no cpio" "cpio" $boot "$tmp/noise" ""
+expect "init= that does not exist" "/no/such/init" $boot build/x86_64-debug/initrd.cpio "init=/no/such/init"
 echo "# totals: pass:$((n - failed)) fail:$failed skip:0"
 [ $failed = 0 ]

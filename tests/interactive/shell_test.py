@@ -83,6 +83,8 @@ def main():
     failed = 0
     print(f"KTAP version 1\n1..{len(STEPS) + 1}", flush=True)
     for n, (name, keys, expect) in enumerate(STEPS, 1):
+        if busybox and name == "background job":
+            expect = r"&\n.*$P"  # ash says nothing here, on Linux neither; the next step sees the job
         keys = (keys,) if isinstance(keys, str) else keys or ()
         ok = True
         for i, k in enumerate(keys):
