@@ -63,7 +63,7 @@ static bool hook_woken(struct wait_entry *we, unsigned long key)
     u32 want = READ_ONCE(it->event.events);
     struct wait_entry *w, *tmp;
 
-    if ((want & ~PRIVATE_BITS) == 0 || (key && !(key & (want | POLLERR | POLLHUP))))
+    if ((want & ~PRIVATE_BITS) == 0 || (key && !(key & want)))
         return false;
     spin_lock_nested(&ep->wait.lock); /* interrupts are off under the file's queue lock */
     if (list_empty(&it->ready_link))
@@ -106,7 +106,7 @@ static u32 item_ask(struct item *it, struct poll_table *pt)
 
     if ((want & ~PRIVATE_BITS) == 0)
         return 0; /* a one-shot item that has fired */
-    return file_poll(it->file, pt) & (want | POLLERR | POLLHUP) & ~PRIVATE_BITS;
+    return file_poll(it->file, pt) & want & ~PRIVATE_BITS;
 }
 
 static void make_ready(struct item *it)
@@ -277,6 +277,7 @@ SYSCALL4(epoll_ctl, int, epfd, int, op, int, fd, struct epoll_event __user *, ue
 
     if (op != EPOLL_CTL_DEL && copy_from_user(&event, uevent, sizeof(event)))
         return -EFAULT;
+    event.events |= EPOLLERR | EPOLLHUP; /* always told, but not of an item that has fired */
     e = fdref_get(epfd);
     r = fdref_get(fd);
     if (e.file && r.file) {
