@@ -20,7 +20,8 @@
  *   I6  a queued task may run on its queue's CPU (affinity)
  *   I7  with two runnable tasks a tick is requested no later than curr's slice ends; alone,
  *       SCHED_TICK_NS ahead; idle, none
- *   I8  (runnable, not on_rq) means: somebody is about to sched_place it
+ *   I8  moving means: on no queue, but somebody is about to sched_place it; a waker only sets its
+ *       state
  * Checked by sched_check after every test and by tests/kernel/sched/. Read next: balance.c,
  * policy.c.
  */
@@ -174,6 +175,8 @@ void sched_place(struct task *t)
     }
     now = arch_clock_ns();
     fair_update_curr(rq, now);
+    ASSERT(t->moving && !t->on_rq);
+    t->moving = false;
     fair_join(rq, t);
     rq_activate(rq, t, now);
     rq_unlock(rq);
@@ -193,6 +196,7 @@ static void wake_sleeper(struct rq *rq, struct task *t)
     if (cpu != rq->cpu) {
         fair_place_woken(rq, t);
         fair_leave(rq, t);
+        t->moving = true;
         t->cpu = cpu;
         rq_unlock(rq);
         sched_place(t);
@@ -213,7 +217,7 @@ static struct rq *lock_for_wake(struct task *t)
 {
     struct rq *rq = task_rq_lock(t);
 
-    while (unlikely(!t->on_rq && !cpumask_test(&t->affinity, rq->cpu) &&
+    while (unlikely(!t->on_rq && !t->moving && !cpumask_test(&t->affinity, rq->cpu) &&
                     smp_load_acquire(&t->on_cpu))) {
         rq_unlock(rq);
         cpu_relax();
@@ -237,8 +241,8 @@ bool wake_up_state(struct task *t, unsigned int states)
         return false;
     }
     WRITE_ONCE(t->state, TASK_RUNNING);
-    if (t->on_rq) {
-        rq_unlock(rq); /* it has not gone to sleep yet */
+    if (t->on_rq || t->moving) {
+        rq_unlock(rq); /* it has not gone to sleep yet, or stands in line elsewhere soon */
     } else {
         if (was == TASK_UNINTERRUPTIBLE)
             rq->nr_uninterruptible--;
@@ -255,6 +259,7 @@ void sched_fork(struct task *child)
     child->state = TASK_NEW;
     child->cpu = smp_processor_id();
     child->on_rq = child->on_cpu = child->ticked_user = child->reset_on_fork = false;
+    child->moving = true; /* sched_start places it */
     child->run_ns = child->user_ns = child->sys_ns = 0;
     child->nvcsw = child->nivcsw = 0;
     child->slice_start_ns = 0;
@@ -304,6 +309,7 @@ static void retire_curr(struct rq *rq, struct task *prev, bool preempted)
         if (likely(cpumask_test(&prev->affinity, rq->cpu)))
             return;
         fair_leave(rq, prev);
+        prev->moving = true;
         rq->leaving = prev;
     }
     prev->on_rq = false;
