@@ -405,6 +405,6 @@ TEST(dup_and_close)
 KTAP_MAIN(CASE(bytes_in_order), CASE(end_of_file), CASE(no_reader_is_sigpipe), CASE(wrong_ends),
           CASE(nonblocking), CASE(pipe2_flags), CASE(blocking_transfer),
           CASE(small_writes_are_atomic), CASE(fionread_and_size), CASE(fifo_in_a_directory),
-          CASE(poll_states), CASE(misaligned_structures), CASE(poll_error_when_no_reader), CASE(poll_times_out),
-          CASE(poll_wakes), CASE(poll_is_interrupted), CASE(ppoll_mask), CASE(select_states),
-          CASE(select_times_out), CASE(dup_and_close))
+          CASE(poll_states), CASE(misaligned_structures), CASE(poll_error_when_no_reader),
+          CASE(poll_times_out), CASE(poll_wakes), CASE(poll_is_interrupted), CASE(ppoll_mask),
+          CASE(select_states), CASE(select_times_out), CASE(dup_and_close))
