@@ -164,6 +164,8 @@ def x86_64(match, smps):
                  statuses=(33,))
     for smp in smps:
         yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
+    yield Config("sweep", command, qemu(kernel, "run=/tests/run-tests,-s" + (f",{match}" if match else ""), 2, initrd,
+                                        MEM="512M"))
     if match:
         return
     reached = re.compile(r"^Linux|^Quire")

@@ -110,6 +110,8 @@ struct task {
 
     /* Fault injection and tracing. */
     long fail_nth;                   /* [O] 0 off; counts down allocations, see kernel/fail.h */
+    bool make_it_fail;               /* [O] the sweep's faults may fall here; inherited */
+    u8 fail_hit; /* [O] a fault fell since the last return to user mode: 1 + its place's kind */
     unsigned int pagefault_disabled; /* [O] uaccess that must not sleep */
     void *journal;                   /* [O] arch or test private */
     int (*kthread_fn)(void *);       /* [S] kernel threads: what it runs */

@@ -14,7 +14,8 @@
  * Locks: RUNQ, one per CPU; two are taken in the order of CPU numbers. A task's [R] fields belong
  * to the lock of the queue of t->cpu, which changes only under that lock and while on_cpu is clear.
  * Invariants (I1-I3 are in fair.c):
- *   I4  nr_running counts the tree, and curr when it is on_rq and not the idle task
+ *   I4  nr_running counts the tree, and curr when it is on_rq and not the idle task; while
+ *       curr_retired is set curr is counted only if it is in the tree again
  *   I5  a task is current on at most one CPU: on_cpu is set under the lock by the CPU that will run
  *       it
  *   I6  a queued task may run on its queue's CPU (affinity)
@@ -319,14 +320,19 @@ static void retire_curr(struct rq *rq, struct task *prev, bool preempted)
 /* Chooses who runs next and takes it out of the tree. */
 static struct task *pick_next(struct rq *rq, struct task *prev)
 {
-    bool prev_can_run = prev != rq->idle && prev->on_rq;
+    bool prev_can_run = prev != rq->idle && prev->on_rq, pulled;
     struct task *first = fair_first(rq);
 
     if (!first) {
         if (prev_can_run)
             return prev;
+        if (nr_cpus_online == 1)
+            return rq->idle;
         /* The lock is dropped meanwhile; prev may be woken into the tree. */
-        if (nr_cpus_online == 1 || !balance_pull_idle(rq))
+        rq->curr_retired = true;
+        pulled = balance_pull_idle(rq);
+        rq->curr_retired = false;
+        if (!pulled)
             return rq->idle;
         first = fair_first(rq);
     } else if (prev_can_run) {

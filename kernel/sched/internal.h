@@ -29,6 +29,7 @@ struct rq {
     u64 balance_ns;           /* next periodic balancing */
     u64 last_schedule_ns;     /* for the watch against lock-ups */
     bool lockup_told;
+    bool curr_retired;        /* curr sleeps, its successor is being looked for elsewhere */
     struct task *leaving;     /* curr must go to another CPU once it is switched out */
     u64 nr_switches;
     /* sleepers of that kind that went from here, minus those woken here; only the sum counts */
