@@ -42,6 +42,7 @@ struct task {
     unsigned int state;          /* [O] sets, wakers test under [R] */
     unsigned int cpu;            /* [R] the run queue it belongs to */
     bool on_rq;                  /* [R] */
+    bool leaving; /* [R] put off a CPU that it may not use; sched_place will queue it */
     bool on_cpu;                 /* true while its registers are live on a CPU; release/acquire */
     int nice;                    /* [R] */
     u64 vruntime;                /* [R] ns weighted by nice */

@@ -21,7 +21,8 @@
  *   I6  a queued task may run on its queue's CPU (affinity)
  *   I7  with two runnable tasks a tick is requested no later than curr's slice ends; alone,
  *       SCHED_TICK_NS ahead; idle, none
- *   I8  (runnable, not on_rq) means: somebody is about to sched_place it
+ *   I8  (runnable or leaving, not on_rq) means: somebody is about to sched_place it. One that is
+ *       preempted between setting its state and schedule() is not runnable, and yet competes
  * Checked by sched_check after every test and by tests/kernel/sched/. Read next: balance.c,
  * policy.c.
  */
@@ -173,6 +174,8 @@ void sched_place(struct task *t)
         t->cpu = balance_select(t, rq->cpu);
         rq_unlock(rq);
     }
+    ASSERT(!t->on_rq);
+    t->leaving = false;
     now = arch_clock_ns();
     fair_update_curr(rq, now);
     fair_join(rq, t);
@@ -238,7 +241,7 @@ bool wake_up_state(struct task *t, unsigned int states)
         return false;
     }
     WRITE_ONCE(t->state, TASK_RUNNING);
-    if (t->on_rq) {
+    if (t->on_rq || t->leaving) {
         rq_unlock(rq); /* it has not gone to sleep yet */
     } else {
         if (was == TASK_UNINTERRUPTIBLE)
@@ -255,7 +258,8 @@ void sched_fork(struct task *child)
 
     child->state = TASK_NEW;
     child->cpu = smp_processor_id();
-    child->on_rq = child->on_cpu = child->ticked_user = child->reset_on_fork = false;
+    child->on_rq = child->leaving = child->on_cpu = false;
+    child->ticked_user = child->reset_on_fork = false;
     child->run_ns = child->user_ns = child->sys_ns = 0;
     child->nvcsw = child->nivcsw = 0;
     child->slice_start_ns = 0;
@@ -305,6 +309,7 @@ static void retire_curr(struct rq *rq, struct task *prev, bool preempted)
         if (likely(cpumask_test(&prev->affinity, rq->cpu)))
             return;
         fair_leave(rq, prev);
+        prev->leaving = true;
         rq->leaving = prev;
     }
     prev->on_rq = false;

@@ -70,10 +70,10 @@ void fair_to_tail(struct rq *rq, struct task *t);
 bool fair_should_preempt(const struct rq *rq, const struct task *t);
 u64 fair_slice_end(const struct rq *rq);
 
-/* Runnable and between two queues: about to be given to sched_place. */
+/* Competes and is between two queues: about to be given to sched_place. */
 static inline bool task_is_moving(const struct task *t)
 {
-    return !t->on_rq && (t->state == TASK_RUNNING || t->state == TASK_NEW);
+    return !t->on_rq && (t->leaving || t->state == TASK_RUNNING || t->state == TASK_NEW);
 }
 
 /* core.c; interrupts off. */
