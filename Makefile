@@ -218,6 +218,8 @@ check: deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/check/style.py
 	@$(PYTHON) tools/check/docs.py
+	@tools/gen-syscalls-doc --check
+	@tools/gen-locking-doc --check
 	@tools/check/headers.sh $(CC) $(CFLAGS)
 	@tools/check/analyse.sh $(ARCH)
 
