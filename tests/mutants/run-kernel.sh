@@ -11,6 +11,7 @@ dry=
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 initrd=$PWD/build/x86_64-debug/initrd.cpio
+tree=.
 
 n=0 survived=0
 grep -v '^#' "$list" | grep -F -e "$1" >"$work/list"
@@ -18,6 +19,8 @@ if [ -z "$dry" ]; then
     make -s DEBUG=1 all || exit 1
     cp -a --parents Makefile linker.ld arch boot drivers fs include kernel lib mm models tests tools user "$work" || exit 1
     make -s -C "$work" -j2 DEBUG=1 kernel >/dev/null || exit 1
+    cp "$initrd" "$work/initrd.cpio"
+    initrd=$work/initrd.cpio tree=$work # from here on the tree may change
 fi
 echo "KTAP version 1"
 echo "1..$(wc -l <"$work/list")"
@@ -45,8 +48,9 @@ while IFS= read -r line; do
     cpus=$(echo "$line" | cut -d'|' -f2 | tr -d ' ')
     file=$(echo "$line" | cut -d'|' -f3 | tr -d ' ')
     expr=$(echo "$line" | cut -d'|' -f4- | sed 's/^ //')
-    sed "$expr" "$file" >"$work/mutant"
-    if cmp -s "$file" "$work/mutant"; then
+    cp -p "$tree/$file" "$work/original"
+    sed "$expr" "$work/original" >"$work/mutant"
+    if cmp -s "$work/original" "$work/mutant"; then
         fails "does not apply to"
         continue
     fi
@@ -62,7 +66,7 @@ while IFS= read -r line; do
     else
         echo "ok $n $test: caught in $file: $expr"
     fi
-    cp -p "$file" "$work/$file"
+    cp "$work/original" "$work/$file"
     touch "$work/$file"
 done <"$work/list"
 echo "# $((n - survived)) caught, $survived survived"
