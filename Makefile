@@ -97,7 +97,7 @@ SRCS += $(wildcard tests/kernel/*/*.c)
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test debug bench check help doctor deps clean FORCE
+.PHONY: all kernel iso run test mutants debug bench check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf
 
@@ -219,8 +219,15 @@ check: deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/check/style.py
 	@$(PYTHON) tools/check/docs.py
+	@tools/gen-syscalls-doc --check
+	@tools/gen-locking-doc --check
 	@tools/check/headers.sh $(CC) $(CFLAGS)
 	@tools/check/analyse.sh $(ARCH)
+
+# Takes most of an hour: every seeded fault is built, and booted with the test that shall notice it.
+mutants: deps
+	@tests/mutants/run-host.sh '$(T)'
+	@tests/mutants/run-kernel.sh '$(T)'
 
 clean:
 	rm -rf build compile_commands.json
