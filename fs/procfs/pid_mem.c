@@ -9,6 +9,7 @@
  * next: pid_maps.c, mm/pt_walk.c.
  */
 #include "procfs.h"
+#include <mm/hugetlb.h>
 #include <mm/page.h>
 #include <mm/pt_ops.h>
 #include <mm/pt_walk.h>
@@ -131,9 +132,9 @@ static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsig
     if (v->flags & VM_PFNMAP)
         return w;
     if (pfn_valid(pfn)) {
-        const struct page *p = pfn_to_page(pfn);
+        const struct page *p = page_head(pfn_to_page(pfn));
 
-        if (p->kind == PAGE_FILE)
+        if (p->kind == PAGE_FILE || (p->kind == PAGE_HUGETLB && !huge_is_private(p)))
             w |= PM_FILE;
         if (page_mapcount(p) == 1)
             w |= PM_EXCLUSIVE;

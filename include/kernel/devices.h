@@ -3,5 +3,6 @@
 #pragma once
 
 void mem_devices_init(void); /* null, zero, full, random, urandom, kmsg, mem */
+void page_huge_init(void);   /* page-huge, where there are huge pages */
 void tty_init(
     void); /* console, tty and the machine's names for the same terminal; starts a thread */

@@ -15,6 +15,8 @@
 enum pt_ops_index {
     PT_DEFAULT, /* anonymous, private and shared file memory */
     PT_PFNMAP,  /* device memory, no struct page */
+    PT_HUGETLB_FS,   /* huge pages of a pool: hugetlbfs, MAP_HUGETLB, memfd, shm */
+    PT_HUGETLB_CHAR, /* /dev/page-huge: the same, private, zeroes shared until they are written */
     NR_PT_OPS
 };
 

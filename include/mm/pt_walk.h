@@ -139,7 +139,7 @@ struct tlb_gather {
     unsigned int nr_pages, max_pages;
     struct page **pages;     /* the batch: local_pages, later one page of the kernel */
     struct page *local_pages[16];
-    long rss[3];             /* changes of mm->rss, applied at the end */
+    long rss[3];             /* changes of mm->rss (not MM_HUGETLB), applied at the end */
 };
 /* @full_mm: the address space dies; no task uses it. All CPUs leave it first, and no flush is
  * needed any more. */
