@@ -29,7 +29,7 @@ SYSCALL2(memfd_create, const char __user *, uname, unsigned int, flags)
     int fd;
 
     if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB |
-                  (flags & MFD_HUGETLB ? MFD_HUGE_MASK << MFD_HUGE_SHIFT : 0)))
+                  (flags & MFD_HUGETLB ? (unsigned int)MFD_HUGE_MASK << MFD_HUGE_SHIFT : 0)))
         return -EINVAL;
     n = strncpy_from_user(name + sizeof(PREFIX) - 1, uname, NAME_MAX_MEMFD + 1);
     if (n < 0)
