@@ -274,10 +274,9 @@ static void lose_page(struct vma *v, vaddr_t addr, struct page *p)
         return;
     e = pte_load(slot);
     if (pte_is_leaf(e, level) && pte_page(e, level) == p) {
-        (void)pte_xchg(slot, pte_none());
+        (void)pte_xchg(slot, pte_make_marker(MARKER_LOST, 0));
         mmu_quiesce_walkers(v->mm);
         mmu_flush_range(v->mm, addr, addr + pt_size(level), level);
-        pte_store(slot, pte_make_marker(MARKER_LOST, 0));
         page_map_dec(p);
         count_rss(v, -1);
         pt_unlock(table);
@@ -462,13 +461,15 @@ static void zap_entry(struct zap *z, const struct pt_run *r, pte_t *slot)
 }
 
 /*
- * An area that stays keeps the entries without a leaf as they are. The cursor then takes the lock of
- * empty tables too: a fault that looked at the object's size before it was lowered either has
- * stored its leaf when we look, or looks at the size after.
+ * An area that stays keeps the entries without a leaf as they are. The cursor does not skip holes,
+ * so that each entry is looked at under its lock. Truncation needs that: a fault that looked at the
+ * object's size before it was lowered either has stored its leaf when we look, or looks at the size
+ * after. And so does munmap: truncation of the object may be about to put a marker in a leaf's
+ * place.
  */
 void pt_hugetlb_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
 {
-    struct zap z = { .tlb = tlb, .v = v, .gone = v->detached || tlb->full_mm, .owner = is_owner(v) };
+    struct zap z = { .tlb = tlb, .v = v, .gone = tlb->areas_go, .owner = is_owner(v) };
     struct huge_object *o = huge_object_of(v->mapping);
     size_t size = pt_size(v->level);
     struct pt_cursor c;
@@ -476,7 +477,7 @@ void pt_hugetlb_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_
 
     start = ALIGN_DOWN(start, size);
     end = ALIGN_UP(end, size);
-    pt_cursor_begin(&c, v->mm, start, end, z.gone);
+    pt_cursor_begin(&c, v->mm, start, end, false);
     while (pt_cursor_next(&c, &r)) {
         if (r.kind == PT_KIND_HOLE)
             continue;

@@ -100,6 +100,7 @@ void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
     t->level_min = PT_MAX_LEVELS;
     t->full_mm = full_mm;
     t->keep_private = false;
+    t->areas_go = false;
     t->need_flush = false;
     t->tables = NULL;
     t->nr_pages = 0;

@@ -134,6 +134,7 @@ struct tlb_gather {
     unsigned int level_min;  /* smallest leaf level changed */
     bool full_mm;            /* exit: no CPU uses the address space any more */
     bool keep_private;       /* hole punching: zap leaves private copies alone. Set after begin */
+    bool areas_go;           /* munmap, exit: nobody will ask for the entries again. Likewise */
     bool need_flush;
     struct page *tables;     /* chain of table pages to free, through page->spare */
     unsigned int nr_pages, max_pages;
