@@ -6,9 +6,8 @@
  * and go through the row of each area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are
  * flags of areas, so they split and merge under the lock for writing. Hints that could only matter
  * with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
- * MADV_FREE frees at once: the program may read zeroes from then on, and nothing here would ever
- * come back for a page that was kept. Without KSM, huge pages and memory-failure handling, their
- * advice is unknown (EINVAL), as in a Linux built so.
+ * MADV_FREE only marks pages (lazyfree.c). Without KSM, huge pages and memory-failure handling,
+ * their advice is unknown (EINVAL), as in a Linux built so.
  *
  * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a
  * split is EAGAIN.
@@ -89,7 +88,10 @@ static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
     case MADV_DONTNEED_LOCKED:
         return vma_has_pages(v) ? drop(v, start, end) : -EINVAL;
     case MADV_FREE:
-        return droppable(v) && vma_is_anon(v) ? zap(v, start, end) : -EINVAL;
+        if (!droppable(v) || !vma_is_anon(v))
+            return -EINVAL;
+        lazyfree_mark(v, start, end);
+        return 0;
     default:
         return remove_pages(v, start, end);
     }

@@ -64,6 +64,7 @@ static void check_file(struct check *c, const struct page *p, pte_t e, unsigned 
     c->rss[vma_file_counter(v)] += (long)pt_leaf_pages(level);
     require(c, v->mapping != NULL && p->mapping == v->mapping, va, "page of another object");
     require(c, p->index == index_at(v, va), va, "page at the wrong place of its object");
+    require(c, !page_test(p, PG_LAZYFREE), va, "object's page given up by MADV_FREE");
     require(c, page_mapcount(p) > 0 && page_refs(p) > (u32)page_mapcount(p), va,
             "references fewer than mappings");
     require(c, !(pte_prot(e, level) & PT_W) || (v->flags & VM_SHARED), va,

@@ -151,6 +151,13 @@ struct mm *process_mm_get(struct process *p);
  * are passed over. */
 int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_errors);
 
+/* lazyfree.c: MADV_FREE on [start, end) of private anonymous @v. mmap_lock for reading. */
+void lazyfree_mark(struct vma *v, vaddr_t start, vaddr_t end);
+/* Memory is out: some marked pages that are still clean, or all of @mm's; returns how many went.
+ * May be called with locks held down to PAGE. */
+unsigned long lazyfree_reclaim(void);
+unsigned long lazyfree_reclaim_mm(struct mm *mm);
+
 /* Is it memory with a struct page per frame, which may be dropped, faulted in and pinned? Device
  * memory is not. */
 static inline bool vma_has_pages(const struct vma *v)

@@ -99,7 +99,8 @@ $(B)/user/tests/exec_pie: tests/user/exec_pie.c
 # Tests of one machine's own ways.
 $(B)/user/tests/%: tests/user/$(ARCH)/%.c
 	@mkdir -p $(@D)
-	$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
+	@echo '  CC     ' $@
+	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
 
 $(B)/user/tests/run-tests: tests/user/run-tests
 	@mkdir -p $(@D)

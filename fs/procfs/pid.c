@@ -64,6 +64,11 @@ const struct pid_entry pid_entries[] = {
      .store = pid_store_oom_score_adj},
 #ifdef CONFIG_DEBUG
     {.name = "fail-nth", .mode = FILE_RW, .fop = &proc_fail_nth_fops},
+    {.name = "make-it-fail",
+     .mode = FILE_RW,
+     .show = pid_show_make_it_fail,
+     .store = pid_store_make_it_fail,
+     .secret = true},
 #endif
     {.name = NULL},
 };

@@ -68,10 +68,14 @@ int pid_show_maps(struct seq *s, struct task *t), pid_show_smaps(struct seq *s, 
 ssize_t pid_store_comm(const char *buf, size_t n, struct task *t),
     pid_store_oom_score_adj(const char *buf, size_t n, struct task *t),
     pid_store_clear_refs(const char *buf, size_t n, struct task *t);
-extern const struct file_ops proc_fail_nth_fops; /* debug kernels */
+/* Debug kernels. */
+extern const struct file_ops proc_fail_nth_fops;
+int pid_show_make_it_fail(struct seq *s, struct task *t);
+ssize_t pid_store_make_it_fail(const char *buf, size_t n, struct task *t);
 
 /* Registering the fixed part. */
-void proc_meminfo_init(void), proc_system_init(void), proc_sys_init(void), proc_kpage_init(void);
+void proc_meminfo_init(void), proc_system_init(void), proc_sys_init(void), proc_kpage_init(void),
+    proc_fail_init(void);
 /* The name that maps shows for @v: "", "[heap]", "[stack]" or a path, in buf. */
 const char *vma_name(struct vma *v, char *buf, size_t n);
 u64 proc_ticks(u64 ns); /* USER_HZ */

@@ -249,5 +249,6 @@ void procfs_init(void)
     proc_system_init();
     proc_sys_init();
     proc_kpage_init();
+    proc_fail_init();
     vfs_register(&proc_type);
 }

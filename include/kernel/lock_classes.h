@@ -21,6 +21,7 @@ LOCK_CLASS(RENAME,       14, MUTEX,
 LOCK_CLASS(INODE,        20, RWSEM,
            "an inode's directory entries, size, read against write against truncate")
 LOCK_CLASS(PIPE,         22, MUTEX,    "a pipe's ring of buffers and its reader and writer counts")
+LOCK_CLASS(KCHECK,       26, MUTEX,    "the walkers of KCHECK: one run at a time")
 LOCK_CLASS(MMAP,         30, RWSEM,
            "struct mm: the set of VMAs and their fields (write); reading them (read)")
 LOCK_CLASS(MAPPING,      34, RWSEM,

@@ -108,6 +108,8 @@ struct mm {
     struct list_head all_link; /* MM_LIST */
     struct rcu_head rcu;
     bool dumpable, oom_reaped;
+    bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
+    bool lazyfree_tried;     /* MM_LIST: this round of reclaim has been here */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
 };
@@ -131,6 +133,10 @@ void mm_set_current(struct mm *mm);
 /* All address spaces, for walkers: for (mm = mm_next(NULL); mm; mm = mm_next(mm)). Takes a users
  * reference on the result and puts the one on @prev; who stops early calls mm_put. May sleep. */
 struct mm *mm_next(struct mm *prev);
+/* For lazyfree.c, one task at a time: an address space with marked pages that this round has not
+ * tried, its structure with a reference; NULL at the end. mm_end_lazyfree ends the round. */
+struct mm *mm_next_lazyfree(void);
+void mm_end_lazyfree(void);
 /* True when nobody but the caller's task uses @mm: single-threaded, no vfork child. */
 static inline bool mm_is_single_user(const struct mm *mm)
 {
@@ -265,7 +271,7 @@ static inline unsigned long mm_rss(const struct mm *mm)
 #define VMSTAT_ITEMS(X)                                                                           \
     X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
     X(tlb_flush_local) X(tlb_flush_rounds) X(tlb_flush_ipis) X(vma_lock_success) X(vma_lock_miss) \
-    X(pt_alloc) X(pt_free) X(oom_kill)
+    X(pt_alloc) X(pt_free) X(oom_kill) X(pglazyfree) X(pglazyfreed)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)

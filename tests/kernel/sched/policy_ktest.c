@@ -151,3 +151,85 @@ KTEST(affinity, others_running_queued_sleeping)
     WRITE_ONCE(team.stop, true);
     team_join(&team);
 }
+
+/* Three CPUs: one task says that it sleeps, one takes its CPU away, one wakes it at that moment. */
+struct departure {
+    struct team team;
+    struct task *sleeper;
+    unsigned int round;  /* odd: the sleeper says it sleeps */
+    unsigned long moved;
+};
+
+static void be_sent_away(struct departure *d)
+{
+    while (!team_stopped(&d->team)) {
+        unsigned int round = READ_ONCE(d->round) + 1;
+
+        task_set_state(TASK_INTERRUPTIBLE);
+        WRITE_ONCE(d->round, round);
+        while (READ_ONCE(d->round) == round && !team_stopped(&d->team))
+            cpu_relax();
+        task_set_state(TASK_RUNNING);
+    }
+}
+
+static void wake_when_it_leaves(struct departure *d)
+{
+    struct task *t = d->sleeper;
+
+    while (!team_stopped(&d->team)) {
+        if (!cpumask_test(&t->affinity, READ_ONCE(t->cpu)))
+            wake_up_task(t);
+        cpu_relax();
+    }
+    wake_up_task(t);
+}
+
+static void send_away(struct departure *d)
+{
+    while (clock_monotonic_ns() < d->team.end_ns) {
+        unsigned int round = READ_ONCE(d->round), cpu = READ_ONCE(d->sleeper->cpu);
+
+        if (round % 2 == 0)
+            continue;
+        EXPECT_EQ(sched_set_affinity(d->sleeper, (cpumask_t){ 1UL << (cpu ^ 1) }), 0);
+        d->moved++;
+        WRITE_ONCE(d->round, round + 1);
+        wake_up_task(d->sleeper);
+    }
+    WRITE_ONCE(d->team.stop, true);
+    wake_up_task(d->sleeper);
+}
+
+static void depart(struct team *team, unsigned int nr)
+{
+    static void (*const roles[])(struct departure *) = { be_sent_away, wake_when_it_leaves,
+                                                         send_away };
+    struct departure *d = container_of(team, struct departure, team);
+
+    if (nr > 0)
+        EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 2UL << nr }), 0);
+    while (!READ_ONCE(d->sleeper))
+        sched_yield_current();
+    roles[nr](d);
+}
+
+/*
+ * A task that says it sleeps, is preempted and may not stay on its CPU is on no queue for a moment.
+ * A waker must not queue it then: whoever moves it does. sched_check sees one that is queued twice.
+ */
+KTEST(affinity, woken_while_it_leaves)
+{
+    struct departure d = { .round = 0 };
+
+    if (nr_cpus_online < 4) {
+        ktest_skip("needs 4 CPUs");
+        return;
+    }
+    team_start(&d.team, 3, depart, false);
+    task_get(d.team.member[0]);
+    WRITE_ONCE(d.sleeper, d.team.member[0]);
+    team_join(&d.team);
+    EXPECT(d.moved > 0);
+    task_put(d.sleeper);
+}
