@@ -357,7 +357,7 @@ static int check_promises(struct huge_pool *pool)
     return bad;
 }
 
-static int hugetlb_promises_check(void)
+int hugetlb_promises_check(void)
 {
     int bad = 0;
 

@@ -134,6 +134,10 @@ int __must_check huge_object_get_page(struct huge_object *o, u64 i, struct page 
 /* Pages and promises of [first, last) go, and all translations, private copies included. */
 void huge_object_drop(struct huge_object *o, u64 first, u64 last);
 
+/* Invariant walker: what is reserved is the sum of what objects, private mappings and file systems
+ * were promised. Nothing may run that changes promises. */
+int hugetlb_promises_check(void);
+
 /* hugetlbfs (fs/hugetlbfs): a file without a name: for MAP_HUGETLB, SHM_HUGETLB, MFD_HUGETLB. Not
  * @promise: pages are promised when it is mapped. ERR_PTR(-ENOMEM). May sleep. */
 struct file *hugetlb_file_create(const char *name, struct huge_pool *pool, u64 size, bool promise);
