@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * memfd.c: memfd_create(2): a file of shared memory that has no name in any directory. Its contents
- * are tmpfs's or, with MFD_HUGETLB, hugetlbfs's; its seals are set with fcntl. ENODEV: no huge pages
- * of that size. Source: memfd_create(2). Read next: tmpfs/super.c (shmem_file_create),
+ * are tmpfs's or, with MFD_HUGETLB, hugetlbfs's; its seals are set with fcntl. ENODEV: no huge
+ * pages of that size. Source: memfd_create(2). Read next: tmpfs/super.c (shmem_file_create),
  * fcntl.c (seals).
  */
 #include "internal.h"

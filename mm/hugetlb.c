@@ -81,7 +81,7 @@ static void set_number(const char *value)
 
     if (end == value || nr_wishes == MAX_WISHES)
         return;
-    wishes[nr_wishes++] = (struct wish){ .size = wished_size, .nr = n };
+    wishes[nr_wishes++] = (struct wish){.size = wished_size, .nr = n};
 }
 KPARAM("hugepages", set_number, "number of huge pages to set aside at boot");
 
@@ -124,7 +124,7 @@ void hugetlb_reserve_boot(void)
 
             if (at == 0)
                 break;
-            early[nr_early++] = (struct early_block){ at, size };
+            early[nr_early++] = (struct early_block){at, size};
         }
     }
 }
@@ -490,7 +490,7 @@ void huge_zero_get(void)
 
 void huge_zero_put(void)
 {
-    struct page *gone[PT_MAX_LEVELS] = { NULL };
+    struct page *gone[PT_MAX_LEVELS] = {NULL};
 
     spin_lock(&zero_lock);
     if (--nr_zero_users == 0) {
@@ -540,7 +540,7 @@ struct huge_subpool *huge_subpool_create(struct huge_pool *pool, u64 max, u64 mi
         kfree(sub);
         return ERR_PTR(-ENOMEM);
     }
-    *sub = (struct huge_subpool){ .pool = pool, .max = max, .min = min };
+    *sub = (struct huge_subpool){.pool = pool, .max = max, .min = min};
     spin_lock(&pool->lock);
     list_add(&sub->link, &pool->subpools);
     spin_unlock(&pool->lock);
@@ -575,7 +575,7 @@ u64 huge_pool_subpool_reserves(struct huge_pool *pool)
     u64 sum = 0;
 
     spin_lock(&pool->lock);
-    list_for_each_entry(sub, &pool->subpools, link)
+    list_for_each_entry (sub, &pool->subpools, link)
         sum += subpool_reserve(sub);
     spin_unlock(&pool->lock);
     return sum;
@@ -611,8 +611,8 @@ struct huge_counts huge_pool_counts(struct huge_pool *pool)
     struct huge_counts c;
 
     spin_lock(&pool->lock);
-    c = (struct huge_counts){ pool->nr, pool->nr_free, pool->nr_reserved, pool->nr_surplus,
-                              pool->max_surplus };
+    c = (struct huge_counts){pool->nr, pool->nr_free, pool->nr_reserved, pool->nr_surplus,
+                             pool->max_surplus};
     spin_unlock(&pool->lock);
     return c;
 }
@@ -707,7 +707,7 @@ static int check_pool(struct huge_pool *pool)
     int bad = 0;
 
     spin_lock(&pool->lock);
-    list_for_each_entry(p, &pool->free, link) {
+    list_for_each_entry (p, &pool->free, link) {
         n++;
         if (p->kind == PAGE_HUGETLB && p->order == pool->order && p->word == 0 &&
             p->mapcount == 0 && p[1].word == PAGE_TAIL)

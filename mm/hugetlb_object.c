@@ -27,7 +27,7 @@
 #define BATCH     16
 #define BUSY_WAIT (NSEC_PER_MSEC / 4)
 
-static const struct mapping_ops object_ops = { 0 };
+static const struct mapping_ops object_ops = {0};
 
 static struct mutex objects_lock = MUTEX_INIT(objects_lock, LOCK_MISC_SLEEP);
 static LIST_HEAD(objects);
@@ -82,7 +82,7 @@ static u64 count_missing(struct huge_object *o, u64 first, u64 last)
  * left of them. 0, -ENOMEM. */
 static int promise_one(struct huge_object *o, u64 i, void *mark, u64 *left)
 {
-    struct radix_spare spare = { NULL, 0 };
+    struct radix_spare spare = {NULL, 0};
     int err;
 
     do {
@@ -279,7 +279,7 @@ static int find_or_make(struct huge_object *o, u64 i, struct attempt *a)
 
 int huge_object_get_page(struct huge_object *o, u64 i, struct page **out)
 {
-    struct attempt a = { .page = NULL };
+    struct attempt a = {.page = NULL};
     int err;
 
     for (;;) {
@@ -345,7 +345,7 @@ static int check_promises(struct huge_pool *pool)
     int bad = 0;
 
     mutex_lock(&objects_lock);
-    list_for_each_entry(o, &objects, link)
+    list_for_each_entry (o, &objects, link)
         if (o->pool == pool)
             bad += check_object(o, &sum);
     mutex_unlock(&objects_lock);

@@ -186,7 +186,8 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
 
 int pt_check(struct mm *mm)
 {
-    static const char *const what[NR_MM_COUNTERS] = { "anonymous", "file", "shared memory", "huge" };
+    static const char *const what[NR_MM_COUNTERS] = { "anonymous", "file", "shared memory",
+                                                      "huge" };
     struct check c = { .mm = mm, .v = mm->first_vma };
 
     check_table(&c, mm->root, pt_top_level(), 0);

@@ -9,9 +9,9 @@
  *
  *   empty, the object's page, zeroes   promised (to an owner)
  *   private page                       the promise was used for it
- *   marker UNPROMISED                  empty and not promised: the promise moved (mremap), or a page
- *                                      went that others still have
- *   marker LOST                        the page was needed by its owner: SIGBUS
+ *   marker UNPROMISED                  empty and not promised: the promise moved (mremap), or a
+ * page went that others still have marker LOST                        the page was needed by its
+ * owner: SIGBUS
  *
  * fork gives the child no promises. When an owner must copy a page that it shares with a child and
  * the pool is empty, the child loses the page (take_from_others), for only the owner was told that
@@ -295,7 +295,7 @@ static enum fault_result take_from_others(struct fault_ctx *f, struct page *p)
 
     f->kind = "reuse";
     rwsem_read_lock(&v->mapping->vmas_lock);
-    list_for_each_entry(o, &v->mapping->vmas, mapping_link) {
+    list_for_each_entry (o, &v->mapping->vmas, mapping_link) {
         if (o == v || (o->flags & VM_MAYSHARE) || is_owner(o) || pgoff < o->pgoff ||
             pgoff >= o->pgoff + vma_pages(o))
             continue;
@@ -375,8 +375,8 @@ static enum fault_result present(struct fault_ctx *f)
 
     if (!lock_unchanged(f))
         return FAULT_OK;
-    if (!shared && ((f->flags & FAULT_UNSHARE) || ((f->flags & FAULT_WRITE) &&
-                                                   !(pte_prot(f->entry, f->level) & PT_W))))
+    if (!shared && ((f->flags & FAULT_UNSHARE) ||
+                    ((f->flags & FAULT_WRITE) && !(pte_prot(f->entry, f->level) & PT_W))))
         return private_write(f);
     if (shared && (f->flags & FAULT_WRITE)) {
         f->kind = "shared";
@@ -469,7 +469,7 @@ static void zap_entry(struct zap *z, const struct pt_run *r, pte_t *slot)
  */
 void pt_hugetlb_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
 {
-    struct zap z = { .tlb = tlb, .v = v, .gone = tlb->areas_go, .owner = is_owner(v) };
+    struct zap z = {.tlb = tlb, .v = v, .gone = tlb->areas_go, .owner = is_owner(v)};
     struct huge_object *o = huge_object_of(v->mapping);
     size_t size = pt_size(v->level);
     struct pt_cursor c;
@@ -547,7 +547,7 @@ static int copy_entry(struct fault_ctx *child, struct page *src_table, pte_t *sr
 static int copy_run(struct vma *dst_vma, const struct pt_run *r)
 {
     for (unsigned int i = 0; i < r->nr; i++) {
-        struct fault_ctx child = { .vma = dst_vma, .addr = r->va + i * pt_size(r->level) };
+        struct fault_ctx child = {.vma = dst_vma, .addr = r->va + i * pt_size(r->level)};
         int err;
 
         child.entry = pte_none();
@@ -683,7 +683,7 @@ u64 hugetlb_private_promises(struct huge_pool *pool)
 
     for (struct mm *mm = mm_next(NULL); mm; mm = mm_next(mm)) {
         mmap_read_lock(mm);
-        for_each_vma(v, mm)
+        for_each_vma (v, mm)
             if (is_owner(v) && huge_object_of(v->mapping)->pool == pool)
                 sum += promises_of(v);
         mmap_read_unlock(mm);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pt_hugetlb_char.c: row PT_HUGETLB_CHAR: private huge memory without a file system, /dev/page-huge.
+ * pt_hugetlb_char.c: row PT_HUGETLB_CHAR: private huge memory without a file system,
+ * /dev/page-huge.
  *
  * What differs from PT_HUGETLB_FS is one thing: a read of memory that was never written maps the
  * huge page of zeroes, and the first write takes a page of the pool. The promise made by mmap stays

@@ -62,8 +62,8 @@ static void raise_size(struct inode *i, u64 size)
 {
     u64 old = READ_ONCE(i->size);
 
-    while (old < size && !__atomic_compare_exchange_n(&i->size, &old, size, false,
-                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    while (old < size && !__atomic_compare_exchange_n(&i->size, &old, size, false, __ATOMIC_RELAXED,
+                                                      __ATOMIC_RELAXED))
         ;
 }
 
@@ -245,8 +245,7 @@ static int hugetlbfs_mmap(struct file *f, struct vma *v)
     }
     err = hugetlb_setup_vma(v, o, PT_HUGETLB_FS);
     if (!err && (v->flags & (VM_MAYSHARE | VM_NORESERVE)) == VM_MAYSHARE)
-        err = huge_object_promise(o, v->pgoff >> order,
-                                  (v->pgoff + vma_pages(v)) >> order);
+        err = huge_object_promise(o, v->pgoff >> order, (v->pgoff + vma_pages(v)) >> order);
     if (err)
         return err;
     if (v->flags & VM_WRITE)

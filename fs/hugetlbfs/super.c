@@ -134,9 +134,8 @@ static void hugetlbfs_statfs(struct super_block *sb, struct statfs *st)
     if (!h->sub)
         return;
     st->f_blocks = (long)h->sub->max;
-    st->f_bfree = st->f_bavail = h->sub->max == NO_LIMIT
-                                     ? -1L
-                                     : (long)(h->sub->max - huge_subpool_used(h->sub));
+    st->f_bfree = st->f_bavail =
+        h->sub->max == NO_LIMIT ? -1L : (long)(h->sub->max - huge_subpool_used(h->sub));
 }
 
 static void hugetlbfs_show_options(struct super_block *sb, struct seq *s)

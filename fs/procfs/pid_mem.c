@@ -60,15 +60,16 @@ static ssize_t mem_transfer(struct file *f, struct iov_iter *it, loff_t *pos, bo
         size_t want = min(it->count, PAGE_SIZE - ((size_t)*pos & ~PAGE_MASK));
         struct iov_iter before = *it;
 
-        if (write && copy_from_iter(page, want, it) != want)
-            n = -EFAULT;
-        else
+        if (write && copy_from_iter(page, want, it) != want) {
+            n = -EFAULT; /* the caller's own memory; the other process' is -EIO */
+        } else {
             n = mm_access_remote(mm, (vaddr_t)*pos, page, want, write);
+            n = n < 0 ? -EIO : n;
+        }
         if (n > 0 && !write && copy_to_iter(page, (size_t)n, it) != (size_t)n)
             n = -EFAULT;
         if (n <= 0) {
             *it = before;
-            n = n ? -EIO : 0;
             break;
         }
         done += (size_t)n;

@@ -104,9 +104,9 @@ void huge_zero_put(void);
 struct page *huge_zero_page(unsigned int level); /* NULL: switched off, or no memory. May sleep */
 
 /*
- * An object: a hugetlbfs file, memfd, segment, or one open /dev/page-huge. Its mapping has the pages
- * at multiples of their size, and mapping->private points here. Each number of a page is in one of
- * three states: nothing; promised; present.
+ * An object: a hugetlbfs file, memfd, segment, or one open /dev/page-huge. Its mapping has the
+ * pages at multiples of their size, and mapping->private points here. Each number of a page is in
+ * one of three states: nothing; promised; present.
  */
 struct huge_object {
     struct mapping m;

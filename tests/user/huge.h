@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of huge pages share: the default pool, made as large as a test needs and given back
- * when the program ends. A machine that cannot give the pages skips the test.
+ * What the tests of huge pages share: the default pool, made as large as a test needs and given
+ * back when the program ends. A machine that cannot give the pages skips the test.
  */
 #ifndef TESTS_USER_HUGE_H
 #define TESTS_USER_HUGE_H

@@ -97,8 +97,8 @@ TEST(promises_are_kept)
     q = map_huge(3, MAP_NORESERVE);
     REQUIRE(q != MAP_FAILED);
     CHECK_EQ(try_write(q), 0); /* the one that nobody was promised */
-    CHECK_FAULT(try_write(q + huge_size + 77), q + huge_size + (mem_info.si_addr == q + huge_size ? 0 : 77),
-                SIGBUS, BUS_ADRERR);
+    CHECK_FAULT(try_write(q + huge_size + 77),
+                q + huge_size + (mem_info.si_addr == q + huge_size ? 0 : 77), SIGBUS, BUS_ADRERR);
     touch_huge(p, 3, 'p');
     CHECK_POOL(0, 0);
     CHECK_ERRNO((long)map_huge(1, 0), ENOMEM);
@@ -563,7 +563,8 @@ TEST(pagemap_sees_every_part)
     first = pagemap(p) & PAGEMAP_PFN;
     CHECK_EQ(first % (huge_size / page_size), 0);
     CHECK_EQ(count_present(p, huge_size / page_size), huge_size / page_size);
-    CHECK_EQ(pagemap(p + huge_size - 1) & PAGEMAP_PFN, first ? first + huge_size / page_size - 1 : 0);
+    CHECK_EQ(pagemap(p + huge_size - 1) & PAGEMAP_PFN,
+             first ? first + huge_size / page_size - 1 : 0);
     CHECK(!(pagemap(p) & PAGEMAP_FILE));
     CHECK(pagemap(p + 5 * page_size) & PAGEMAP_EXCLUSIVE);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hugetlbfs as a file system: mount options and their errors, limits in pages and inodes, files with
- * names, what df shows. Needs root.
+ * hugetlbfs as a file system: mount options and their errors, limits in pages and inodes, files
+ * with names, what df shows. Needs root.
  */
 #include "huge.h"
 

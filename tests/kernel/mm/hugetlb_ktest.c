@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hugetlb_ktest.c: pools, promises and the rows PT_HUGETLB_FS and PT_HUGETLB_CHAR: who has which page
- * and which promise after each operation, when memory is out, and when threads race. */
+/* hugetlb_ktest.c: pools, promises and the rows PT_HUGETLB_FS and PT_HUGETLB_CHAR: who has which
+ * page and which promise after each operation, when memory is out, and when threads race. */
 #include "../team.h"
 #include "pt_test.h"
 #include <kernel/vfs.h>
@@ -98,7 +98,7 @@ static unsigned int object_level(struct file *f, size_t *len)
     return object.pool->level;
 }
 
-static const struct file_ops object_ops = { .mmap = object_mmap, .map_level = object_level };
+static const struct file_ops object_ops = {.mmap = object_mmap, .map_level = object_level};
 
 static vaddr_t map_device(u64 pages)
 {
@@ -298,11 +298,11 @@ KTEST(hugetlb, pinned_page_is_copied_for_the_child)
 
 static long move_to(struct mm *mm, vaddr_t va, vaddr_t to, u64 pages)
 {
-    struct mremap_request q = { .addr = va,
-                                .old_len = pages * size,
-                                .new_len = pages * size,
-                                .flags = MREMAP_MAYMOVE | MREMAP_FIXED,
-                                .new_addr = to };
+    struct mremap_request q = {.addr = va,
+                               .old_len = pages * size,
+                               .new_len = pages * size,
+                               .flags = MREMAP_MAYMOVE | MREMAP_FIXED,
+                               .new_addr = to};
 
     return mm_mremap(mm, &q);
 }
@@ -458,7 +458,7 @@ KTEST(hugetlb, zeroes_keep_the_promise)
  * fault would hang). */
 KTEST(hugetlb, every_path_of_a_fault_has_a_result)
 {
-    static const unsigned int access[] = { 0, FAULT_WRITE };
+    static const unsigned int access[] = {0, FAULT_WRITE};
     struct mm *mm, *child;
     vaddr_t va;
 
@@ -516,8 +516,8 @@ static void racer(struct team *team, unsigned int nr)
  * spare, so one that leaks would show at once. */
 KTEST(hugetlb, lost_races_give_the_page_back)
 {
-    struct race r = { .members = min(nr_cpus_online, 4u) };
-    struct team team = { .arg = &r };
+    struct race r = {.members = min(nr_cpus_online, 4u)};
+    struct team team = {.arg = &r};
 
     if (!device_begin(2))
         return;
