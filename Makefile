@@ -124,6 +124,17 @@ $(shell mkdir -p $(B); echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' | cmp -s - $(F
 # gcc would turn the loop inside strlen into a call of strlen.
 $(B)/obj/lib/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
 
+# Another row PT_EXPERIMENT: make EXPERIMENT=path/to/row.c. mm/pt_ops.c includes the file.
+EXPERIMENT ?=
+ifneq ($(EXPERIMENT),)
+ifeq ($(wildcard $(EXPERIMENT)),)
+$(error EXPERIMENT=$(EXPERIMENT): there is no such file. Give the path of a row, for example labs/experiment/row.c)
+endif
+$(B)/obj/mm/pt_ops.o: CFLAGS += -DEXPERIMENT='"$(abspath $(EXPERIMENT))"'
+endif
+$(shell echo '$(abspath $(EXPERIMENT))' | cmp -s - $(B)/experiment || echo '$(abspath $(EXPERIMENT))' > $(B)/experiment)
+$(B)/obj/mm/pt_ops.o: $(B)/experiment
+
 # Offsets of C structures for assembly code.
 OFFSETS := $(B)/gen/asm_offsets.h
 $(OFFSETS): arch/$(ARCH)/asm_offsets.c $(FLAGS_FILE) | $(UAPI)
@@ -148,7 +159,12 @@ $(B)/linker.ld: linker.ld $(FLAGS_FILE) | $(UAPI)
 	@mkdir -p $(@D)
 	@$(CC) -E -P -x c -D__ASSEMBLY__ $(ARCH_LDS_DEFS) $(INCLUDES) -MMD -MF $@.d -MT $@ -o $@ $<
 
-$(B)/quire.elf: $(OBJS) $(B)/linker.ld tools/link-kernel.sh tools/gen-kallsyms.py
+# No kernel whose mm/ asks for the kind of a mapping.
+$(B)/kinds: tools/check/kinds.py $(wildcard mm/*.[ch] include/mm/*.h)
+	@$(PYTHON) tools/check/kinds.py
+	@touch $@
+
+$(B)/quire.elf: $(OBJS) $(B)/linker.ld tools/link-kernel.sh tools/gen-kallsyms.py $(B)/kinds
 	@echo "  LD      $@"
 	@LD='$(LD)' LDFLAGS='$(LDFLAGS)' NM='$(NM)' PYTHON='$(PYTHON)' AS_CMD='$(CC) $(ASFLAGS)' \
 	  tools/link-kernel.sh $@ $(B)/linker.ld $(OBJS)

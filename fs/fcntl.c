@@ -36,7 +36,7 @@ static long set_status(struct file *f, unsigned long arg)
 
 static struct mapping *sealable(struct file *f)
 {
-    return f->op == &tmpfs_file_fops ? f->inode->mapping : NULL;
+    return f->op == &tmpfs_file_fops || f->op == &hugetlbfs_file_fops ? f->inode->mapping : NULL;
 }
 
 static long add_seals(struct file *f, unsigned int seals)

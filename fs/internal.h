@@ -300,12 +300,14 @@ void sysfs_init(void);
 void devfs_add(const char *path, mode_t mode, dev_t rdev);
 
 /* ---- tmpfs ---- */
-extern const struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, proc_type, sysfs_type;
+extern const struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, proc_type, sysfs_type,
+    hugetlbfs_type;
 struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode,
                                dev_t rdev);
 int tmpfs_setsize(struct inode *i, u64 size);
-extern const struct file_ops tmpfs_file_fops;
+extern const struct file_ops tmpfs_file_fops, hugetlbfs_file_fops;
 void tmpfs_init(void);
+void hugetlbfs_init(void); /* after sysfs and procfs: the pools are files there */
 extern struct super_block *shmem_sb; /* of memory objects without a file system */
 
 /* ---- poll.c ---- */

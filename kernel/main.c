@@ -25,6 +25,7 @@
 #include <kernel/time.h>
 #include <kernel/vfs.h>
 #include <mm/buddy.h>
+#include <mm/hugetlb.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
 #include <mm/page_cache.h>
@@ -124,6 +125,7 @@ static const struct boot_step early_steps[] = {
     { "memory map", memory_map },
     { "firmware tables", firmware_tables },
     { "page tables", page_tables },
+    { "gigantic pages", hugetlb_reserve_boot },
     { "page allocator", buddy_init },
     { "slab allocator", slab_init },
     { "kernel virtual areas", vmalloc_init },
@@ -134,6 +136,7 @@ static const struct boot_step cpu_steps[] = {
     { "address spaces", mm_init },
     { "page-table operations", pt_init },
     { "page cache", page_cache_init },
+    { "huge pages", hugetlb_init },
     { "signals", signal_init },
     { "tasks", task_init },
     { "interrupts and timer", arch_setup_devices },

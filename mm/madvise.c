@@ -68,6 +68,12 @@ static bool droppable(const struct vma *v)
     return vma_has_pages(v) && !(v->flags & VM_LOCKED);
 }
 
+/* The end of the range may lie inside a larger page, which then goes as a whole; not the start. */
+static int drop(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    return IS_ALIGNED(start, vma_page_size(v)) ? zap(v, start, end) : -EINVAL;
+}
+
 /* Advice about pages, in one area. mmap_lock held for reading. */
 static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
 {
@@ -76,11 +82,11 @@ static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
         return 0;
     case MADV_COLD:
     case MADV_PAGEOUT:
-        return droppable(v) ? 0 : -EINVAL;
+        return droppable(v) && !(v->flags & VM_POOL) ? 0 : -EINVAL;
     case MADV_DONTNEED:
-        return droppable(v) ? zap(v, start, end) : -EINVAL;
+        return droppable(v) ? drop(v, start, end) : -EINVAL;
     case MADV_DONTNEED_LOCKED:
-        return vma_has_pages(v) ? zap(v, start, end) : -EINVAL;
+        return vma_has_pages(v) ? drop(v, start, end) : -EINVAL;
     case MADV_FREE:
         if (!droppable(v) || !vma_is_anon(v))
             return -EINVAL;
@@ -121,7 +127,7 @@ static int advised_flags(const struct vma *v, int behavior, unsigned long *flags
         return 0;
     default: /* MADV_DODUMP */
         *flags &= ~VM_DONTDUMP;
-        return v->flags & VM_SPECIAL ? -EINVAL : 0;
+        return v->flags & VM_SPECIAL && !(v->flags & VM_POOL) ? -EINVAL : 0;
     }
 }
 

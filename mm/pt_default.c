@@ -118,7 +118,7 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
         if (write) {
             while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))
                 ;
-            page_set(p, PG_DIRTY);
+            page_set(page_head(p), PG_DIRTY);
         }
     }
     pt_unlock(table);

@@ -53,6 +53,7 @@ extern const struct pid_entry pid_entries[];
 
 int pid_show_maps(struct seq *s, struct task *t), pid_show_smaps(struct seq *s, struct task *t),
     pid_show_smaps_rollup(struct seq *s, struct task *t),
+    pid_show_numa_maps(struct seq *s, struct task *t),
     pid_show_pagetable(struct seq *s, struct task *t),
     pid_show_status(struct seq *s, struct task *t), pid_show_stat(struct seq *s, struct task *t),
     pid_show_statm(struct seq *s, struct task *t), pid_show_limits(struct seq *s, struct task *t),

@@ -3,5 +3,7 @@
 #pragma once
 
 void mem_devices_init(void); /* null, zero, full, random, urandom, kmsg, mem */
+void page_huge_init(void);   /* page-huge, where there are huge pages */
+void experiment_init(void);  /* experiment: row PT_EXPERIMENT */
 void tty_init(
     void); /* console, tty and the machine's names for the same terminal; starts a thread */

@@ -31,6 +31,7 @@ struct file_lock;
 struct task;
 struct iov_iter;
 struct wait_queue;
+struct statfs;
 struct seq;
 
 struct timespec64 {
@@ -97,6 +98,8 @@ struct file_ops {
     /* Sets v->pt_ops (a row that exists), v->mapping, flags. 0 or -errno. NULL: -ENODEV. mmap_lock
      * held. */
     int (*mmap)(struct file *f, struct vma *v);
+    /* Level of the smallest leaves of a mapping; may round *len up to them. NULL: 0. */
+    unsigned int (*map_level)(struct file *f, size_t *len);
     long (*fallocate)(struct file *f, int mode, loff_t off, loff_t len);
     int (*fsync)(struct file *f);
     void (*show_fdinfo)(struct file *f, struct seq *s); /* further lines of /proc/PID/fdinfo/N */
@@ -258,6 +261,11 @@ struct fs_type {
     int (*remount)(struct super_block *sb, const char *options);
     void (*kill)(struct super_block *sb); /* the tree was taken apart already; frees private */
     void (*show_options)(struct super_block *sb, struct seq *s); /* ",size=8k" for /proc/mounts */
+    /* File systems on tmpfs' directories: operations and contents of a new regular file; 0 or
+     * -ENOMEM. NULL: tmpfs' own. */
+    int (*init_file)(struct inode *i);
+    /* Corrects what was filled in from max_blocks and max_inodes. May be NULL. */
+    void (*statfs)(struct super_block *sb, struct statfs *st);
 };
 struct super_block {
     const struct fs_type *type;

@@ -47,6 +47,7 @@ struct task;
 #define VM_RAND_READ  (1UL << 22)
 #define VM_MERGEABLE  (1UL << 23)
 #define VM_SOFTDIRTY  (1UL << 24)
+#define VM_POOL       (1UL << 25) /* pages of a pool, paid for in advance: no commit charge */
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
 struct vma {
@@ -55,6 +56,7 @@ struct vma {
     struct mm *mm;         /* [S] */
     unsigned long flags;   /* [M] VM_* */
     u8 pt_ops;             /* [S] row of the pagetable-operations table (pt_ops.h) */
+    u8 level;              /* [S] of the smallest leaf: what the area may be cut at */
     struct vma *prev, *next; /* [M] neighbours by address */
     /* [M] hole below this vma, largest hole below any of this subtree (augmented); see
      * vma_tree.c */
@@ -74,7 +76,8 @@ struct vma {
     struct rcu_head rcu;
 };
 
-enum mm_counter { MM_ANON, MM_FILE, MM_SHMEM, NR_MM_COUNTERS };
+/* MM_HUGETLB is not part of what mm_rss says, as on Linux. */
+enum mm_counter { MM_ANON, MM_FILE, MM_SHMEM, MM_HUGETLB, NR_MM_COUNTERS };
 
 struct mm {
     struct rwsem mmap_lock;
@@ -171,6 +174,11 @@ long vma_find_gap(struct mm *mm, size_t len, vaddr_t low, vaddr_t high, bool top
 /* invariant walker: prints and counts violations; mmap_lock held for reading */
 int vma_check(struct mm *mm);
 
+/* Bytes of the smallest leaf of @v: its page size. */
+static inline size_t vma_page_size(const struct vma *v)
+{
+    return 1UL << pt_shift(v->level);
+}
 static inline size_t vma_pages(const struct vma *v)
 {
     return (v->end - v->start) >> PAGE_SHIFT;
@@ -198,6 +206,7 @@ struct mmap_request {
     unsigned long prot, flags; /* PROT_*, MAP_* */
     struct file *file;         /* or NULL */
     u64 pgoff;
+    unsigned int level;        /* of the smallest leaf: the address is aligned so */
 };
 long mm_mmap(struct mm *mm, const struct mmap_request *req);
 int mm_munmap(struct mm *mm, vaddr_t start, size_t len);
