@@ -105,6 +105,7 @@ struct mm {
     struct list_head all_link; /* MM_LIST */
     struct rcu_head rcu;
     bool dumpable, oom_reaped;
+    bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
 };
