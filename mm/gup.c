@@ -56,6 +56,7 @@ static bool walk_down(struct mm *mm, vaddr_t va, struct walk *w)
     const pte_t *base = mm->root;
 
     w->link_slot = NULL;
+    w->link = pte_none();
     w->prot = PT_RWXU;
     for (;;) {
         const pte_t *slot = base + pt_index(va, level);
