@@ -2,6 +2,7 @@
 /* devices.h: drivers that every machine has; vfs_init starts them once there are files. */
 #pragma once
 
+void dmatest_init(void);     /* /dev/dmatest, when asked for */
 void pci_init(void);         /* finds PCI devices and starts their drivers; may sleep */
 void mem_devices_init(void); /* null, zero, full, random, urandom, kmsg, mem */
 void tty_init(
