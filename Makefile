@@ -36,6 +36,7 @@ SMP      ?= 2
 MEM      ?= 256M
 APPEND   ?=
 INITRD   ?=
+DISK     ?=
 T        ?=
 GDB      ?= 0
 ACCEL    ?= tcg
@@ -206,7 +207,7 @@ doctor:
 	@tools/deps.sh --doctor $(ARCH)
 
 RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
-          KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) APPEND="$(APPEND)"
+          KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) DISK=$(DISK) APPEND="$(APPEND)"
 
 # Tools first, then the build: a fresh machine has no compiler yet.
 run: deps
