@@ -25,6 +25,7 @@
 #include <kernel/time.h>
 #include <kernel/vfs.h>
 #include <mm/buddy.h>
+#include <mm/huge.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
 #include <mm/page_cache.h>
@@ -133,6 +134,7 @@ static const struct boot_step early_steps[] = {
 static const struct boot_step cpu_steps[] = {
     { "address spaces", mm_init },
     { "page-table operations", pt_init },
+    { "huge pages", huge_init },
     { "page cache", page_cache_init },
     { "signals", signal_init },
     { "tasks", task_init },

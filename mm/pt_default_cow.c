@@ -16,6 +16,7 @@
  * Read next: pt_default_file.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 {
@@ -30,8 +31,7 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
     return p;
 }
 
-/* The entry allows what the fault wanted and remembers that it happened. Table locked. */
-static void make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
+void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
 {
     pte_t e = f->entry, new;
 
@@ -49,7 +49,7 @@ static enum fault_result answered(struct fault_ctx *f)
     pt_prot_t prot = vma_prot_ro(f->vma) | (pte_prot(f->entry, f->level) & PT_W);
 
     f->kind = "spurious";
-    make_usable(f, prot, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
+    pt_make_usable(f, prot, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
     pt_unlock(f->table);
     return FAULT_OK;
 }
@@ -141,16 +141,17 @@ static enum fault_result private_write(struct fault_ctx *f)
 {
     struct page *p = pte_page(f->entry, f->level);
 
+    if (unlikely(f->level != 0))
+        return thp_write(f);
     if (p->kind == PAGE_ANON && is_own(p)) {
         if (!(f->flags & FAULT_WRITE))
             return answered(f);
         f->kind = "reuse";
-        make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+        pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
         pt_unlock(f->table);
         vmstat_inc(VMSTAT_pgreuse);
         return FAULT_OK;
     }
-    ASSERT(f->level == 0); /* the row makes no larger leaves */
     return copy_page_of(f, p);
 }
 
@@ -158,7 +159,7 @@ static enum fault_result shared_write(struct fault_ctx *f)
 {
     f->kind = "shared";
     page_set(pte_page(f->entry, f->level), PG_DIRTY);
-    make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+    pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
     pt_unlock(f->table);
     return FAULT_OK;
 }

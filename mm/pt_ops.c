@@ -10,6 +10,7 @@
  * by tests/kernel/mm/pfnmap_ktest.c.
  * Read next: pt_default.c, pt_pfnmap.c.
  */
+#include <mm/huge.h>
 #include "pt_internal.h"
 
 /* Every slot is an argument: one left out does not compile. */
@@ -31,12 +32,12 @@
     }
 
 const struct pt_ops pt_ops_table[NR_PT_OPS] = {
-    ROW(PT_DEFAULT, "default", BIT(0), pt_default_may_map, pt_default_fault, pt_default_copy,
-        pt_default_zap, pt_default_protect, pt_default_move, pt_default_pin, pt_default_may_split,
-        pt_free_tables, pt_default_may_share),
+    ROW(PT_DEFAULT, "default", BIT(0) | BIT(HUGE_LEVEL), pt_default_may_map, pt_default_fault,
+        pt_default_copy, pt_default_zap, pt_default_protect, pt_default_move, pt_default_pin,
+        pt_default_may_split, pt_free_tables, pt_default_may_share),
     ROW(PT_PFNMAP, "pfnmap", BIT(0) | BIT(1) | BIT(2), pt_pfnmap_may_map, pt_pfnmap_fault,
         pt_pfnmap_copy, pt_pfnmap_zap, pt_pfnmap_protect, pt_pfnmap_move, pt_pfnmap_pin,
-        pt_default_may_split, pt_free_tables, pt_pfnmap_may_share),
+        pt_pfnmap_may_split, pt_free_tables, pt_pfnmap_may_share),
 };
 
 struct page *zero_page __ro_after_init;

@@ -104,7 +104,7 @@ struct mm {
     struct file *exe;        /* [M] */
     struct list_head all_link; /* MM_LIST */
     struct rcu_head rcu;
-    bool dumpable, oom_reaped;
+    bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
 };
@@ -256,7 +256,9 @@ static inline unsigned long mm_rss(const struct mm *mm)
 #define VMSTAT_ITEMS(X)                                                                           \
     X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
     X(tlb_flush_local) X(tlb_flush_rounds) X(tlb_flush_ipis) X(vma_lock_success) X(vma_lock_miss) \
-    X(pt_alloc) X(pt_free) X(oom_kill)
+    X(pt_alloc) X(pt_free) X(oom_kill)                                                            \
+    X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
+    X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)
