@@ -31,6 +31,7 @@
 #include <mm/page_cache.h>
 #include <mm/pt_ops.h>
 #include <mm/slab.h>
+#include <mm/thp.h>
 #include <mm/vmalloc.h>
 
 struct boot_step {
@@ -177,6 +178,7 @@ static void run_tests_or_init(void)
 
 static const struct boot_step thread_steps[] = {
     { "files", vfs_init },
+    { "knobs of huge pages", thp_init },
     { "other CPUs", smp_start_cpus },
     { "console input", arch_setup_console_input },
     { "initramfs", unpack_initramfs },

@@ -18,6 +18,8 @@ enum fault_result thp_write(struct fault_ctx *f);
 void thp_drop_zero(struct page *parent, pte_t *slot);
 /* Splits what lies across @va. mmap_lock, or something else that keeps the tables. */
 void thp_split_at(struct mm *mm, vaddr_t va);
+/* Every huge leaf of [start, end), which lies in one area. mmap_lock held. */
+void thp_split_range(struct mm *mm, vaddr_t start, vaddr_t end);
 /*
  * Leaves of @r that reach out of it are split. True: that happened, the lock is dropped and the
  * cursor is back at the run's begin.

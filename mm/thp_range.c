@@ -53,6 +53,25 @@ void thp_split_at(struct mm *mm, vaddr_t va)
     }
 }
 
+void thp_split_range(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+    struct pt_cursor c;
+    struct pt_run r;
+
+    pt_cursor_begin(&c, mm, start, end, true);
+    while (pt_cursor_next(&c, &r)) {
+        struct page *head;
+
+        if (r.level == 0 || r.kind != PT_KIND_LEAF)
+            continue;
+        head = pte_page(pte_load(r.slot), r.level);
+        pt_cursor_unlock(&c);
+        if (head->kind != PAGE_ZERO)
+            split_huge_page(head);
+        pt_cursor_seek(&c, pt_next(r.va, end, r.level));
+    }
+}
+
 bool thp_cut_run(struct pt_cursor *c, const struct pt_run *r, struct tlb_gather *tlb)
 {
     vaddr_t size = pt_size(r->level), last = ALIGN_DOWN(r->end - 1, size);

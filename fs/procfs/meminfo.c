@@ -7,8 +7,10 @@
  */
 #include "procfs.h"
 #include <linux/kernel-page-flags.h>
+#include <mm/huge.h>
 #include <mm/page.h>
 #include <mm/page_cache.h>
+#include <mm/thp.h>
 
 static void line(struct seq *s, const char *name, u64 pages)
 {
@@ -57,7 +59,7 @@ static int show_meminfo(struct seq *s, void *arg)
     line(s, "VmallocUsed:", 0);
     line(s, "VmallocChunk:", 0);
     line(s, "Percpu:", 0);
-    line(s, "AnonHugePages:", 0);
+    line(s, "AnonHugePages:", thp_nr_mapped());
     line(s, "ShmemHugePages:", 0);
     line(s, "ShmemPmdMapped:", 0);
     line(s, "FileHugePages:", 0);
@@ -141,7 +143,7 @@ void proc_meminfo_init(void)
 
 static u64 count_word(const struct page *p)
 {
-    s32 maps = page_mapcount(p);
+    s32 maps = page_mapcount(huge_is(p) ? huge_head(p) : p);
 
     return maps > 0 && (p->kind == PAGE_ANON || p->kind == PAGE_FILE) ? (u64)maps : 0;
 }
@@ -161,6 +163,12 @@ static u64 flags_word(const struct page *p)
     case PAGE_ANON: w = KPF(ANON) | KPF(SWAPBACKED) | KPF(LRU); break;
     case PAGE_FILE: w = KPF(LRU) | KPF(SWAPBACKED); break;
     default: return 0;
+    }
+    if (huge_is(p)) {
+        const struct page *head = huge_head(p);
+
+        w |= KPF(THP) | (p == head ? KPF(COMPOUND_HEAD) : KPF(COMPOUND_TAIL));
+        p = head;
     }
     w |= page_mapcount(p) > 0 ? KPF(MMAP) : 0;
     w |= page_test(p, PG_DIRTY) ? KPF(DIRTY) : 0;

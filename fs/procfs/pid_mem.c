@@ -9,6 +9,7 @@
  * next: pid_maps.c, mm/pt_walk.c.
  */
 #include "procfs.h"
+#include <mm/huge.h>
 #include <mm/page.h>
 #include <mm/pt_ops.h>
 #include <mm/pt_walk.h>
@@ -135,7 +136,7 @@ static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsig
 
         if (p->kind == PAGE_FILE)
             w |= PM_FILE;
-        if (page_mapcount(p) == 1)
+        if (page_mapcount(huge_is(p) ? huge_head(p) : p) == 1)
             w |= PM_EXCLUSIVE;
     }
     return w;
