@@ -97,7 +97,7 @@ static void split_process(struct mm *mm, vaddr_t start, vaddr_t end)
 {
     mmap_read_lock(mm);
     for (struct vma *v = vma_find(mm, start); v != NULL && v->start < end; v = v->next)
-        if (v->pt_ops == PT_DEFAULT)
+        if (vma_is_anon(v))
             thp_split_range(mm, max(start, v->start), min(end, v->end));
     mmap_read_unlock(mm);
 }
