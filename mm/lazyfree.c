@@ -23,6 +23,7 @@
  * Source: madvise(2). Read next: oom.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 #include "vma_internal.h"
 
 static int reclaiming; /* 1 while a task does; changed by cmpxchg */
@@ -48,7 +49,6 @@ static unsigned long mark_run(struct tlb_gather *tlb, const struct pt_run *r)
 {
     unsigned long nr = 0;
 
-    ASSERT(r->level == 0);
     for (unsigned int i = 0; i < r->nr; i++) {
         pte_t e = pte_load(r->slot + i);
         struct page *p;
@@ -74,10 +74,11 @@ void lazyfree_mark(struct vma *v, vaddr_t start, vaddr_t end)
 
     ASSERT(vma_is_anon(v) && vma_has_pages(v));
     ASSERT(start >= v->start && end <= v->end);
+    thp_split_range(v->mm, start, end);
     tlb_gather_begin(&tlb, v->mm, false);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next(&c, &r))
-        if (r.kind == PT_KIND_LEAF)
+        if (r.kind == PT_KIND_LEAF && r.level == 0) /* one that became huge again has new contents */
             nr += mark_run(&tlb, &r);
     tlb_gather_end(&tlb);
     if (nr != 0)

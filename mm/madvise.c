@@ -6,8 +6,8 @@
  * and go through the row of each area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are
  * flags of areas, so they split and merge under the lock for writing. Hints that could only matter
  * with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
- * MADV_FREE only marks pages (lazyfree.c). Without KSM, huge pages and memory-failure handling,
- * their advice is unknown (EINVAL), as in a Linux built so.
+ * MADV_FREE only marks pages (lazyfree.c). Without KSM and memory-failure handling, their advice is
+ * unknown (EINVAL), as in a Linux built so; huge pages' too on a machine that has none.
  *
  * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a
  * split is EAGAIN.
@@ -20,6 +20,7 @@
 #include <kernel/uaccess.h>
 #include <kernel/vfs.h>
 #include <linux/falloc.h>
+#include <mm/huge.h>
 #include "vma_internal.h"
 
 struct advice {
@@ -125,6 +126,12 @@ static int advised_flags(const struct vma *v, int behavior, unsigned long *flags
     case MADV_DONTDUMP:
         *flags |= VM_DONTDUMP;
         return 0;
+    case MADV_HUGEPAGE:
+        *flags = (*flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+        return 0;
+    case MADV_NOHUGEPAGE: /* what is huge stays so */
+        *flags = (*flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
+        return 0;
     default: /* MADV_DODUMP */
         *flags &= ~VM_DONTDUMP;
         return v->flags & VM_SPECIAL && !(v->flags & VM_POOL) ? -EINVAL : 0;
@@ -184,7 +191,8 @@ static bool is_flag_advice(int behavior)
 {
     return behavior <= MADV_SEQUENTIAL || behavior == MADV_DONTFORK || behavior == MADV_DOFORK ||
            behavior == MADV_WIPEONFORK || behavior == MADV_KEEPONFORK ||
-           behavior == MADV_DONTDUMP || behavior == MADV_DODUMP;
+           behavior == MADV_DONTDUMP || behavior == MADV_DODUMP ||
+           ((behavior == MADV_HUGEPAGE || behavior == MADV_NOHUGEPAGE) && huge_words != NULL);
 }
 
 static bool is_populate_advice(int behavior)

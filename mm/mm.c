@@ -53,6 +53,7 @@ struct mm *mm_alloc(void)
     mm->lock_seq = 1;
     mm->mmap_base = USER_WINDOW_TOP - MIB(128);
     mm->dumpable = true;
+    mm->thp_disable = current->proc != NULL && current->proc->thp_disable;
     atomic_set(&mm->users, 1);
     atomic_set(&mm->refs, 1);
     if (mmu_mm_init(mm)) {

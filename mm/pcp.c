@@ -20,6 +20,7 @@
 #include <kernel/smp.h>
 #include <kernel/string.h>
 #include <mm/slab.h>
+#include <mm/thp.h>
 #include <mm/vmalloc.h>
 #include <asm/quire_page.h>
 #include "internal.h"
@@ -49,6 +50,7 @@ static void assert_unused(const struct page *p, unsigned int order)
 
 void page_shrink_caches(void)
 {
+    thp_shrink();
     vmalloc_shrink();
     slab_shrink();
     buddy_drain_pcp();
@@ -60,7 +62,7 @@ void page_shrink_caches(void)
  */
 static bool reclaim(unsigned int order, gfp_t gfp, unsigned int attempt)
 {
-    if (gfp & GFP_ATOMIC)
+    if (gfp & (GFP_ATOMIC | GFP_NORECLAIM))
         return false;
     if (attempt == 0) {
         buddy_drain_pcp();
@@ -192,20 +194,37 @@ static struct page *take_block(unsigned int order, gfp_t gfp)
     }
 }
 
-static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
+static __always_inline struct page *prepare_block(unsigned int order, enum page_kind kind,
+                                                  u64 word, gfp_t gfp)
 {
     struct page *p = take_block(order, gfp);
 
     if (p == NULL)
         return NULL;
     page_unpoison(p, order);
-    count_block(PAGE_KERNEL, order, false);
+    count_block(kind, order, false);
     for (unsigned long i = 0; i < (1UL << order); i++) {
         p[i].flags = 0;
         p[i].mapcount = 0;
-        p[i].kind = PAGE_KERNEL;
+        p[i].kind = (u8)kind;
         p[i].order = 0;
+        if (word != 0)
+            __atomic_store_n(&p[i].word, word, __ATOMIC_RELEASE);
     }
+    return p;
+}
+
+struct page *alloc_frames(unsigned int order, enum page_kind kind, u64 word, gfp_t gfp)
+{
+    return prepare_block(order, kind, word, gfp);
+}
+
+static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
+{
+    struct page *p = prepare_block(order, PAGE_KERNEL, 0, gfp);
+
+    if (p == NULL)
+        return NULL;
     p->order = (u8)order;
     if (gfp & GFP_ZERO)
         for (unsigned long i = 0; i < (1UL << order); i++)

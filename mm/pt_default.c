@@ -17,6 +17,7 @@
  * Read next: pt_default_cow.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 int pt_default_may_map(struct vma *v)
 {
@@ -24,10 +25,11 @@ int pt_default_may_map(struct vma *v)
     return 0;
 }
 
-/* A huge leaf across the cut becomes smaller ones. */
+/* A huge leaf across the cut becomes small ones. */
 int pt_default_may_split(struct vma *v, vaddr_t addr)
 {
-    return pt_split_leaf_at(v->mm, addr);
+    thp_split_at(v->mm, addr);
+    return 0;
 }
 
 bool pt_default_may_share(const struct vma *v)
@@ -83,12 +85,22 @@ static enum fault_result fault_anon(struct fault_ctx *f)
 
 enum fault_result pt_default_fault(struct fault_ctx *f)
 {
-    f->slot = pt_get_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
-    if (unlikely(f->slot == NULL))
-        return FAULT_OOM;
+    f->slot = pt_find_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
+    if (unlikely(f->slot == NULL)) {
+        enum fault_result result;
+
+        if (thp_eligible(f->vma) && thp_fault(f, &result))
+            return result;
+        f->slot = pt_get_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
+        if (unlikely(f->slot == NULL))
+            return FAULT_OOM;
+    }
     f->entry = pte_load(f->slot);
-    if (pte_is_none(f->entry))
+    if (pte_is_none(f->entry)) {
+        if (unlikely(f->level != 0))
+            return FAULT_OK; /* a huge leaf went meanwhile: the access comes again */
         return f->vma->mapping != NULL ? pt_default_file(f) : fault_anon(f);
+    }
     if (likely(pte_is_leaf(f->entry, f->level)))
         return pt_default_present(f);
     if (pte_is_table(f->entry, f->level))

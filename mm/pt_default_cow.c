@@ -16,6 +16,7 @@
  * Read next: pt_default_file.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 {
@@ -104,6 +105,8 @@ static enum fault_result private_write(struct fault_ctx *f)
 {
     struct page *p = pte_page(f->entry, f->level);
 
+    if (unlikely(f->level != 0))
+        return thp_write(f);
     if (p->kind == PAGE_ANON && pt_is_own(p)) {
         if (!(f->flags & FAULT_WRITE))
             return pt_answered(f);
@@ -113,7 +116,6 @@ static enum fault_result private_write(struct fault_ctx *f)
         vmstat_inc(VMSTAT_pgreuse);
         return FAULT_OK;
     }
-    ASSERT(f->level == 0); /* the row makes no larger leaves */
     return copy_page_of(f, p);
 }
 

@@ -17,6 +17,7 @@
  */
 #include <mm/gup.h>
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct copy {
     struct mm *dst;
@@ -53,11 +54,11 @@ static inline pte_t write_protect(pte_t *slot, pte_t e, unsigned int level, pt_p
 
 /*
  * Entries from @i on; returns where it stopped: behind the last, or at a pinned page for which a
- * spare page is needed first. @level is a constant where it matters.
+ * spare page is needed first.
  */
-static __always_inline unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst,
-                                                 unsigned int i, const unsigned int level)
+static unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i)
 {
+    const unsigned int level = 0;
     const pt_prot_t ro = c->ro;
     unsigned int anon = 0, file = 0, zero = 0;
 
@@ -70,7 +71,6 @@ static __always_inline unsigned int copy_entries(struct copy *c, const struct pt
         p = pte_page(e, level);
         if (likely(p->kind == PAGE_ANON)) {
             if (page_test(p, PG_EXCLUSIVE) && unlikely(!page_try_share(p))) {
-                ASSERT(level == 0); /* the row makes no larger leaves */
                 if (!copy_pinned(c, e, level, dst + i))
                     break;
                 anon++;
@@ -96,12 +96,6 @@ static __always_inline unsigned int copy_entries(struct copy *c, const struct pt
     return i;
 }
 
-static unsigned int copy_run(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i)
-{
-    return likely(r->level == 0) ? copy_entries(c, r, dst, i, 0)
-                                 : copy_entries(c, r, dst, i, r->level);
-}
-
 /* The run's table is not locked; nothing but truncation changes it. */
 static int copy_table(struct copy *c, const struct pt_run *r)
 {
@@ -113,7 +107,7 @@ static int copy_table(struct copy *c, const struct pt_run *r)
         return -ENOMEM;
     for (;;) {
         pt_lock_two(r->table, dst_table);
-        done = copy_run(c, r, dst, done);
+        done = copy_entries(c, r, dst, done);
         dst_table->pt_used += c->nr;
         c->nr = 0;
         pt_unlock_two(r->table, dst_table);
@@ -124,6 +118,19 @@ static int copy_table(struct copy *c, const struct pt_run *r)
             return -ENOMEM;
     }
     return 0;
+}
+
+/* Huge leaves; *next: where the walk goes on. */
+static __noinline int copy_huge(struct copy *c, const struct pt_run *r, vaddr_t *next)
+{
+    struct thp_copy h = {
+        .dst = c->dst, .src_slot = r->slot, .src_table = r->table, .ro = c->ro };
+    int err;
+
+    *next = r->va;
+    err = thp_copy(&h, next, r->end);
+    c->anon += h.pages;
+    return err;
 }
 
 int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
@@ -138,8 +145,15 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     dst_vma->has_anon = true;
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
+        vaddr_t next;
+
         pt_cursor_unlock(&cursor);
-        err = copy_table(&c, &r);
+        if (likely(r.level == 0)) {
+            err = copy_table(&c, &r);
+            continue;
+        }
+        err = copy_huge(&c, &r, &next);
+        pt_cursor_seek(&cursor, next);
     }
     pt_cursor_end(&cursor);
     if (c.spare != NULL) { /* truncation took the pinned page's entry away */

@@ -12,6 +12,7 @@
  * Checked by pt_check, tests/kernel/mm/fault_ktest.c. Read next: pt_pfnmap.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct move {
     struct mm *mm;
@@ -35,11 +36,13 @@ static int move_entry(const struct move *m, unsigned int level)
 {
     struct page *src_table, *dst_table;
     unsigned int src_level, dst_level;
-    pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst;
+    pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst, e;
     int moved = 0;
 
-    if (src == NULL || src_level != level || pte_is_none(pte_load(src)))
+    if (src == NULL || src_level != level || pte_is_none(e = pte_load(src)))
         return 0;
+    if (level > HUGE_LEVEL && pte_is_table(e, level) && thp_is_below(e, level))
+        return 0; /* each huge leaf knows its address */
     dst = pt_get_slot(m->mm, m->to, level, &dst_table, &dst_level);
     if (dst == NULL)
         return -ENOMEM;
@@ -47,7 +50,18 @@ static int move_entry(const struct move *m, unsigned int level)
         return 0;
     pt_lock_two(src_table, dst_table);
     if (pte_is_none(pte_load(dst))) {
-        pte_store(dst, pte_xchg(src, pte_none()));
+        if (pte_is_leaf(pte_load(src), level)) {
+            struct huge_place to = { .mm = m->mm, .va = m->to, .parent = dst_table };
+
+            e = pte_load(src);
+            if (!thp_move(src, dst, &to)) {
+                pt_unlock_two(src_table, dst_table);
+                huge_wait(pte_page(e, level));
+                return move_entry(m, level);
+            }
+        } else {
+            pte_store(dst, pte_xchg(src, pte_none()));
+        }
         src_table->pt_used--;
         dst_table->pt_used++;
         moved = 1;
@@ -82,8 +96,7 @@ static vaddr_t move_small(const struct move *m)
     pte_t *src, *dst;
 
     while ((src = pt_find_slot(m->mm, m->from, 0, &src_table, &level)) != NULL && level != 0)
-        if (pt_split_leaf_at(m->mm, m->from + PAGE_SIZE) != 0)
-            return 0;
+        thp_split_at(m->mm, m->from + (IS_ALIGNED(m->from, pt_size(level)) ? PAGE_SIZE : 0));
     if (src == NULL)
         return len; /* a hole */
     dst = pt_get_slot(m->mm, m->to, 0, &dst_table, &level);

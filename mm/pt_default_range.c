@@ -14,6 +14,7 @@
  * Checked by tests/kernel/mm/tlb_ktest.c, fault_ktest.c. Read next: pt_default_fork.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct zap {
     struct tlb_gather *tlb;
@@ -57,10 +58,9 @@ static bool is_private_copy(pte_t e, unsigned int level)
     return pte_is_leaf(e, level) && pte_page(e, level)->kind == PAGE_ANON;
 }
 
-/* @level is a constant where it matters: the compiler makes a loop for base pages. */
-static __always_inline void zap_entries(struct zap *z, const struct pt_run *r,
-                                        const unsigned int level)
+static void zap_entries(struct zap *z, const struct pt_run *r)
 {
+    const unsigned int level = 0;
     const bool full_mm = z->tlb->full_mm, keep_private = z->tlb->keep_private;
     pfn_t zero = page_to_pfn(zero_page);
     unsigned int removed = 0, used = r->table->pt_used;
@@ -74,8 +74,6 @@ static __always_inline void zap_entries(struct zap *z, const struct pt_run *r,
 
         if (pte_is_none(e) || (unlikely(keep_private) && is_private_copy(e, level)))
             continue;
-        ASSERT(level == 0 || (z->first + i * pt_size(level) >= r->va &&
-                              z->first + (i + 1) * pt_size(level) <= r->end));
         if (full_mm)
             pte_store(slot, pte_none());
         else
@@ -94,12 +92,30 @@ static __always_inline void zap_entries(struct zap *z, const struct pt_run *r,
     r->table->pt_used = used - removed;
 }
 
-static void zap_run(struct zap *z, const struct pt_run *r)
+/* Huge leaves. The cursor is sent back to where a split is, or is due. */
+static __noinline void zap_huge(struct zap *z, struct pt_cursor *c, const struct pt_run *r)
 {
-    if (likely(r->level == 0))
-        zap_entries(z, r, 0);
-    else
-        zap_entries(z, r, r->level);
+    vaddr_t size = pt_size(r->level), va = ALIGN_DOWN(r->va, size);
+
+    if (thp_cut_run(c, r, z->tlb))
+        return;
+    for (unsigned int i = 0; i < r->nr; i++, va += size) {
+        pte_t e = pte_load(r->slot + i);
+        struct page *head;
+
+        if (!pte_is_leaf(e, r->level))
+            continue;
+        head = pte_page(e, r->level);
+        if (!thp_zap(z->tlb, r->table, r->slot + i)) {
+            pt_cursor_unlock(c);
+            huge_wait(head);
+            pt_cursor_seek(c, va);
+            return;
+        }
+        tlb_gather_range(z->tlb, va, va + size, r->level);
+        if (tlb_gather_huge(z->tlb, head))
+            tlb_gather_flush(z->tlb);
+    }
 }
 
 void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
@@ -109,8 +125,12 @@ void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_
     struct pt_run r;
 
     pt_cursor_begin(&c, v->mm, start, end, true);
-    while (pt_cursor_next_table(&c, &r))
-        zap_run(&z, &r);
+    while (pt_cursor_next_table(&c, &r)) {
+        if (likely(r.level == 0))
+            zap_entries(&z, &r);
+        else
+            zap_huge(&z, &c, &r);
+    }
     tlb->rss[MM_ANON] -= (long)z.anon;
     tlb->rss[vma_file_counter(v)] -= (long)z.file;
 }
@@ -215,5 +235,6 @@ void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, va
 
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next_table(&c, &r))
-        protect_run(&p, &r);
+        if (likely(r.level == 0) || !thp_cut_run(&c, &r, tlb))
+            protect_run(&p, &r);
 }

@@ -28,6 +28,11 @@ int pt_pfnmap_may_map(struct vma *v)
     return !(v->flags & VM_SHARED) && (v->flags & VM_MAYWRITE) ? -EINVAL : 0;
 }
 
+int pt_pfnmap_may_split(struct vma *v, vaddr_t addr)
+{
+    return pt_split_leaf_at(v->mm, addr);
+}
+
 bool pt_pfnmap_may_share(const struct vma *v)
 {
     (void)v;

@@ -19,10 +19,18 @@
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
-struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp)
+void pt_table_ready(struct page *p)
+{
+    p->pt_used = 0;
+    p->pt_shared = 0;
+    p->pt_private = 0;
+    spin_init(&p->ptl, LOCK_PT);
+}
+
+static struct page *alloc_table(struct mm *mm, unsigned int level, gfp_t gfp)
 {
     unsigned int order = pt_table_order(level);
-    struct page *p = alloc_pages(order, gfp | GFP_ZERO);
+    struct page *p = alloc_pages(order, gfp);
 
     if (unlikely(p == NULL))
         return NULL;
@@ -30,13 +38,23 @@ struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp)
         page_set_kind(p + i, PAGE_TABLE);
     p->level = (u8)level;
     p->pt_mm = mm;
-    p->pt_used = 0;
-    p->pt_shared = 0;
-    p->pt_private = 0;
-    spin_init(&p->ptl, LOCK_PT);
     atomic_long_add(&mm->pt_pages, 1L << order);
     vmstat_inc(VMSTAT_pt_alloc);
     return p;
+}
+
+struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp)
+{
+    struct page *p = alloc_table(mm, level, gfp | GFP_ZERO);
+
+    if (likely(p != NULL))
+        pt_table_ready(p);
+    return p;
+}
+
+struct page *pt_table_alloc_waiting(struct mm *mm, unsigned int level)
+{
+    return alloc_table(mm, level, GFP_KERNEL);
 }
 
 void pt_table_free(struct page *p)

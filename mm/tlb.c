@@ -25,6 +25,7 @@
 #include <kernel/smp.h>
 #include <kernel/string.h>
 #include <mm/buddy.h>
+#include <mm/huge.h>
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
@@ -103,7 +104,7 @@ void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
     t->areas_go = false;
     t->need_flush = false;
     t->tables = NULL;
-    t->nr_pages = 0;
+    t->nr_pages = t->nr_huge = 0;
     t->max_pages = ARRAY_SIZE(t->local_pages);
     t->pages = t->local_pages;
     t->rss[MM_ANON] = t->rss[MM_FILE] = t->rss[MM_SHMEM] = 0;
@@ -175,6 +176,8 @@ void tlb_gather_flush(struct tlb_gather *t)
     t->need_flush = false;
     if (t->nr_pages != 0)
         put_pages(t);
+    while (unlikely(t->nr_huge != 0))
+        huge_put(t->huge[--t->nr_huge]);
     while (table != NULL) {
         struct page *next = (struct page *)(unsigned long)table->spare;
 

@@ -236,9 +236,11 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
     struct mm *mm = v->mm;
     struct vma_attr a = vma_attr_at(v, addr);
     struct vma *upper;
-    int err = vma_ops(v)->may_split(v, addr);
+    int err;
 
     ASSERT(addr > v->start && addr < v->end);
+    vma_write_lock(v); /* no fault puts a leaf across the cut any more */
+    err = vma_ops(v)->may_split(v, addr);
     if (err)
         return ERR_PTR(err);
     upper = vma_alloc(mm);
@@ -246,7 +248,6 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
         return ERR_PTR(-ENOMEM);
     vma_set_attr(upper, addr, v->end, &a);
     upper->has_anon = v->has_anon;
-    vma_write_lock(v);
     range_lock(v->mapping);
     vma_tree_split(v, upper);
     if (v->mapping) {
@@ -260,18 +261,24 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
     return upper;
 }
 
-/* The border between @low and its neighbour moves; the pages between change sides. */
-static void shift_border(struct vma *low, vaddr_t border)
+/* The border between @low and its neighbour moves; the pages between change sides. 0, or what
+ * may_split says. */
+static int shift_border(struct vma *low, vaddr_t border)
 {
     struct vma *high = low->next;
+    int err;
 
     vma_write_lock(low);
     vma_write_lock(high);
+    err = vma_ops(low)->may_split(low, border);
+    if (err)
+        return err;
     if (low->has_anon || high->has_anon)
         low->has_anon = high->has_anon = true;
     range_lock(low->mapping);
     vma_tree_shift_border(low, border);
     range_unlock(low->mapping);
+    return 0;
 }
 
 /* Whole area: joined with those neighbours that fit, or NULL when none does. */
@@ -295,17 +302,20 @@ struct vma *vma_modify_flags(struct vma *v, vaddr_t start, vaddr_t end, unsigned
     unsigned long old = v->flags;
     long pages = (long)((end - start) >> PAGE_SHIFT);
     struct vma *into = NULL;
+    int err = 0;
 
     a.flags = flags;
     if (start == v->start && end == v->end) {
         into = merge_whole(v, &a);
     } else if (start == v->start && joins_below(v->prev, start, &a)) {
         into = v->prev;
-        shift_border(into, end);
+        err = shift_border(into, end);
     } else if (end == v->end && joins_above(v->next, end, a.pgoff + (u64)pages, &a)) {
         into = v->next;
-        shift_border(v, start);
+        err = shift_border(v, start);
     }
+    if (err)
+        return ERR_PTR(err);
     if (!into) {
         into = v;
         if (start > v->start)

@@ -30,7 +30,7 @@
  */
 long __must_check pin_user_pages(struct mm *mm, vaddr_t start, unsigned long nr, unsigned int flags,
                                  struct page **pages);
-/* A reference each, no pin: give back with page_put. */
+/* A reference each, no pin: give back with put_user_page. */
 long __must_check get_user_pages(struct mm *mm, vaddr_t start, unsigned long nr, unsigned int flags,
                                  struct page **pages);
 /* The same for the current task's memory, without any lock as far as the page tables allow it. */
@@ -42,6 +42,10 @@ long __must_check get_user_pages_fast(vaddr_t start, unsigned long nr, unsigned 
  * lock. Any context in which the current task's memory makes sense; never sleeps. */
 unsigned long gup_fast_only(vaddr_t start, unsigned long nr, unsigned int flags,
                             struct page **pages, bool pin);
+static inline void put_user_page(struct page *p)
+{
+    page_put(page_head(p));
+}
 /* Gives pins back; @dirty: the holder has written to the pages. Any context. */
 void unpin_user_pages(struct page **pages, unsigned long nr, bool dirty);
 
