@@ -26,6 +26,7 @@
 
 #define PCP_BATCH 32
 #define PCP_HIGH  128
+_Static_assert(PCP_BATCH < PCP_HIGH, "a full stack is not emptied by one batch");
 /* larger blocks may be missing with plenty of memory free: killing would not help */
 #define MAX_OOM_ORDER 3
 
@@ -126,6 +127,7 @@ static __always_inline bool may_allocate(gfp_t gfp)
 static __always_inline struct page *prepare_frame(struct page *p, enum page_kind kind, u64 word)
 {
     page_unpoison(p, 0);
+    ASSERT(p->word == 0 && p->kind == PAGE_PCP);
     p->flags = 0;
     p->mapcount = 0;
     p->kind = (u8)kind;
@@ -198,6 +200,7 @@ static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
 
     if (p == NULL)
         return NULL;
+    ASSERT(IS_ALIGNED(page_to_pfn(p), 1UL << order) && p->word == 0);
     page_unpoison(p, order);
     count_block(PAGE_KERNEL, order, false);
     for (unsigned long i = 0; i < (1UL << order); i++) {
@@ -223,6 +226,7 @@ static void drain_oldest(struct pcp *pcp)
 {
     unsigned int n = min(pcp->nr, (unsigned int)PCP_BATCH);
 
+    ASSERT(!irqs_enabled());
     buddy_free_bulk(pcp->pages, n);
     pcp->nr -= n;
     memmove(pcp->pages, pcp->pages + n, pcp->nr * sizeof(pcp->pages[0]));
@@ -233,6 +237,7 @@ static __always_inline void stack_give(struct pcp *pcp, struct page *p)
 {
     unsigned int nr = pcp->nr;
 
+    ASSERT(nr < PCP_HIGH && !irqs_enabled());
     pcp->freed[p->kind]++;
     p->kind = PAGE_PCP;
     pcp->pages[nr] = p;
@@ -270,6 +275,7 @@ static __always_inline void give_frame(struct page *p)
 
 static __noinline void free_block(struct page *p, unsigned int order)
 {
+    ASSERT(order <= BUDDY_MAX_ORDER && IS_ALIGNED(page_to_pfn(p), 1UL << order));
     assert_unused(p, order);
     page_poison(p, order);
     count_block(p->kind, order, true);
@@ -311,6 +317,8 @@ void page_set_kind(struct page *p, enum page_kind kind)
     unsigned long flags = irq_save();
     struct pcp *pcp = &this_cpu_var(pcps);
 
+    ASSERT(kind < NR_PAGE_KINDS && kind != PAGE_FREE && kind != PAGE_PCP);
+    ASSERT(p->kind != PAGE_FREE && p->kind != PAGE_PCP);
     pcp->allocated[p->kind]--;
     pcp->allocated[kind]++;
     p->kind = (u8)kind;

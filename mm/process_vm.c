@@ -103,6 +103,7 @@ ssize_t mm_access_remote(struct mm *mm, vaddr_t addr, void *buf, size_t len, boo
 
         if (IS_ERR(p))
             break;
+        ASSERT(page_pins(p) > 0 && (va & ~PAGE_MASK) + n <= PAGE_SIZE);
         at = (char *)page_to_virt(p) + (va & ~PAGE_MASK);
         if (write)
             memcpy(at, (char *)buf + done, n);
