@@ -225,7 +225,8 @@ void buddy_add_range(pfn_t start, pfn_t end)
     end = min(end, mem_map_end);
     if (start >= end)
         return;
-    ASSERT(pfn_to_page(start)->kind == PAGE_RESERVED && pfn_to_page(end - 1)->kind == PAGE_RESERVED);
+    ASSERT(pfn_to_page(start)->kind == PAGE_RESERVED);
+    ASSERT(pfn_to_page(end - 1)->kind == PAGE_RESERVED);
     flags = spin_lock_irqsave(&zone.lock);
     give_run(pfn_to_page(start), end - start);
     zone.nr_total += end - start;

@@ -249,7 +249,7 @@ static int copy_areas(struct mm *mm, struct mm *old, bool *copied)
             return -ENOMEM;
         if (!has_own_pages(src))
             continue;
-        ASSERT(v->start == src->start && v->end == src->end && v->pt_ops == src->pt_ops);
+        ASSERT(v->start == src->start && v->end == src->end && !v->has_anon);
         vma_write_lock(src);
         v->has_anon = src->has_anon;
         *copied = true;

@@ -199,7 +199,7 @@ static void absorb(struct vma *into, struct vma *v)
 {
     struct mapping *m = v->mapping;
 
-    ASSERT(into->mm == v->mm && into->mapping == m && into->pt_ops == v->pt_ops);
+    ASSERT(into->mm == v->mm && into->mapping == m && into->file == v->file);
     vma_write_lock(v);
     vma_write_lock(into);
     if (v->has_anon)

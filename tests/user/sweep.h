@@ -191,8 +191,7 @@ static void sweep_clean(bool always)
 {
     pid_t pid;
 
-    if (!always && !sweep_has_files() &&
-        !sweep_is_changed("/proc/sys/vm/overcommit_memory", "0\n"))
+    if (!always && !sweep_has_files() && !sweep_is_changed("/proc/sys/vm/overcommit_memory", "0\n"))
         return;
     pid = fork();
     if (pid == 0) {
