@@ -41,6 +41,7 @@ static void mark_leaf(pte_t *slot, pte_t e, struct page *p)
 {
     while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) & ~(PT_DIRTY | PT_YOUNG))))
         ;
+    ASSERT(p->kind == PAGE_ANON && page_mapcount(p) == 1);
     page_clear(p, PG_DIRTY | PG_REFERENCED);
     page_set(p, PG_LAZYFREE);
 }
@@ -123,6 +124,7 @@ static unsigned long take_run(struct tlb_gather *tlb, const struct pt_run *r)
         if (!take_leaf(r->slot + i, e, p))
             continue;
         nr++;
+        ASSERT(p->kind == PAGE_ANON && r->table->pt_used != 0);
         r->table->pt_used--;
         page_map_dec(p);
         tlb_gather_range(tlb, r->va + i * PAGE_SIZE, r->va + (i + 1) * PAGE_SIZE, 0);
@@ -172,6 +174,7 @@ unsigned long lazyfree_reclaim(void)
 
     if (cmpxchg(&reclaiming, 0, 1) != 0)
         return 0;
+    ASSERT(READ_ONCE(reclaiming) == 1);
     while (nr == 0 && (mm = mm_next_lazyfree()) != NULL) {
         nr = lazyfree_reclaim_mm(mm);
         mm_drop(mm);

@@ -33,6 +33,7 @@ static int zap(struct vma *v, vaddr_t start, vaddr_t end)
 {
     struct tlb_gather tlb;
 
+    ASSERT(start >= v->start && end <= v->end && start < end);
     tlb_gather_begin(&tlb, v->mm, false);
     vma_ops(v)->zap(&tlb, v, start, end);
     tlb_gather_end(&tlb);
@@ -143,6 +144,8 @@ static int advise_flags(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
     unsigned long flags = v->flags;
     int err = advised_flags(v, behavior, &flags);
 
+    ASSERT(rwsem_is_write_locked(&v->mm->mmap_lock));
+    ASSERT(((flags ^ v->flags) & (VM_ACCESS_FLAGS | VM_SHARED | VM_ACCOUNT | VM_LOCKED)) == 0);
     if (err || flags == v->flags)
         return err;
     v = vma_modify_flags(v, start, end, flags);
@@ -172,6 +175,7 @@ static int walk(const struct advice *a, int (*advise)(struct vma *, vaddr_t, vad
                 break;
         }
         stop = min(v->end, a->end);
+        ASSERT(v->start <= at && at < stop);
         err = advise(v, at, stop, a->behavior);
         if (err)
             return err;
@@ -234,6 +238,7 @@ static int advice_init(struct advice *a, struct mm *mm, vaddr_t start, size_t le
         .mm = mm, .start = start, .end = start + PAGE_ALIGN(len), .behavior = behavior};
     if (a->end < start)
         return -EINVAL;
+    ASSERT(IS_ALIGNED(a->start | a->end, PAGE_SIZE));
     return a->end == start;
 }
 

@@ -27,6 +27,7 @@
 
 #define PCP_BATCH 32
 #define PCP_HIGH  128
+_Static_assert(PCP_BATCH < PCP_HIGH, "a full stack is not emptied by one batch");
 /* larger blocks may be missing with plenty of memory free: killing would not help */
 #define MAX_OOM_ORDER 3
 
@@ -128,6 +129,7 @@ static __always_inline bool may_allocate(gfp_t gfp)
 static __always_inline struct page *prepare_frame(struct page *p, enum page_kind kind, u64 word)
 {
     page_unpoison(p, 0);
+    ASSERT(p->word == 0 && p->kind == PAGE_PCP);
     p->flags = 0;
     p->mapcount = 0;
     p->kind = (u8)kind;
@@ -201,6 +203,7 @@ static __always_inline struct page *prepare_block(unsigned int order, enum page_
 
     if (p == NULL)
         return NULL;
+    ASSERT(IS_ALIGNED(page_to_pfn(p), 1UL << order) && p->word == 0);
     page_unpoison(p, order);
     count_block(kind, order, false);
     for (unsigned long i = 0; i < (1UL << order); i++) {
@@ -242,6 +245,7 @@ static void drain_oldest(struct pcp *pcp)
 {
     unsigned int n = min(pcp->nr, (unsigned int)PCP_BATCH);
 
+    ASSERT(!irqs_enabled());
     buddy_free_bulk(pcp->pages, n);
     pcp->nr -= n;
     memmove(pcp->pages, pcp->pages + n, pcp->nr * sizeof(pcp->pages[0]));
@@ -252,6 +256,7 @@ static __always_inline void stack_give(struct pcp *pcp, struct page *p)
 {
     unsigned int nr = pcp->nr;
 
+    ASSERT(nr < PCP_HIGH && !irqs_enabled());
     pcp->freed[p->kind]++;
     p->kind = PAGE_PCP;
     pcp->pages[nr] = p;
@@ -289,6 +294,7 @@ static __always_inline void give_frame(struct page *p)
 
 static __noinline void free_block(struct page *p, unsigned int order)
 {
+    ASSERT(order <= BUDDY_MAX_ORDER && IS_ALIGNED(page_to_pfn(p), 1UL << order));
     assert_unused(p, order);
     page_poison(p, order);
     count_block(p->kind, order, true);
@@ -330,6 +336,8 @@ void page_set_kind(struct page *p, enum page_kind kind)
     unsigned long flags = irq_save();
     struct pcp *pcp = &this_cpu_var(pcps);
 
+    ASSERT(kind < NR_PAGE_KINDS && kind != PAGE_FREE && kind != PAGE_PCP);
+    ASSERT(p->kind != PAGE_FREE && p->kind != PAGE_PCP);
     pcp->allocated[p->kind]--;
     pcp->allocated[kind]++;
     p->kind = (u8)kind;

@@ -59,6 +59,7 @@ static enum fault_result fault_anon(struct fault_ctx *f)
     struct page *p;
     pte_t e;
 
+    ASSERT(!(v->flags & VM_SHARED)); /* shared memory has an object */
     if (!(f->flags & FAULT_WRITE))
         return map_zero(f);
     f->kind = "anon";
@@ -75,6 +76,7 @@ static enum fault_result fault_anon(struct fault_ctx *f)
         return FAULT_OK;
     }
     v->has_anon = true;
+    ASSERT(f->table->pt_used < pt_entries(0));
     f->table->pt_used++;
     pte_store(f->slot, e);
     pt_unlock(f->table);
@@ -95,6 +97,7 @@ enum fault_result pt_default_fault(struct fault_ctx *f)
         if (unlikely(f->slot == NULL))
             return FAULT_OOM;
     }
+    ASSERT(f->table->kind == PAGE_TABLE && f->table->pt_mm == f->vma->mm);
     f->entry = pte_load(f->slot);
     if (pte_is_none(f->entry)) {
         if (unlikely(f->level != 0))
@@ -126,6 +129,8 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
     e = pte_load(slot);
     if (pte_is_leaf(e, level) && (pte_prot(e, level) & need)) {
         p = pte_page(e, level) + ((va & (pt_size(level) - 1)) >> PAGE_SHIFT);
+        ASSERT(p == zero_page || (page_refs(p) > 0 && page_mapcount(p) > 0));
+        ASSERT(!write || p->kind != PAGE_ANON || page_test(p, PG_EXCLUSIVE));
         page_pin(p);
         if (write) {
             while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))

@@ -24,6 +24,7 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 
     if (unlikely(p == NULL))
         return NULL;
+    ASSERT(addr >= v->start && addr < v->end && page_refs(p) == 1);
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
     p->mapping = NULL;
@@ -45,6 +46,8 @@ static void replace(struct fault_ctx *f, struct page *old, struct page *new, pte
     struct vma *v = f->vma;
     struct mm *mm = v->mm;
 
+    ASSERT(!(v->flags & VM_SHARED) && page_refs(new) == 1);
+    ASSERT(old == zero_page || page_refs(old) >= 2); /* the leaf's and ours */
     (void)pte_xchg(f->slot, pte_none());
     mmu_quiesce_walkers(mm);
     mmu_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
@@ -121,6 +124,7 @@ static enum fault_result private_write(struct fault_ctx *f)
 
 static enum fault_result shared_write(struct fault_ctx *f)
 {
+    ASSERT(f->vma->mapping != NULL && pte_page(f->entry, f->level)->kind == PAGE_FILE);
     f->kind = "shared";
     page_set(pte_page(f->entry, f->level), PG_DIRTY);
     pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);

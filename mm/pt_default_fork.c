@@ -35,6 +35,7 @@ static __noinline bool copy_pinned(struct copy *c, pte_t e, unsigned int level, 
 
     if (new == NULL)
         return false;
+    ASSERT(page_refs(new) == 1 && page_test(new, PG_EXCLUSIVE));
     c->spare = NULL;
     copy_page(page_to_virt(new), page_to_virt(pte_page(e, level)));
     pte_store(dst, pte_with_state(pte_make_leaf(page_to_phys(new), level, c->ro), PT_DIRTY));
@@ -84,6 +85,8 @@ static unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *
             zero++;
             continue;
         }
+        ASSERT(page_refs(p) > 0 && page_mapcount(p) > 0);
+        ASSERT(pte_is_none(pte_load(dst + i)));
         page_get(p);
         page_map_inc(p);
         if (pte_prot(e, level) & PT_W)
@@ -108,6 +111,7 @@ static int copy_table(struct copy *c, const struct pt_run *r)
     for (;;) {
         pt_lock_two(r->table, dst_table);
         done = copy_entries(c, r, dst, done);
+        ASSERT(dst_table->pt_used + c->nr <= pt_entries(level));
         dst_table->pt_used += c->nr;
         c->nr = 0;
         pt_unlock_two(r->table, dst_table);
@@ -140,6 +144,7 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     struct pt_run r;
     int err = 0;
 
+    ASSERT(dst_vma->mm == dst && dst_vma->start == src->start && dst_vma->end == src->end);
     if (!src->has_anon)
         return 0;
     dst_vma->has_anon = true;

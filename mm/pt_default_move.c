@@ -39,6 +39,7 @@ static int move_entry(const struct move *m, unsigned int level)
     pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst, e;
     int moved = 0;
 
+    ASSERT(level > 0 && IS_ALIGNED(m->from | m->to, pt_size(level)));
     if (src == NULL || src_level != level || pte_is_none(e = pte_load(src)))
         return 0;
     if (level > HUGE_LEVEL && pte_is_table(e, level) && thp_is_below(e, level))
@@ -62,6 +63,7 @@ static int move_entry(const struct move *m, unsigned int level)
         } else {
             pte_store(dst, pte_xchg(src, pte_none()));
         }
+        ASSERT(src_table->pt_used != 0);
         src_table->pt_used--;
         dst_table->pt_used++;
         moved = 1;
@@ -78,6 +80,7 @@ static unsigned int move_run(pte_t *src, pte_t *dst, unsigned int nr)
     for (unsigned int i = 0; i < nr; i++) {
         if (pte_is_none(pte_load(src + i)))
             continue;
+        ASSERT(pte_is_none(pte_load(dst + i)));
         pte_store(dst + i, pte_xchg(src + i, pte_none()));
         moved++;
     }
@@ -104,6 +107,7 @@ static vaddr_t move_small(const struct move *m)
         return 0;
     pt_lock_two(src_table, dst_table);
     moved = move_run(src, dst, (unsigned int)(len >> PAGE_SHIFT));
+    ASSERT(src_table->pt_used >= moved);
     src_table->pt_used -= moved;
     dst_table->pt_used += moved;
     pt_unlock_two(src_table, dst_table);
@@ -129,6 +133,9 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
     int err = 0;
 
     ASSERT(IS_ALIGNED(old_start | new_start | len, PAGE_SIZE));
+    ASSERT(v->mm == new_vma->mm && v->mapping == new_vma->mapping);
+    ASSERT(old_start >= v->start && old_start + len <= v->end);
+    ASSERT(new_start >= new_vma->start && new_start + len <= new_vma->end);
     if (v->has_anon)
         new_vma->has_anon = true;
     if (v->mapping != NULL)
@@ -143,6 +150,7 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
         m.from += step;
         m.to += step;
     }
+    ASSERT(m.from <= m.end);
     *moved = m.from - old_start;
     if (m.from != old_start) {
         mmu_quiesce_walkers(m.mm);

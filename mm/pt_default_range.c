@@ -41,6 +41,7 @@ static inline bool zap_page(struct zap *z, pte_t e, unsigned int level, pfn_t ze
 
     if (pfn == zero)
         return false;
+    ASSERT(page_refs(p) > 0 && page_mapcount(p) > 0);
     if (likely(p->kind == PAGE_ANON)) {
         z->anon += pt_leaf_pages(level);
     } else {
@@ -89,6 +90,7 @@ static void zap_entries(struct zap *z, const struct pt_run *r)
         }
     }
     zap_note_range(z, level);
+    ASSERT(removed <= used);
     r->table->pt_used = used - removed;
 }
 
@@ -124,6 +126,7 @@ void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_
     struct pt_cursor c;
     struct pt_run r;
 
+    ASSERT(tlb->mm == v->mm && start >= v->start && end <= v->end);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next_table(&c, &r)) {
         if (likely(r.level == 0))
@@ -233,6 +236,7 @@ void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, va
     struct pt_cursor c;
     struct pt_run r;
 
+    ASSERT(tlb->mm == v->mm && start >= v->start && end <= v->end);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next_table(&c, &r))
         if (likely(r.level == 0) || !thp_cut_run(&c, &r, tlb))

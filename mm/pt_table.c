@@ -34,6 +34,7 @@ static struct page *alloc_table(struct mm *mm, unsigned int level, gfp_t gfp)
 
     if (unlikely(p == NULL))
         return NULL;
+    ASSERT(level <= pt_top_level() && p->word == 0);
     for (unsigned int i = 0; i < (1u << order); i++)
         page_set_kind(p + i, PAGE_TABLE);
     p->level = (u8)level;
@@ -62,6 +63,7 @@ void pt_table_free(struct page *p)
     unsigned int order = pt_table_order(p->level);
 
     ASSERT(p->kind == PAGE_TABLE && p->pt_used == 0 && p->pt_shared == 0);
+    ASSERT(atomic_long_read(&p->pt_mm->pt_pages) >= 1L << order);
     atomic_long_add(&p->pt_mm->pt_pages, -(1L << order));
     vmstat_inc(VMSTAT_pt_free);
     free_pages(p, order);
@@ -71,6 +73,9 @@ bool pt_table_link(struct page *parent, pte_t *slot, struct page *table)
 {
     bool empty;
 
+    ASSERT(parent->level > table->level && parent->pt_mm == table->pt_mm);
+    ASSERT(slot >= (pte_t *)page_to_virt(parent) &&
+           slot < (pte_t *)page_to_virt(parent) + pt_entries(parent->level));
     pt_lock(parent);
     empty = pte_is_none(pte_load(slot));
     if (empty) {
@@ -104,6 +109,7 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
             continue;
         struct page *parent = pt_table_page(base);
         pt_lock(parent);
+        ASSERT(pte_load(slot).v == link.v && parent->pt_used != 0);
         pte_store(slot, pte_none());
         parent->pt_used--;
         pt_unlock(parent);
@@ -118,6 +124,7 @@ void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t 
 {
     struct free_range f = { .tlb = tlb, .floor = floor, .last = ceiling - 1 }; /* 0 - 1: no limit */
 
+    ASSERT(floor <= start && (ceiling == 0 || end <= ceiling));
     if (start < end)
         free_below(&f, tlb->mm->root, pt_top_level(), start, end);
 }
@@ -155,6 +162,7 @@ static int split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t v
         pte_store(base + i, pte_with_state(e, pte_state(leaf)));
     }
     table->pt_used = pt_entries(low);
+    ASSERT(level > 0 && pte_is_none(pte_load(slot)));
     pte_store(slot, pte_make_table(page_to_phys(table), PT_RWXU));
     pt_unlock(parent);
     return 0;

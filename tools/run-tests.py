@@ -165,7 +165,7 @@ def x86_64(match, smps):
     for smp in smps:
         yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
     yield Config("sweep", command, qemu(kernel, "run=/tests/run-tests,-s" + (f",{match}" if match else ""), 2, initrd,
-                                        MEM="512M"))
+                                        MEM="512M"), limit_s=3600)
     if match:
         return
     reached = re.compile(r"^Linux|^Quire")
