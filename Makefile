@@ -226,7 +226,7 @@ test: deps
 bench: deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
 	@$(PYTHON) tools/bench.py --config $(ARCH)$(if $(MMU),-$(MMU)) -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(BENCH_CPU) \
-	  KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet $(APPEND)" tools/run-qemu.sh bench
+	  KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=32 $(APPEND)" tools/run-qemu.sh bench
 	@tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
 # Both flavours compile without a warning; then the gates.
