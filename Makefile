@@ -98,7 +98,7 @@ SRCS += $(wildcard tests/kernel/*/*.c)
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test mutants debug bench check help doctor deps clean FORCE
+.PHONY: all kernel iso run test mutants debug bench conformance check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf
 
@@ -227,8 +227,13 @@ test: deps
 bench: deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
 	@$(PYTHON) tools/bench.py --config $(ARCH)$(if $(MMU),-$(MMU)) -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(BENCH_CPU) \
-	  KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet $(APPEND)" tools/run-qemu.sh bench
+	  KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=32 $(APPEND)" tools/run-qemu.sh bench
 	@tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
+
+# Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.
+conformance: deps
+	@$(MAKE) --no-print-directory DEBUG=0 kernel
+	@$(PYTHON) tests/conformance/run.py
 
 # Both flavours compile without a warning; then the gates.
 check: deps

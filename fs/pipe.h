@@ -35,6 +35,7 @@ struct pipe {
     u32 readers, writers;           /* open ends */
     u32 reader_opens, writer_opens; /* how many there ever were */
     u32 users;                      /* open files; dentry_lock */
+    bool packets; /* set once: each write is a slot of its own, each read takes one and its rest */
     struct wait_queue rd_wait, wr_wait, open_wait;
 };
 

@@ -61,6 +61,7 @@ static inline enum fault_result pt_answered(struct fault_ctx *f)
 /* May this process write the private page @p in place? The table is locked. */
 static inline bool pt_is_own(struct page *p)
 {
+    ASSERT(page_refs(p) > 0 && page_mapcount(p) > 0);
     if (page_test(p, PG_EXCLUSIVE))
         return true;
     if (page_refs(p) != 1)

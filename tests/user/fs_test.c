@@ -470,6 +470,27 @@ TEST(record_lock_waits)
 
 /* ---- socket pairs ---- */
 
+TEST(socketpair_of_packets)
+{
+    char buf[16] = "";
+    int s[2];
+
+    CHECK_OK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s));
+    CHECK_EQ(write(s[0], "abc", 3), 3);
+    CHECK_EQ(write(s[0], "defgh", 5), 5);
+    CHECK_EQ(read(s[1], buf, sizeof(buf)), 3);
+    CHECK(memcmp(buf, "abc", 3) == 0);
+    CHECK_EQ(read(s[1], buf, 2), 2); /* the rest of the packet is lost */
+    CHECK_EQ(write(s[0], "ij", 2), 2);
+    CHECK_EQ(read(s[1], buf, sizeof(buf)), 2);
+    CHECK(memcmp(buf, "ij", 2) == 0);
+    CHECK_EQ(write(s[1], "back", 4), 4);
+    CHECK_EQ(read(s[0], buf, sizeof(buf)), 4);
+    close(s[0]);
+    CHECK_EQ(read(s[1], buf, sizeof(buf)), 0);
+    close(s[1]);
+}
+
 TEST(socketpair_is_a_two_way_stream)
 {
     int s[2];
@@ -900,7 +921,7 @@ int main(int argc, char **argv)
         CASE(flock_excludes),
         CASE(record_locks_split_and_merge),
         CASE(record_lock_waits),
-        CASE(socketpair_is_a_two_way_stream),
+        CASE(socketpair_is_a_two_way_stream), CASE(socketpair_of_packets),
         CASE(mount_shadows_and_limits),
         CASE(mount_read_only),
         CASE(mount_bind_and_dotdot),

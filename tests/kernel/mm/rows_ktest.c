@@ -390,15 +390,51 @@ static void try_kind(const struct kind *k, unsigned int level)
     show_line(k->name, size, cells);
 }
 
-KTEST(rows, every_kind_size_and_operation)
+/* All sizes of one kind, as a table of its own: a test has 20 s, and 1 GiB takes its time. */
+static void try_sizes(const struct kind *k)
 {
     const char *head[NR_OPS];
 
     for (unsigned int i = 0; i < NR_OPS; i++)
         head[i] = ops[i].name;
     show_line("kind", "leaf", head);
-    for (const struct kind *k = kinds; k < kinds + ARRAY_SIZE(kinds); k++)
-        for (unsigned int level = 0; level < pt_top_level(); level++)
-            if (pt_level_can_leaf(level) && (pt_ops_table[k->row].page_sizes & BIT(level)))
-                try_kind(k, level);
+    for (unsigned int level = 0; level < pt_top_level(); level++)
+        if (pt_level_can_leaf(level) && (pt_ops_table[k->row].page_sizes & BIT(level)))
+            try_kind(k, level);
+}
+
+KTEST(rows, anonymous)
+{
+    try_sizes(&kinds[0]);
+}
+
+KTEST(rows, shared_object)
+{
+    try_sizes(&kinds[1]);
+}
+
+KTEST(rows, device)
+{
+    try_sizes(&kinds[2]);
+}
+
+KTEST(rows, hugetlb_private)
+{
+    try_sizes(&kinds[3]);
+}
+
+KTEST(rows, hugetlb_shared)
+{
+    try_sizes(&kinds[4]);
+}
+
+KTEST(rows, page_huge)
+{
+    try_sizes(&kinds[5]);
+}
+
+KTEST(rows, experiment)
+{
+    _Static_assert(ARRAY_SIZE(kinds) == 7, "each kind has its test");
+    try_sizes(&kinds[6]);
 }
