@@ -257,7 +257,7 @@ static inline unsigned long mm_rss(const struct mm *mm)
 #define VMSTAT_ITEMS(X)                                                                           \
     X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
     X(tlb_flush_local) X(tlb_flush_rounds) X(tlb_flush_ipis) X(vma_lock_success) X(vma_lock_miss) \
-    X(pt_alloc) X(pt_free) X(oom_kill)
+    X(pt_alloc) X(pt_free) X(oom_kill) X(nr_foll_pin_acquired) X(nr_foll_pin_released)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)
