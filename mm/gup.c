@@ -206,6 +206,8 @@ unsigned long gup_fast_only(vaddr_t start, unsigned long nr, unsigned int flags,
             break;
         done += got;
     }
+    if (pin)
+        vmstat_add(VMSTAT_nr_foll_pin_acquired, done);
     return done;
 }
 
@@ -318,6 +320,8 @@ static long gup_slow(const struct request *r, vaddr_t start, unsigned long nr, s
             break;
         grown = va;
     }
+    if (r->pin)
+        vmstat_add(VMSTAT_nr_foll_pin_acquired, done);
     return done ? (long)done : err;
 }
 
@@ -368,6 +372,7 @@ long get_user_pages_fast(vaddr_t start, unsigned long nr, unsigned int flags, st
 
 void unpin_user_pages(struct page **pages, unsigned long nr, bool dirty)
 {
+    vmstat_add(VMSTAT_nr_foll_pin_released, nr);
     for (unsigned long i = 0; i < nr; i++) {
         if (dirty && !page_test(page_head(pages[i]), PG_DIRTY))
             page_set(page_head(pages[i]), PG_DIRTY);

@@ -49,6 +49,18 @@ static inline void put_user_page(struct page *p)
 /* Gives pins back; @dirty: the holder has written to the pages. Any context. */
 void unpin_user_pages(struct page **pages, unsigned long nr, bool dirty);
 
+/* One more pin on a page that the caller has pinned; each is given back for itself. */
+static inline void pin_user_page_again(struct page *p)
+{
+    page_pin(p);
+    vmstat_inc(VMSTAT_nr_foll_pin_acquired);
+}
+static inline void unpin_user_page(struct page *p)
+{
+    vmstat_inc(VMSTAT_nr_foll_pin_released);
+    page_unpin(p);
+}
+
 /* More references to one page than this are refused: the count has 31 bits. */
 #define GUP_REFS_MAX (1u << 30)
 

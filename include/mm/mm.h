@@ -273,6 +273,7 @@ static inline unsigned long mm_rss(const struct mm *mm)
     X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
     X(tlb_flush_local) X(tlb_flush_rounds) X(tlb_flush_ipis) X(vma_lock_success) X(vma_lock_miss) \
     X(pt_alloc) X(pt_free) X(oom_kill) X(pglazyfree) X(pglazyfreed)                               \
+    X(nr_foll_pin_acquired) X(nr_foll_pin_released)                                               \
     X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
     X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)
 enum vmstat_item {
