@@ -21,11 +21,14 @@ u64 *huge_words __ro_after_init;
 void huge_init(void)
 {
     u64 nr = ((mem_map_end - 1) >> huge_order()) - (mem_map_first >> huge_order()) + 1;
+    u64 *words;
 
     if (!pt_level_can_leaf(HUGE_LEVEL))
         return;
-    huge_words = vmalloc(nr * sizeof(u64));
-    if (huge_words == NULL)
+    words = vmalloc(nr * sizeof(u64));
+    if (words != NULL)
+        huge_words = words - (mem_map_first >> huge_order());
+    else
         pr_warn("no memory for the words of huge frames: there are no huge pages\n");
 }
 
@@ -143,17 +146,6 @@ bool huge_pages_idle(const struct page *head)
         if (READ_ONCE(head[i].word) != PAGE_TAIL)
             return false;
     return true;
-}
-
-bool huge_trylock(struct page *head)
-{
-    u64 *word = huge_word(head), w = __atomic_load_n(word, __ATOMIC_RELAXED);
-
-    while ((w & (HUGE_IS | HUGE_BUSY)) == HUGE_IS)
-        if (__atomic_compare_exchange_n(word, &w, w | HUGE_BUSY, true, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED))
-            return true;
-    return false;
 }
 
 void huge_wait(const struct page *head)

@@ -214,12 +214,31 @@ static __always_inline struct page *prepare_block(unsigned int order, enum page_
         if (word != 0)
             __atomic_store_n(&p[i].word, word, __ATOMIC_RELEASE);
     }
+    if (gfp & GFP_ZERO)
+        for (unsigned long i = 0; i < (1UL << order); i++)
+            clear_page(page_to_virt(p + i));
     return p;
 }
 
 struct page *alloc_frames(unsigned int order, enum page_kind kind, u64 word, gfp_t gfp)
 {
-    return prepare_block(order, kind, word, gfp);
+    return order == 0 ? take_frame(kind, gfp, word) : prepare_block(order, kind, word, gfp);
+}
+
+unsigned int alloc_frames_bulk(struct page **pages, unsigned int n, enum page_kind kind, gfp_t gfp)
+{
+    unsigned int may = 0, got;
+    unsigned long flags;
+
+    while (may < n && may_allocate(gfp))
+        may++;
+    got = buddy_alloc_bulk(pages, may, buddy_keep(gfp));
+    flags = irq_save();
+    this_cpu_var(pcps).allocated[kind] += got;
+    irq_restore(flags);
+    for (unsigned int i = 0; i < got; i++)
+        (void)prepare_frame(pages[i], kind, 0);
+    return got;
 }
 
 static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
@@ -229,9 +248,6 @@ static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
     if (p == NULL)
         return NULL;
     p->order = (u8)order;
-    if (gfp & GFP_ZERO)
-        for (unsigned long i = 0; i < (1UL << order); i++)
-            clear_page(page_to_virt(p + i));
     return p;
 }
 

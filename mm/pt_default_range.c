@@ -94,32 +94,6 @@ static void zap_entries(struct zap *z, const struct pt_run *r)
     r->table->pt_used = used - removed;
 }
 
-/* Huge leaves. The cursor is sent back to where a split is, or is due. */
-static __noinline void zap_huge(struct zap *z, struct pt_cursor *c, const struct pt_run *r)
-{
-    vaddr_t size = pt_size(r->level), va = ALIGN_DOWN(r->va, size);
-
-    if (thp_cut_run(c, r, z->tlb))
-        return;
-    for (unsigned int i = 0; i < r->nr; i++, va += size) {
-        pte_t e = pte_load(r->slot + i);
-        struct page *head;
-
-        if (!pte_is_leaf(e, r->level))
-            continue;
-        head = pte_page(e, r->level);
-        if (!thp_zap(z->tlb, r->table, r->slot + i)) {
-            pt_cursor_unlock(c);
-            huge_wait(head);
-            pt_cursor_seek(c, va);
-            return;
-        }
-        tlb_gather_range(z->tlb, va, va + size, r->level);
-        if (tlb_gather_huge(z->tlb, head))
-            tlb_gather_flush(z->tlb);
-    }
-}
-
 void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
 {
     struct zap z = { .tlb = tlb };
@@ -132,7 +106,7 @@ void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_
         if (likely(r.level == 0))
             zap_entries(&z, &r);
         else
-            zap_huge(&z, &c, &r);
+            thp_zap(tlb, &c, &r);
     }
     tlb->rss[MM_ANON] -= (long)z.anon;
     tlb->rss[vma_file_counter(v)] -= (long)z.file;

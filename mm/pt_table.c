@@ -30,13 +30,11 @@ void pt_table_ready(struct page *p)
 static struct page *alloc_table(struct mm *mm, unsigned int level, gfp_t gfp)
 {
     unsigned int order = pt_table_order(level);
-    struct page *p = alloc_pages(order, gfp);
+    struct page *p = alloc_frames(order, PAGE_TABLE, 0, gfp);
 
     if (unlikely(p == NULL))
         return NULL;
     ASSERT(level <= pt_top_level() && p->word == 0);
-    for (unsigned int i = 0; i < (1u << order); i++)
-        page_set_kind(p + i, PAGE_TABLE);
     p->level = (u8)level;
     p->pt_mm = mm;
     atomic_long_add(&mm->pt_pages, 1L << order);
@@ -53,9 +51,24 @@ struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp)
     return p;
 }
 
-struct page *pt_table_alloc_waiting(struct mm *mm, unsigned int level)
+unsigned int pt_table_alloc_waiting(struct mm *mm, unsigned int level, struct page **tables,
+                                    unsigned int n)
 {
-    return alloc_table(mm, level, GFP_KERNEL);
+    unsigned int got = 0;
+
+    if (n > 1 && pt_table_order(level) == 0)
+        got = alloc_frames_bulk(tables, n, PAGE_TABLE, GFP_KERNEL);
+    for (unsigned int i = 0; i < got; i++) {
+        tables[i]->level = (u8)level;
+        tables[i]->pt_mm = mm;
+    }
+    if (got != 0) {
+        atomic_long_add(&mm->pt_pages, (long)got);
+        vmstat_add(VMSTAT_pt_alloc, got);
+        return got;
+    }
+    tables[0] = alloc_table(mm, level, GFP_KERNEL);
+    return tables[0] != NULL;
 }
 
 void pt_table_free(struct page *p)
@@ -84,6 +97,38 @@ bool pt_table_link(struct page *parent, pte_t *slot, struct page *table)
     }
     pt_unlock(parent);
     return empty;
+}
+
+/* Tables of one frame each, of one address space. */
+static void free_batch(struct page **tables, unsigned int n)
+{
+    for (unsigned int i = 0; i < n; i++)
+        ASSERT(tables[i]->kind == PAGE_TABLE && tables[i]->pt_used == 0 &&
+               tables[i]->pt_shared == 0);
+    atomic_long_add(&tables[0]->pt_mm->pt_pages, -(long)n);
+    vmstat_add(VMSTAT_pt_free, n);
+    free_pages_bulk(tables, n);
+}
+
+void pt_table_free_chain(struct page *table)
+{
+    struct page *batch[32];
+    unsigned int n = 0;
+
+    for (struct page *next; table != NULL; table = next) {
+        next = (struct page *)(unsigned long)table->spare;
+        if (pt_table_order(table->level) != 0) {
+            pt_table_free(table);
+            continue;
+        }
+        batch[n++] = table;
+        if (n == ARRAY_SIZE(batch)) {
+            free_batch(batch, n);
+            n = 0;
+        }
+    }
+    if (n != 0)
+        free_batch(batch, n);
 }
 
 struct free_range {

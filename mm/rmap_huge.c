@@ -15,11 +15,19 @@
 #include <kernel/printk.h>
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
+#include <mm/thp.h>
 #include "huge_internal.h"
 
 struct page *huge_table_alloc(struct mm *mm)
 {
-    return pt_table_alloc_waiting(mm, HUGE_LEVEL - 1);
+    struct page *table;
+
+    return pt_table_alloc_waiting(mm, HUGE_LEVEL - 1, &table, 1) != 0 ? table : NULL;
+}
+
+unsigned int huge_table_alloc_bulk(struct mm *mm, struct page **tables, unsigned int n)
+{
+    return pt_table_alloc_waiting(mm, HUGE_LEVEL - 1, tables, n);
 }
 
 void huge_table_free(struct page *table)
@@ -50,22 +58,36 @@ static struct page *find(const struct page *head, const struct mm *mm)
     return NULL;
 }
 
-void huge_map(struct page *head, struct page *table, const struct huge_place *at)
+static void list_leaf(struct page *head, struct page *table, const struct huge_place *at)
 {
     set_place(table, at);
     list_add(&table->link, &head->link);
-    (void)__atomic_fetch_add(&head->mapcount, 1, __ATOMIC_RELAXED);
+    WRITE_ONCE(head->mapcount, head->mapcount + 1);
+}
+
+void huge_map_new(struct page *head, struct page *table, const struct huge_place *at)
+{
+    list_leaf(head, table, at);
     (void)__atomic_fetch_add(huge_word(head), HUGE_MAP, __ATOMIC_RELAXED);
 }
 
-struct page *huge_unmap(struct page *head, const struct mm *mm)
+void huge_map_unlock(struct page *head, struct page *table, const struct huge_place *at)
+{
+    list_leaf(head, table, at);
+    (void)__atomic_fetch_add(huge_word(head), HUGE_MAP + HUGE_REF - HUGE_BUSY, __ATOMIC_RELEASE);
+}
+
+struct page *huge_unmap_unlock(struct page *head, const struct mm *mm)
 {
     struct page *t = find(head, mm);
 
     BUG_ON(t == NULL);
     list_del(&t->link);
-    (void)__atomic_fetch_sub(&head->mapcount, 1, __ATOMIC_RELAXED);
-    (void)__atomic_fetch_sub(huge_word(head), HUGE_MAP, __ATOMIC_RELAXED);
+    WRITE_ONCE(head->mapcount, head->mapcount - 1);
+    if (head->mapcount == 0)
+        thp_count_mapped(-1);
+    t->pt_used = t->pt_shared = 0; /* pt_va was there */
+    (void)__atomic_fetch_sub(huge_word(head), HUGE_MAP + HUGE_BUSY, __ATOMIC_RELEASE);
     return t;
 }
 

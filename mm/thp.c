@@ -153,7 +153,7 @@ static bool map_new(struct fault_ctx *f, vaddr_t first, struct page *head, struc
     pt_lock(f->table);
     done = pte_is_none(pte_load(f->slot));
     if (likely(done)) {
-        huge_map(head, table, &at);
+        huge_map_new(head, table, &at);
         f->vma->has_anon = true;
         f->table->pt_used++;
         pte_store(f->slot, pte_with_state(e, PT_YOUNG | PT_DIRTY));

@@ -25,9 +25,8 @@ void thp_split_range(struct mm *mm, vaddr_t start, vaddr_t end);
  * cursor is back at the run's begin.
  */
 bool thp_cut_run(struct pt_cursor *c, const struct pt_run *r, struct tlb_gather *tlb);
-/* A leaf of the run, which lies in it: unmapped, queued. False: the caller must unlock, huge_wait
- * and begin again. */
-bool __must_check thp_zap(struct tlb_gather *tlb, struct page *parent, pte_t *slot);
+/* The leaves of the run go. The cursor may be sent back to where a split is, or is due. */
+void thp_zap(struct tlb_gather *tlb, struct pt_cursor *c, const struct pt_run *r);
 /* fork: the leaves from @*va on up to @end, in one table. On return *va is where to go on; 0 or
  * -ENOMEM. */
 struct thp_copy {

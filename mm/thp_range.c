@@ -101,10 +101,10 @@ bool thp_cut_run(struct pt_cursor *c, const struct pt_run *r, struct tlb_gather 
     return true;
 }
 
-bool thp_zap(struct tlb_gather *tlb, struct page *parent, pte_t *slot)
+/* False: the caller must unlock, huge_wait and begin again. */
+static inline bool zap_leaf(struct tlb_gather *tlb, struct page *head, struct page *parent,
+                            pte_t *slot)
 {
-    struct page *head = pte_page(pte_load(slot), HUGE_LEVEL), *table;
-
     if (head->kind == PAGE_ZERO) {
         thp_drop_zero(parent, slot);
         return true;
@@ -113,13 +113,35 @@ bool thp_zap(struct tlb_gather *tlb, struct page *parent, pte_t *slot)
         return false;
     (void)pte_xchg(slot, pte_none());
     parent->pt_used--;
-    table = huge_unmap(head, tlb->mm);
-    if (page_mapcount(head) == 0)
-        thp_count_mapped(-1);
-    huge_unlock(head);
-    huge_table_free(table);
+    tlb_gather_table(tlb, huge_unmap_unlock(head, tlb->mm));
     tlb->rss[MM_ANON] -= (long)huge_nr();
     return true;
+}
+
+void thp_zap(struct tlb_gather *tlb, struct pt_cursor *c, const struct pt_run *r)
+{
+    const vaddr_t size = pt_size(HUGE_LEVEL);
+    vaddr_t va = ALIGN_DOWN(r->va, size);
+
+    if (thp_cut_run(c, r, tlb))
+        return;
+    for (pte_t *slot = r->slot, *end = slot + r->nr; slot < end; slot++, va += size) {
+        pte_t e = pte_load(slot);
+        struct page *head;
+
+        if (!pte_is_leaf(e, HUGE_LEVEL))
+            continue;
+        head = pte_page(e, HUGE_LEVEL);
+        if (unlikely(!zap_leaf(tlb, head, r->table, slot))) {
+            pt_cursor_unlock(c);
+            huge_wait(head);
+            pt_cursor_seek(c, max(va, r->va));
+            return;
+        }
+        tlb_gather_range(tlb, va, va + size, HUGE_LEVEL);
+        if (unlikely(tlb_gather_huge(tlb, head)))
+            tlb_gather_flush(tlb);
+    }
 }
 
 /* Is any subpage pinned? The leaf does not allow writes any more. */
@@ -135,8 +157,8 @@ static bool has_pins(const struct page *head)
     return false;
 }
 
-/* As page_try_share (gup.h) for the whole: false, and it stays exclusive, when any part is pinned. A
- * lockless pin is noted and counted before PG_EXCLUSIVE is looked at. */
+/* As page_try_share (gup.h) for the whole: false, and it stays exclusive, when any part is pinned.
+ * A lockless pin is noted and counted before PG_EXCLUSIVE is looked at. */
 static bool try_share(struct page *head)
 {
     page_clear(head, PG_EXCLUSIVE);
@@ -149,98 +171,151 @@ static bool try_share(struct page *head)
 
 enum copied { COPIED, COPY_WAIT, COPY_SPLIT };
 
-/* Both tables and BUSY held. */
-static enum copied share_leaf(struct thp_copy *c, struct page *head, pte_t *src, pte_t *dst,
-                              const struct huge_place *to, struct page *table)
+/* The parent's entry without the right to write; the exchange is a full barrier. */
+static pte_t write_protect(const struct thp_copy *c, pte_t *slot)
 {
-    pte_t e = pte_load(src), ro;
+    pte_t e = pte_load(slot), ro;
 
     do
         ro = pte_with_prot(e, HUGE_LEVEL, c->ro);
-    while (!pte_cmpxchg(src, &e, ro));
-    /* The exchange is a full barrier: a lockless pin for writing either is seen here or sees it. */
-    if (page_test(head, PG_EXCLUSIVE) && !try_share(head))
-        return COPY_SPLIT;
-    huge_get(head);
-    huge_map(head, table, to);
-    pte_store(dst, ro);
+    while (!pte_cmpxchg(slot, &e, ro));
+    return ro;
+}
+
+/* Both tables and BUSY held; gives BUSY back. @table is used up when the leaf was copied. */
+static enum copied share_leaf(struct thp_copy *c, struct page *head, pte_t *src, pte_t *dst,
+                              const struct huge_place *to, struct page *table)
+{
+    pte_t e = pte_load(src);
+
+    if (page_test(head, PG_EXCLUSIVE) || (pte_prot(e, HUGE_LEVEL) & PT_W)) {
+        /* A lockless pin for writing either is seen behind the exchange, or sees it. */
+        e = write_protect(c, src);
+        if (page_test(head, PG_EXCLUSIVE) && !try_share(head)) {
+            huge_unlock(head);
+            return COPY_SPLIT;
+        }
+    }
+    huge_map_unlock(head, table, to);
+    pte_store(dst, e);
     return COPIED;
 }
 
-static enum copied copy_leaf(struct thp_copy *c, struct page *head, pte_t *src, pte_t *dst,
-                             const struct huge_place *to, struct page *table)
+/* The leaf @e of both tables' locked entries; @*table NULL: used up. */
+static enum copied copy_leaf(struct thp_copy *c, pte_t e, pte_t *src, pte_t *dst,
+                             const struct huge_place *to, struct page **table)
 {
-    enum copied result;
+    struct page *head = pte_page(e, HUGE_LEVEL);
+    enum copied result = COPIED;
 
-    if (!huge_trylock(head))
+    if (unlikely(page_mapcount(head) >= (s32)HUGE_MAX))
+        return COPY_SPLIT;
+    if (unlikely(head->kind == PAGE_ZERO)) {
+        if (huge_refs(huge_load(head)) >= HUGE_MAX)
+            return COPIED; /* the child faults for its own */
+        huge_get(head);
+        pte_store(dst, e);
+    } else if (!huge_trylock(head)) {
         return COPY_WAIT;
-    result = share_leaf(c, head, src, dst, to, table);
-    huge_unlock(head);
-    return result;
+    } else {
+        result = share_leaf(c, head, src, dst, to, *table);
+        if (result != COPIED)
+            return result;
+        *table = NULL;
+        c->pages += huge_nr();
+    }
+    to->parent->pt_used++;
+    return COPIED;
 }
 
-/* One entry. 1: done; 0: there is a table by now, or a split was due: look again; -ENOMEM. */
-static int copy_slot(struct thp_copy *c, pte_t *src, pte_t *dst, struct page *dst_table, vaddr_t va)
-{
-    struct huge_place to = {.mm = c->dst, .va = va, .parent = dst_table};
-    struct page *table = huge_table_alloc(c->dst), *head = NULL;
-    enum copied result = COPIED;
-    int done = 1;
-    pte_t e;
+#define BATCH 32u
 
-    if (table == NULL)
-        return -ENOMEM;
-    pt_lock_two(c->src_table, dst_table);
-    e = pte_load(src);
-    if (pte_is_leaf(e, HUGE_LEVEL)) {
-        head = pte_page(e, HUGE_LEVEL);
-        if (huge_refs(huge_load(head)) >= HUGE_MAX) {
-            result = COPY_SPLIT;
-        } else if (head->kind == PAGE_ZERO) {
-            huge_get(head);
-            pte_store(dst, e);
-            dst_table->pt_used++;
-        } else {
-            result = copy_leaf(c, head, src, dst, &to, table);
-            if (result == COPIED) {
-                table = NULL;
-                dst_table->pt_used++;
-                c->pages += huge_nr();
-            }
-        }
-    } else if (pte_is_table(e, HUGE_LEVEL)) {
-        done = 0;
+/* Tables that the child's leaves will own, had before the locks. */
+struct spare {
+    struct page *tables[BATCH];
+    unsigned int nr;
+};
+
+/* As many as the next @nr entries will need, a batch at most; false when there is none at all. */
+static bool fill_spare(struct spare *s, const struct thp_copy *c, unsigned long nr)
+{
+    unsigned int want = 0;
+
+    for (unsigned long i = 0; i < nr && want < BATCH; i++)
+        want += pte_is_leaf(pte_load(c->src_slot + i), HUGE_LEVEL);
+    if (s->nr < want)
+        s->nr += huge_table_alloc_bulk(c->dst, s->tables + s->nr, want - s->nr);
+    return want == 0 || s->nr != 0;
+}
+
+/* Entries from *va on, while they are leaves and tables are there. COPIED: all, or out of tables.
+ */
+static enum copied copy_batch(struct thp_copy *c, struct spare *s, pte_t *dst, vaddr_t *va,
+                              vaddr_t end, struct huge_place *to)
+{
+    for (; *va < end; *va += pt_size(HUGE_LEVEL), c->src_slot++, dst++) {
+        pte_t e = pte_load(c->src_slot);
+        enum copied result;
+
+        if (pte_is_table(e, HUGE_LEVEL))
+            break;
+        if (!pte_is_leaf(e, HUGE_LEVEL))
+            continue;
+        if (s->nr == 0)
+            break;
+        to->va = *va;
+        result = copy_leaf(c, e, c->src_slot, dst, to, &s->tables[s->nr - 1]);
+        if (result != COPIED)
+            return result;
+        if (s->tables[s->nr - 1] == NULL)
+            s->nr--;
     }
-    pt_unlock_two(c->src_table, dst_table);
-    if (table != NULL)
-        huge_table_free(table);
-    if (result == COPIED)
-        return done;
-    if (result == COPY_WAIT)
-        huge_wait(head);
-    else
-        thp_split_at(c->src_table->pt_mm, va + PAGE_SIZE);
+    return COPIED;
+}
+
+/* Somebody was BUSY with the page of the next leaf. */
+static void wait_for(const struct thp_copy *c)
+{
+    pte_t e = pte_load(c->src_slot);
+
+    if (pte_is_leaf(e, HUGE_LEVEL))
+        huge_wait(pte_page(e, HUGE_LEVEL));
+}
+
+/* Until the end or a link. 0 or -ENOMEM. */
+static int copy_leaves(struct thp_copy *c, struct spare *s, vaddr_t *va, vaddr_t end)
+{
+    const vaddr_t first = *va;
+    struct huge_place to = {.mm = c->dst};
+    unsigned int level;
+    pte_t *dst = pt_get_slot(c->dst, first, HUGE_LEVEL, &to.parent, &level);
+
+    if (dst == NULL)
+        return -ENOMEM;
+    while (*va < end && !pte_is_table(pte_load(c->src_slot), HUGE_LEVEL)) {
+        enum copied result;
+
+        if (!fill_spare(s, c, (end - *va) >> pt_shift(HUGE_LEVEL)))
+            return -ENOMEM;
+        pt_lock_two(c->src_table, to.parent);
+        result = copy_batch(c, s, dst + ((*va - first) >> pt_shift(HUGE_LEVEL)), va, end, &to);
+        pt_unlock_two(c->src_table, to.parent);
+        if (result == COPY_WAIT)
+            wait_for(c);
+        else if (result == COPY_SPLIT)
+            thp_split_at(c->src_table->pt_mm, *va + PAGE_SIZE);
+    }
     return 0;
 }
 
 int thp_copy(struct thp_copy *c, vaddr_t *va, vaddr_t end)
 {
-    struct page *dst_table;
-    unsigned int level;
-    pte_t *src = c->src_slot, *dst = pt_get_slot(c->dst, *va, HUGE_LEVEL, &dst_table, &level);
+    struct spare s = {.nr = 0};
+    int err = copy_leaves(c, &s, va, end);
 
-    if (dst == NULL)
-        return -ENOMEM;
-    for (; *va < end; *va += pt_size(HUGE_LEVEL), src++, dst++) {
-        int done;
-
-        if (pte_is_none(pte_load(src)))
-            continue;
-        done = copy_slot(c, src, dst, dst_table, *va);
-        if (done <= 0)
-            return done;
-    }
-    return 0;
+    while (s.nr != 0)
+        huge_table_free(s.tables[--s.nr]);
+    return err;
 }
 
 bool thp_move(pte_t *src, pte_t *dst, const struct huge_place *to)

@@ -183,12 +183,7 @@ void tlb_gather_flush(struct tlb_gather *t)
         put_pages(t);
     while (unlikely(t->nr_huge != 0))
         huge_put(t->huge[--t->nr_huge]);
-    while (table != NULL) {
-        struct page *next = (struct page *)(unsigned long)table->spare;
-
-        pt_table_free(table);
-        table = next;
-    }
+    pt_table_free_chain(table);
     t->tables = NULL;
     ASSERT(t->nr_pages == 0 && !t->need_flush);
 }

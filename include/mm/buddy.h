@@ -26,6 +26,8 @@ struct page *alloc_pages(unsigned int order, gfp_t gfp);
 void free_pages(struct page *p, unsigned int order);
 /* 2^order frames that will be freed one by one or as a block: kind @kind, each with word @word. */
 struct page *alloc_frames(unsigned int order, enum page_kind kind, u64 word, gfp_t gfp);
+/* Up to @n single frames, kind @kind, word 0: how many. Does not try hard: 0 says little. */
+unsigned int alloc_frames_bulk(struct page **pages, unsigned int n, enum page_kind kind, gfp_t gfp);
 /* One frame with one reference (word == PAGE_REF) and kind @kind; NULL when out of memory. */
 struct page *page_alloc(enum page_kind kind, gfp_t gfp);
 /* Frees many order-0 frames in one go: used by the TLB gather. Words already 0. */

@@ -74,11 +74,11 @@ static inline unsigned long huge_nr(void)
     return 1UL << huge_order();
 }
 
-extern u64 *huge_words; /* by frame number >> huge_order(), from mem_map_first on */
+extern u64 *huge_words; /* by frame number >> huge_order(); there from mem_map_first's on */
 
 static inline u64 *huge_word(const struct page *p)
 {
-    return &huge_words[(page_to_pfn(p) >> huge_order()) - (mem_map_first >> huge_order())];
+    return &huge_words[page_to_pfn(p) >> huge_order()];
 }
 static inline u64 huge_load(const struct page *p)
 {
@@ -140,7 +140,16 @@ static inline bool huge_maybe_pinned(const struct page *head)
 bool huge_pages_idle(const struct page *head);
 
 /* BUSY. Under a PT lock; false: drop that, huge_wait, begin again. */
-bool __must_check huge_trylock(struct page *head);
+static inline bool __must_check huge_trylock(struct page *head)
+{
+    u64 *word = huge_word(head), w = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    while (likely((w & (HUGE_IS | HUGE_BUSY)) == HUGE_IS))
+        if (likely(__atomic_compare_exchange_n(word, &w, w | HUGE_BUSY, true, __ATOMIC_ACQUIRE,
+                                               __ATOMIC_RELAXED)))
+            return true;
+    return false;
+}
 static inline void huge_unlock(struct page *head)
 {
     (void)__atomic_fetch_and(huge_word(head), ~HUGE_BUSY, __ATOMIC_RELEASE);
@@ -156,11 +165,17 @@ struct huge_place {
 };
 /* A page table to be put in the place of a leaf of @mm one day; contents undefined. NULL. */
 struct page *huge_table_alloc(struct mm *mm);
+/* Up to @n of them: how many. */
+unsigned int huge_table_alloc_bulk(struct mm *mm, struct page **tables, unsigned int n);
 void huge_table_free(struct page *table);
-/* One leaf more, whose reference to the whole the caller has taken; @table is its own from now. */
-void huge_map(struct page *head, struct page *table, const struct huge_place *at);
-/* The leaf of @mm goes; its table is the caller's again. The reference to the whole stays. */
-struct page *huge_unmap(struct page *head, const struct mm *mm);
+/* The first leaf of a page that only the caller has; the reference to the whole that came with the
+ * page becomes the leaf's, and @table its own. */
+void huge_map_new(struct page *head, struct page *table, const struct huge_place *at);
+/* One leaf more, with a reference to the whole. Gives BUSY back. */
+void huge_map_unlock(struct page *head, struct page *table, const struct huge_place *at);
+/* The leaf of @mm goes, its table is the caller's again; the reference to the whole stays. Gives
+ * BUSY back. */
+struct page *huge_unmap_unlock(struct page *head, const struct mm *mm);
 /* Its leaf is now there (same address space). */
 void huge_moved(struct page *head, const struct huge_place *to);
 /* For checks: does the list say so? */

@@ -116,8 +116,12 @@ void pt_unlock_two(struct page *a, struct page *b);
 /* pt_table.c: tables themselves. A table is private to its maker until it is linked. */
 struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp); /* empty; NULL */
 void pt_table_free(struct page *table); /* never linked, or unlinked and flushed */
-/* A table with undefined contents and without a lock, which waits for a leaf to be split; NULL. */
-struct page *pt_table_alloc_waiting(struct mm *mm, unsigned int level);
+/* Up to @n tables with undefined contents and without a lock, which wait for leaves to be split:
+ * how many, 0 when there is no memory. */
+unsigned int pt_table_alloc_waiting(struct mm *mm, unsigned int level, struct page **tables,
+                                    unsigned int n);
+/* A chain of them through page->spare, all of one address space: pt_table_free of each. */
+void pt_table_free_chain(struct page *table);
 /* Such a table is about to be filled and linked. */
 void pt_table_ready(struct page *table);
 /* Links the empty slot of @parent (level @level) to @table; false when somebody was faster. Takes

@@ -313,7 +313,7 @@ static void make_huge_words(void)
 
     EXPECT((mem_map_end - mem_map_first) >> huge_order() < ARRAY_SIZE(words));
     memset(words, 0, sizeof(words));
-    huge_words = words;
+    huge_words = words - (mem_map_first >> huge_order());
 }
 
 /* A huge page with two references, the leaf's and ours. */
@@ -328,7 +328,7 @@ static struct page *map_huge(struct vma *v, vaddr_t va)
     e = pte_make_leaf(page_to_phys(head), HUGE_LEVEL, vma_prot(v));
     huge_get(head);
     head->flags = PG_EXCLUSIVE;
-    huge_map(head, huge_table_alloc(&mm), &at);
+    huge_map_new(head, huge_table_alloc(&mm), &at);
     EXPECT(put(va, HUGE_LEVEL, pte_with_state(e, PT_DIRTY)));
     atomic_long_add(&mm.rss[MM_ANON], (long)huge_nr());
     return head;
