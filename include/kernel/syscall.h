@@ -42,6 +42,8 @@ struct pt_regs *current_regs(void);
 #define SYSCALL_REGISTER(name, n, fn)                                                              \
     static const struct syscall_def syscall_def_##name __used __aligned(8)                         \
         __section(".syscalls") = {__NR_##name, n, #name, (syscall_fn)(void *)fn}
+/* An ABI's other number for a call of n arguments, behind the call itself. */
+#define SYSCALL_ALIAS(other, name, n) SYSCALL_REGISTER(other, n, sys_##name)
 /*
  * Arguments arrive as six unsigned longs; a typed prototype takes the low part of its registers on
  * both ABIs.
