@@ -196,6 +196,6 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
                                        __ATOMIC_RELAXED);
 }
 
-/* @table is about to be freed, unlinked and flushed. Hash: its segment number may be used again once
- * nothing is left of it. */
+/* @table is about to be freed, unlinked and flushed. Hash: its segment number may be used again
+ * once nothing is left of it. */
 void mmu_forget(struct page *table);
