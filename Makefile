@@ -163,7 +163,7 @@ compile_commands.json: Makefile $(FLAGS_FILE) $(SRCS)
 
 # A flat image, for machines that start one in place of a firmware, and the few instructions that stand in for a firmware.
 $(B)/quire.bin: $(B)/quire.elf
-	@$(OBJCOPY) -O binary $< $@
+	@$(OBJCOPY) -O binary -R .notes $< $@
 
 $(B)/stub.bin: boot/$(ARCH)/stub/stub.S $(FLAGS_FILE)
 	@$(CC) $(ARCH_ASFLAGS) -c -o $(@:.bin=.o) $<
