@@ -80,7 +80,7 @@ static const u32 sigreturn_code[] = { 0x38210000 + CALLER_FRAME, 0x38000000 + __
 
 int arch_map_user_code(struct mm *mm)
 {
-    struct mmap_request rq = { .len = PAGE_SIZE, .prot = PROT_READ | PROT_EXEC,
+    struct mmap_request rq = { .len = PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
                                .flags = MAP_PRIVATE | MAP_ANONYMOUS };
     long at = mm_mmap(mm, &rq);
     ssize_t n;
@@ -89,9 +89,9 @@ int arch_map_user_code(struct mm *mm)
         return (int)at;
     n = mm_access_remote(mm, (vaddr_t)at, (void *)sigreturn_code, sizeof(sigreturn_code), true);
     if (n != sizeof(sigreturn_code))
-        return n < 0 ? (int)n : -ENOMEM;
+        return -ENOMEM;
     mm->arch_code = (vaddr_t)at;
-    return 0;
+    return mm_mprotect(mm, (vaddr_t)at, PAGE_SIZE, PROT_READ | PROT_EXEC);
 }
 
 /* ---- building a frame ---- */

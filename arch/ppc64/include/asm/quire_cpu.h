@@ -100,10 +100,14 @@ static inline bool irqs_enabled(void)
     return (mfmsr() & MSR_EE) != 0;
 }
 
-/* No priority hint: the emulator leaves its translated code for one, which slows the others. */
+/*
+ * "yield": the other threads of the core may have its resources. The emulator takes it for a chance
+ * to run another CPU; where all CPUs share one host thread a spinning one would otherwise keep the
+ * one that it waits for from running until its time slice ends.
+ */
 static inline void cpu_relax(void)
 {
-    __asm__ volatile("" : : : "memory");
+    __asm__ volatile("or 27, 27, 27" : : : "memory");
 }
 
 /* The hypervisor sets MSR.EE and looks for pending interrupts in one step. */
