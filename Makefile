@@ -30,7 +30,6 @@ B := build/$(ARCH)$(FLAVOUR)
 
 # ---- how it is run -------------------------------------------------------------------------------------------------
 
-FIRMWARE ?= bios
 MMU      ?=
 SMP      ?= 2
 MEM      ?= 256M
@@ -41,6 +40,7 @@ GDB      ?= 0
 ACCEL    ?= tcg
 
 include arch/$(ARCH)/arch.mk
+FIRMWARE ?= $(firstword $(FIRMWARES))
 
 ifeq ($(filter $(FIRMWARE),$(FIRMWARES)),)
 $(error FIRMWARE=$(FIRMWARE) is not known on $(ARCH). There is: $(FIRMWARES))
@@ -85,7 +85,7 @@ ASFLAGS += -DCONFIG_DEBUG=1
 UBSAN  := -fsanitize=undefined -fno-sanitize=pointer-overflow -Wno-array-bounds -Wno-stringop-overflow \
           -Wno-maybe-uninitialized
 else
-CFLAGS += -momit-leaf-frame-pointer
+CFLAGS += $(ARCH_CFLAGS_RELEASE)
 endif
 
 # ---- sources -------------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
 .PHONY: all kernel iso run test debug bench check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
-kernel: $(B)/quire.elf
+kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
 # The initramfs: user/user.mk says how $(B)/initrd.cpio is made.
 -include user/user.mk
@@ -160,6 +160,14 @@ compile_commands.json: Makefile $(FLAGS_FILE) $(SRCS)
 	@{ sep='['; for s in $(SRCS); do \
 	     printf '%s\n{"directory":"%s","file":"%s","command":"%s -c %s"}' "$$sep" '$(CURDIR)' "$$s" \
 	            '$(CC) $(CFLAGS)' "$$s"; sep=','; done; printf '\n]\n'; } > $@
+
+# A flat image, for machines that start one in place of a firmware, and the few instructions that stand in for a firmware.
+$(B)/quire.bin: $(B)/quire.elf
+	@$(OBJCOPY) -O binary -R .notes $< $@
+
+$(B)/stub.bin: boot/$(ARCH)/stub/stub.S $(FLAGS_FILE)
+	@$(CC) $(ARCH_ASFLAGS) -c -o $(@:.bin=.o) $<
+	@$(OBJCOPY) -O binary $(@:.bin=.o) $@
 
 # ---- images --------------------------------------------------------------------------------------------------------
 

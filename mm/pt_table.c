@@ -46,6 +46,7 @@ void pt_table_free(struct page *p)
     ASSERT(p->kind == PAGE_TABLE && p->pt_used == 0 && p->pt_shared == 0);
     atomic_long_add(&p->pt_mm->pt_pages, -(1L << order));
     vmstat_inc(VMSTAT_pt_free);
+    mmu_forget(p);
     free_pages(p, order);
 }
 
