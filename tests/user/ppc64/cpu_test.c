@@ -36,22 +36,23 @@
 
 static volatile sig_atomic_t caught, caught_code;
 static volatile unsigned long caught_addr, caught_gp[48];
-static void (*change)(ucontext_t *uc);
+static void (*volatile change)(ucontext_t *uc);
 
 static void handler(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
+    void (*fn)(ucontext_t *) = change;
 
     caught = sig;
     caught_code = info->si_code;
     caught_addr = (unsigned long)info->si_addr;
     for (int i = 0; i < 48; i++)
         caught_gp[i] = uc->uc_mcontext.gp_regs[i];
-    if (change)
-        change(uc);
+    if (fn)
+        fn(uc);
 }
 
-static void catch (int sig)
+static void catch_signal(int sig)
 {
     struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 
@@ -157,7 +158,7 @@ TEST(syscall_numbers)
 
 TEST(trap_instruction)
 {
-    catch (SIGTRAP);
+    catch_signal(SIGTRAP);
     change = skip_instruction;
     __asm__ volatile("trap");
     CHECK_EQ(caught, SIGTRAP);
@@ -168,7 +169,7 @@ TEST(trap_instruction)
 
 TEST(illegal_instruction)
 {
-    catch (SIGILL);
+    catch_signal(SIGILL);
     change = skip_instruction;
     __asm__ volatile(".long 0");
     CHECK_EQ(caught, SIGILL);
@@ -181,7 +182,7 @@ TEST(privileged_instruction)
 {
     unsigned long msr;
 
-    catch (SIGILL);
+    catch_signal(SIGILL);
     change = skip_instruction;
     __asm__ volatile("li %0, 1\n\tmfmsr %0" : "=&r"(msr));
     CHECK_EQ(caught, SIGILL);
@@ -199,7 +200,7 @@ TEST(division_by_zero_does_not_trap)
 
 TEST(page_fault_frame)
 {
-    catch (SIGSEGV);
+    catch_signal(SIGSEGV);
     change = skip_instruction;
     __asm__ volatile("stw %0, 0(%1)" : : "r"(1), "b"(ktap_nowhere) : "memory");
     CHECK_EQ(caught, SIGSEGV);
@@ -221,7 +222,7 @@ TEST(addresses_out_of_reach)
         0xc000000000000000, 0xc000000001000000, 0x4000000000000000, 0x8000000000000000,
         0xd000000000000000, 0x0fffffffffff0000, 0xfffffffffffffff8};
 
-    catch (SIGSEGV);
+    catch_signal(SIGSEGV);
     change = skip_instruction;
     for (size_t i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
         caught = 0;
@@ -242,7 +243,7 @@ static void jump_to(unsigned long address)
 
 TEST(jumps_out_of_reach)
 {
-    catch (SIGSEGV);
+    catch_signal(SIGSEGV);
     change = return_to_caller;
     jump_to((unsigned long)ktap_nowhere);
     CHECK_EQ(caught, SIGSEGV);
@@ -274,7 +275,7 @@ TEST(unaligned_reservation_is_sigbus)
     unsigned long words[2] = {0, 0};
     unsigned long at = (unsigned long)words + 2;
 
-    catch (SIGBUS);
+    catch_signal(SIGBUS);
     change = skip_instruction;
     __asm__ volatile("lwarx 4, 0, %0" : : "r"(at) : "r4", "memory");
     if (!caught)
@@ -293,7 +294,7 @@ TEST(frame_has_the_registers)
     unsigned long r14 = 0x1414141414141414, r31 = 0x3131313131313131, ctr = 0x5555aaaa5555aaaa;
     unsigned long got[3];
 
-    catch (SIGTRAP);
+    catch_signal(SIGTRAP);
     change = skip_instruction;
     __asm__ volatile("mr 14, %0\n\tmr 31, %1\n\tmtctr %2\n\t"
                      "trap\n\t"
@@ -324,7 +325,7 @@ TEST(changes_of_the_frame_take_effect)
     unsigned long got[3];
     double f;
 
-    catch (SIGTRAP);
+    catch_signal(SIGTRAP);
     change = change_registers;
     __asm__ volatile("fsub 20, 20, 20\n\t"
                      "trap\n\t"
@@ -345,7 +346,7 @@ TEST(red_zone_survives)
 {
     unsigned long first, last;
 
-    catch (SIGTRAP);
+    catch_signal(SIGTRAP);
     change = skip_instruction;
     __asm__ volatile("li 4, 4711\n\tstd 4, -288(1)\n\tstd 4, -8(1)\n\t"
                      "trap\n\t"
@@ -392,12 +393,12 @@ static int return_with(void (*fn)(ucontext_t *))
     pid_t pid = fork();
 
     if (pid == 0) {
-        catch (SIGUSR1);
+        catch_signal(SIGUSR1);
         change = fn;
         syscall(SYS_kill, getpid(), SIGUSR1);
         /* Without the library: it may need what was changed. mfmsr must still be privileged. */
         change = skip_instruction;
-        catch (SIGILL);
+        catch_signal(SIGILL);
         caught = 0;
         __asm__ volatile("mfmsr 4" : : : "r4");
         _exit(caught == SIGILL ? 0 : 1);
@@ -612,7 +613,7 @@ TEST(data_does_not_run)
 {
     unsigned int *code = code_page(PROT_READ | PROT_WRITE);
 
-    catch (SIGSEGV);
+    catch_signal(SIGSEGV);
     change = return_to_caller;
     CHECK_EQ(call_code(code), 0);
     CHECK_EQ(caught, SIGSEGV);
