@@ -98,7 +98,9 @@ mem_mib() {
 
 ppc64() {
     qemu=qemu-system-ppc64
-    : "${CPU:=power9}" "${MMU:=hash}"
+    : "${MMU:=hash}"
+    [ "$mode-$MMU" = bench-hash ] && : "${CPU:=power8}" # as Linux's figures were taken
+    : "${CPU:=power9}"
     case $CPU in power8 | power9) ;; *) fail "CPU=$CPU is not known on ppc64. There is: power8 power9" ;; esac
     case $MMU in hash | radix) ;; *) fail "MMU=$MMU is not known on ppc64. There is: hash radix" ;; esac
     [ "$CPU-$MMU" != power8-radix ] || fail "MMU=radix: a power8 has the hash MMU only. Say CPU=power9, or MMU=hash"
