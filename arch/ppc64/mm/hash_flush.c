@@ -5,8 +5,8 @@
  *
  * A removed entry is gone from every CPU's TLB when the hypervisor call returns. SLB entries are
  * each CPU's own: one round of calls makes the CPUs that run the address space compare theirs with
- * the tree. A table that several address spaces link has one segment number, so removing its entries
- * once serves all; only when its number is retired, all CPUs are asked.
+ * the tree. A table that several address spaces link has one segment number, so removing its
+ * entries once serves all; only when its number is retired, all CPUs are asked.
  *
  * Small ranges are looked up page by page, until the segment has no entry left. Where that would
  * cost more than it saves, the segment's number is retired instead.
@@ -101,14 +101,14 @@ static void drop_call(void *arg)
 static void finish(struct flush *f)
 {
     if (f->everywhere)
-        smp_call_on((cpumask_t){ ~0UL }, drop_call, NULL);
+        smp_call_on((cpumask_t){~0UL}, drop_call, NULL);
     ppc_flush_round(f->mm, check_call, f);
     seg_sweep(false);
 }
 
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
-    struct flush f = { .mm = mm, .start = start, .end = end };
+    struct flush f = {.mm = mm, .start = start, .end = end};
 
     for (vaddr_t va = start; va < end;)
         va = flush_segment(&f, va, end);
@@ -133,7 +133,7 @@ static void retire_below(struct flush *f, const pte_t *base, unsigned int level)
 
 void hash_flush_mm(struct mm *mm)
 {
-    struct flush f = { .mm = mm, .end = user_top() };
+    struct flush f = {.mm = mm, .end = user_top()};
     unsigned long irq = irq_save();
 
     hash_walk_begin();

@@ -3,10 +3,10 @@
  * hpt.c: the hash table, an array of groups of eight entries that hardware searches for each
  * translation it lacks.
  *
- * The table is the hypervisor's, so entries come and go by calls. What is where, is remembered here:
- * hpt.word[] has the first word of every entry, 8 bytes for each of its 16, so finding an entry, a
- * free slot or a victim reads ordinary memory. An entry's place is not kept in the software tree:
- * the tree's entry is often gone when the translation must go.
+ * The table is the hypervisor's, so entries come and go by calls. What is where, is remembered
+ * here: hpt.word[] has the first word of every entry, 8 bytes for each of its 16, so finding an
+ * entry, a free slot or a victim reads ordinary memory. An entry's place is not kept in the
+ * software tree: the tree's entry is often gone when the translation must go.
  *
  * A hash names a primary group, its complement the secondary one. Entries of these two groups have
  * one of the two hashes, so the pair is closed: one lock per pair (hashed) covers all that can
@@ -32,11 +32,11 @@
 
 /* Second word. */
 #define HPTE_PP0     (1UL << 63)
-#define HPTE_M       0x010UL /* cacheable memory: what the hypervisor accepts for RAM */
-#define HPTE_IG      0x028UL /* uncached, guarded: what it accepts for devices */
-#define HPTE_PP_NONE 0UL /* storage key 0 reads and writes, key 1 has no access */
-#define HPTE_PP_RW   1UL /* key 0 reads and writes, key 1 reads */
-#define HPTE_PP_RO   3UL /* both read */
+#define HPTE_M       0x010UL          /* cacheable memory: what the hypervisor accepts for RAM */
+#define HPTE_IG      0x028UL          /* uncached, guarded: what it accepts for devices */
+#define HPTE_PP_NONE 0UL              /* storage key 0 reads and writes, key 1 has no access */
+#define HPTE_PP_RW   1UL              /* key 0 reads and writes, key 1 reads */
+#define HPTE_PP_RO   3UL              /* both read */
 #define HPTE_PP_KRO  (HPTE_PP0 | 2UL) /* key 0 reads, key 1 has no access */
 
 #define H_EXACT (1UL << 39) /* H_ENTER: this slot and no other */
@@ -134,7 +134,7 @@ static long find(const struct hpt_key *k)
 /* Pair locked. */
 static void remove_slot(u64 slot)
 {
-    unsigned long arg[8] = { 0, slot };
+    unsigned long arg[8] = {0, slot};
     long rc = hcall_args(H_REMOVE, arg);
 
     if (rc != H_SUCCESS)
@@ -147,11 +147,11 @@ static void remove_slot(u64 slot)
  * the caller's wish gives way. */
 static void enter_slot(u64 slot, u64 v, u64 r)
 {
-    unsigned long arg[8] = { H_EXACT, slot, v, r };
+    unsigned long arg[8] = {H_EXACT, slot, v, r};
     long rc = hcall_args(H_ENTER, arg);
 
     if (rc == H_PARAMETER) {
-        unsigned long other[8] = { H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG) };
+        unsigned long other[8] = {H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG)};
 
         rc = hcall_args(H_ENTER, other);
     }
@@ -209,7 +209,7 @@ void hpt_protect(const struct hpt_key *k, pt_prot_t prot)
 {
     u64 bits = protection_bits(prot);
     unsigned long irq = spin_lock_irqsave(lock_of(primary_group(k)));
-    unsigned long arg[8] = { (bits & ~HPTE_PP0) | (bits & HPTE_PP0 ? 0x100 : 0) };
+    unsigned long arg[8] = {(bits & ~HPTE_PP0) | (bits & HPTE_PP0 ? 0x100 : 0)};
     long slot = find(k), rc;
 
     ASSERT(slot >= 0);
@@ -223,7 +223,7 @@ void hpt_protect(const struct hpt_key *k, pt_prot_t prot)
 long hpt_find(const struct hpt_key *k, u64 *r)
 {
     unsigned long irq = spin_lock_irqsave(lock_of(primary_group(k)));
-    unsigned long arg[8] = { 0 };
+    unsigned long arg[8] = {0};
     long slot = find(k);
 
     if (slot >= 0 && r != NULL) {
@@ -258,7 +258,7 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
 
 void hpt_occupancy(struct hpt_occupancy *o)
 {
-    *o = (struct hpt_occupancy){ 0 };
+    *o = (struct hpt_occupancy){0};
     for (u64 group = 0; group <= hpt.mask; group++) {
         unsigned int used = 0;
 
@@ -287,7 +287,7 @@ static int hpt_check(void)
         return 0;
     for (u64 slot = turn++ % 64; slot < (hpt.mask + 1) * HPT_GROUP; slot += 64) {
         unsigned long irq = spin_lock_irqsave(lock_of(slot / HPT_GROUP));
-        unsigned long arg[8] = { 0, slot };
+        unsigned long arg[8] = {0, slot};
         u64 word = hpt.word[slot], v;
 
         if (hcall_args(H_READ, arg) != H_SUCCESS)

@@ -23,11 +23,11 @@
 #include <mm/page.h>
 #include "internal.h"
 
-#define SLB_V   0x8000000UL  /* RB */
-#define SLB_1T  (1UL << 62)  /* RS, and slbie's RB shifted */
-#define SLB_KS  0x800UL
-#define SLB_KP  0x400UL
-#define SLB_N   0x200UL
+#define SLB_V  0x8000000UL /* RB */
+#define SLB_1T (1UL << 62) /* RS, and slbie's RB shifted */
+#define SLB_KS 0x800UL
+#define SLB_KP 0x400UL
+#define SLB_N  0x200UL
 
 #define SEGMENT_SIZE (1UL << 28)
 #define SLB_SLOTS    32u
@@ -36,7 +36,7 @@
 struct slb {
     u64 esid[SLB_SLOTS]; /* address of the segment, with bit 0 set when the slot is valid */
     u64 rs[SLB_SLOTS];
-    u32 next;            /* slot that is replaced next */
+    u32 next; /* slot that is replaced next */
 };
 static struct slb slbs[NR_CPUS];
 
