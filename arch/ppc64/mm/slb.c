@@ -171,15 +171,22 @@ void slb_check(struct mm *mm, vaddr_t start, vaddr_t end)
     hash_walk_end();
 }
 
-/* Real mode. The kernel's two segments never miss. */
+/*
+ * Real mode. The kernel's two segments never miss. Without an address space every user segment is
+ * empty, so that a kernel thread's stray access is reported with a complete DSISR.
+ */
 int ppc_slb_miss(vaddr_t ea)
 {
     struct mm *mm = this_cpu()->active_mm;
     struct hash_walk w;
 
-    if (ppc_mmu.radix || ea >= user_top() || mm == NULL)
+    if (ppc_mmu.radix || ea >= user_top())
         return -EFAULT;
     hpt_count(HPT_slb_miss);
+    if (mm == NULL) {
+        (void)slb_install(ea, SEG_EMPTY, PT_R | PT_W | PT_X);
+        return 0;
+    }
     hash_walk_begin();
     hash_walk(mm, ea, &w);
     (void)slb_install(ea, wanted(&w), w.segment_link);
