@@ -162,7 +162,8 @@ int hash_refill(struct mm *mm, vaddr_t va, unsigned int flags)
         seg = segment_word(w.segment, w.level, &retired);
         if (seg != 0 && (w.level == 1 || !(seg & SEG_16M)))
             enter(&w, va, seg);
-        if (slb_install(va, seg != 0 ? seg : SEG_EMPTY, w.segment_link))
+        if (this_cpu()->active_mm == mm &&
+            slb_install(va, seg != 0 ? seg : SEG_EMPTY, w.segment_link))
             hpt_count(HPT_slb_fix);
     }
     hash_walk_end();

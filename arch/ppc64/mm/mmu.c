@@ -82,7 +82,7 @@ void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)
 {
     bool write = (pte_prot(entry, level) & PT_W) && (pte_state(entry) & PT_DIRTY);
 
-    if (!ppc_mmu.radix && READ_ONCE(this_cpu()->active_mm) == mm)
+    if (!ppc_mmu.radix)
         (void)hash_refill(mm, va, write ? FAULT_WRITE : 0);
 }
 

@@ -192,7 +192,9 @@ static void drop_call(void *arg)
  */
 void seg_sweep(bool now)
 {
-    if (!sweep_begin(now ? 1 : seg.nr / 4))
+    u64 at_least = now ? 1 : seg.nr / 4;
+
+    if (READ_ONCE(seg.retired) < at_least || !sweep_begin(at_least))
         return;
     hpt_count(HPT_sweep);
     hash_quiesce();
