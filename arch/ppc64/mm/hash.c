@@ -59,10 +59,17 @@ int hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot)
 
 void hash_unbolt(vaddr_t va, size_t len)
 {
-    for (size_t off = 0; off < len; off += PAGE_SIZE) {
-        struct hpt_key k = kernel_key(va + off);
+    for (vaddr_t end = va + len; va < end;) {
+        struct hpt_batch batch = { .nr = 0 };
+        unsigned long irq = irq_save();
 
-        (void)hpt_remove(&k);
+        for (unsigned int i = 0; i < HPT_SLICE && va < end; i++, va += PAGE_SIZE) {
+            struct hpt_key k = kernel_key(va);
+
+            hpt_batch_add(&batch, &k);
+        }
+        hpt_batch_end(&batch);
+        irq_restore(irq);
     }
 }
 

@@ -43,16 +43,24 @@ static void retire(struct flush *f, struct page *table, u64 seg)
     seg_retire(seg);
 }
 
-/* Pages of the segment's base size in [start, end), which lies in one segment. */
+/* Pages of the segment's base size in [start, end), which lies in one segment. Interrupts are let
+ * in from time to time. */
 static void remove_pages(u64 seg, vaddr_t start, vaddr_t end)
 {
     unsigned int base = seg_base_shift(seg);
+    vaddr_t va = ALIGN_DOWN(start, 1UL << base);
 
-    for (vaddr_t va = ALIGN_DOWN(start, 1UL << base); va < end && seg_nr_entries(seg) != 0;
-         va += 1UL << base) {
-        struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
+    while (va < end && seg_nr_entries(seg) != 0) {
+        struct hpt_batch batch = { .nr = 0 };
+        unsigned long irq = irq_save();
 
-        (void)hpt_remove(&k);
+        for (unsigned int i = 0; i < HPT_SLICE && va < end; i++, va += 1UL << base) {
+            struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
+
+            hpt_batch_add(&batch, &k);
+        }
+        hpt_batch_end(&batch);
+        irq_restore(irq);
     }
 }
 

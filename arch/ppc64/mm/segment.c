@@ -83,7 +83,7 @@ static u64 number_of(u64 word)
 
 bool seg_word_is_dead(u64 word)
 {
-    u64 n = number_of(word);
+    u64 n = word & HPTE_BOLTED ? 0 : number_of(word);
 
     return n != 0 && (test(seg.dead, n) || test(seg.sweeping, n));
 }
