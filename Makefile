@@ -94,7 +94,7 @@ endif
 SRCS := $(wildcard kernel/*.c kernel/*/*.c mm/*.c mm/*/*.c fs/*.c fs/*/*.c drivers/*.c drivers/*/*.c lib/*.c boot/*.c boot/$(ARCH)/*.[cS] \
                    arch/$(ARCH)/kernel/*.[cS] arch/$(ARCH)/mm/*.[cS])
 ifeq ($(DEBUG),1)
-SRCS += $(wildcard tests/kernel/*/*.c)
+SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCHES))),$(wildcard tests/kernel/*/*.c))
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
@@ -166,7 +166,7 @@ compile_commands.json: Makefile $(FLAGS_FILE) $(SRCS)
 $(B)/quire.bin: $(B)/quire.elf
 	@$(OBJCOPY) -O binary -R .notes $< $@
 
-$(B)/stub.bin: boot/$(ARCH)/stub/stub.S $(FLAGS_FILE)
+$(B)/shim.bin: boot/$(ARCH)/shim/shim.S $(FLAGS_FILE)
 	@$(CC) $(ARCH_ASFLAGS) -c -o $(@:.bin=.o) $<
 	@$(OBJCOPY) -O binary $(@:.bin=.o) $@
 

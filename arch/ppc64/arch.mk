@@ -22,5 +22,5 @@ ARCH_LDS_DEFS := -DKERNEL_LINK_OFFSET=0xc000000000000000 -DKERNEL_LOAD_ADDRESS=0
 # Runs before the console, on addresses that a fault could not be reported from.
 ARCH_NO_UBSAN :=
 
-# The flat image, which QEMU starts in place of a firmware, and the stub for -kernel.
-ARCH_IMAGES  := $(B)/quire.bin $(B)/stub.bin
+# The flat image, which QEMU starts in place of a firmware, and the shim for -kernel.
+ARCH_IMAGES  := $(B)/quire.bin $(B)/shim.bin

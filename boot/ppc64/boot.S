@@ -4,8 +4,8 @@
  * other CPUs.
  *
  * Two ways lead here. As a flat image in place of a firmware the kernel lies at 0 and starts at the
- * reset vector. Behind a stub QEMU has loaded the ELF file at 4 MiB and starts at its first
- * byte; then the image first copies itself to 0, where its vectors must be. Both come in real mode
+ * reset vector. Behind a shim QEMU has put the ELF file at 4 MiB and starts at its first byte;
+ * then the image first copies itself to 0, where its vectors must be. Both come in real mode
  * with r3 = device tree; as firmware also in 32-bit mode (MSR.SF = 0). Real mode ignores the top
  * four address bits, so that the code jumps to its link address at once.
  * Source: Power ISA 3.0B Book III, chapter 6.5 (interrupt vectors), 5.7.3 (real mode); LoPAR

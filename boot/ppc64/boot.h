@@ -27,6 +27,8 @@ extern char boot_stack[], boot_stack_top[];
 void nmi_entry(void);
 /* What RTAS starts a CPU with: real mode, its number in r3. */
 void secondary_entry(void);
-/* start.c: called by boot.S in real mode. @fdt: physical; @of_entry: not 0 when Open Firmware runs. */
+/*
+ * start.c: called by boot.S in real mode. @fdt: physical; @of_entry: not 0 when Open Firmware runs.
+ */
 __noreturn void boot_start(u64 fdt, u64 of_entry);
 #endif

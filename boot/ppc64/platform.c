@@ -3,8 +3,8 @@
  * platform.c: what the kernel wants to know from the device tree: memory, command line, initramfs,
  * CPUs, the MMU's sizes, RTAS tokens, the console.
  *
- * Everything is copied; the tree may be overwritten afterwards. It prints nothing (no console yet) and
- * stops for nothing that can be done without: with memory and time base the kernel boots, a
+ * Everything is copied; the tree may be overwritten afterwards. It prints nothing (no console yet)
+ * and stops for nothing that can be done without: with memory and time base the kernel boots, a
  * missing node of another kind is a function that the machine does not have.
  * No locks: boot CPU. Checked by tests/host/lib/fdt_test.c on trees that QEMU makes.
  * Source: LoPAR (Linux on Power Architecture Reference) B.6.2 (CPU nodes), C.6 (processor
@@ -15,6 +15,7 @@
 #include <boot/ppc64/boot.h>
 #include <kernel/string.h>
 
+/* Filled in the one call of platform_parse(); zero before. */
 struct ppc_platform ppc_platform __ro_after_init;
 
 /* The nodes of one kind are told by device_type, whatever their names are. */
@@ -198,7 +199,7 @@ const char *platform_parse(struct bootinfo *bi, const struct fdt *f)
     const char *model = fdt_string(f, fdt_root(f), "model"), *missing;
 
     if (model)
-        (void)strscpy(p->model, model, sizeof(p->model));
+        memcpy(p->model, model, strnlen(model, sizeof(p->model) - 1));
     missing = read_memory(f);
     if (!missing)
         missing = read_cpus(p, f);

@@ -54,7 +54,7 @@ __noreturn void boot_start(u64 fdt, u64 of_entry)
 
     if (of_entry != 0)
         boot_fail("started by Open Firmware; it wants a device tree: ",
-                  "give QEMU -bios stub.bin beside -kernel, or -bios quire.bin");
+                  "give QEMU -bios shim.bin beside -kernel, or -bios quire.bin");
     if (fdt == 0 || fdt >= FDT_LIMIT || !fdt_open(&f, phys_to_virt(fdt), FDT_MAX_BYTES))
         boot_fail("there is no device tree at the address in r3", "");
     bi->loader = "a device tree";

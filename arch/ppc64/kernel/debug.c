@@ -43,8 +43,7 @@ void arch_show_regs(const struct pt_regs *r)
     for (unsigned int i = 0; i < 32; i += 4)
         pr_err("R%-2u %016lx %016lx %016lx %016lx\n", i, r->gpr[i], r->gpr[i + 1], r->gpr[i + 2],
                r->gpr[i + 3]);
-    pr_err("PVR %08lx LPCR %016lx PID %lu SPRG0 %016lx\n", mfspr(SPR_PVR), mfspr(SPR_LPCR),
-           pvr_version() >= PVR_POWER9 ? mfspr(SPR_PID) : 0, mfspr(SPR_SPRG0));
+    pr_err("PVR %08lx SPRG0 %016lx now: MSR %016lx\n", mfspr(SPR_PVR), mfspr(SPR_SPRG0), mfmsr());
 }
 
 void arch_show_last_fault(void)

@@ -266,7 +266,7 @@ FUNCTION return_to_kernel
     rfid
 END_FUNCTION return_to_kernel
 
-/* ---- segment faults and the non-maskable reset: volatile registers into slots, C in real mode ---- */
+/* ---- segment faults, the non-maskable reset: registers into slots, C in real mode ---- */
 
 /* r13 = save area; r12 and CR are in their slots, r12 = vector. */
 .macro SAVE_VOLATILE slots

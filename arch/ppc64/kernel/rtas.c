@@ -3,8 +3,8 @@
  * rtas.c: calls of the run-time abstraction services.
  *
  * QEMU has no code to call: a hypervisor call with the physical address of a request does it. The
- * request lies in the image, below 4 GiB, one per CPU, so that no lock is needed; interrupts are off
- * meanwhile. Source: LoPAR 7.2.2 (argument call buffer); QEMU docs/specs/ppc-spapr-hcalls.
+ * request lies in the image, below 4 GiB, one per CPU, so that no lock is needed; interrupts are
+ * off meanwhile. Source: LoPAR 7.2.2 (argument call buffer); QEMU docs/specs/ppc-spapr-hcalls.
  */
 #include "internal.h"
 #include <arch/mmu_const.h>

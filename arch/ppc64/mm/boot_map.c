@@ -7,8 +7,8 @@
  * With `dmap=4k` the radix direct map has base pages only.
  *
  * `mmu=hash` and `mmu=radix` choose; without, a POWER9 gets the radix tree and a POWER8, which has
- * none, the hash table. Radix is only asked for where it exists: a POWER8's hypervisor would say yes
- * and throw the hash table away.
+ * none, the hash table. Radix is only asked for where it exists: a POWER8's hypervisor would say
+ * yes and throw the hash table away.
  *
  * Locks: none, boot CPU before the others run, real mode. Invariants: those of mm/kernel_pt.c.
  * Checked by tests/kernel/mm/seam_ktest.c. Read next: hpt.c or radix.c.

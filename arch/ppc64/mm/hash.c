@@ -3,9 +3,9 @@
  * hash.c: from the software tree to the hash table: what a fault finds in the tree is entered, and
  * the kernel's half is entered once and for all.
  *
- * Young and dirty are set in the tree by the refill, before the table allows the access: an entry is
- * made of a leaf that is young, and may be written through only when the leaf is dirty. So the bits
- * that hardware sets in the table's entries say nothing new and are not read back, and whoever
+ * Young and dirty are set in the tree by the refill, before the table allows the access: an entry
+ * is made of a leaf that is young, and may be written through only when the leaf is dirty. So the
+ * bits that hardware sets in the table's entries say nothing new and are not read back, and whoever
  * clears young or dirty in the tree and flushes gets it back by the next access's refill.
  *
  * A segment whose level-1 table has nothing but 16 MiB leaves has 16 MiB pages: one entry per leaf.
@@ -15,7 +15,8 @@
  * Locks: none of its own; a refill is a walk (hash_walk.c) and takes LEAF locks. Invariants: I1 an
  * entry of a living segment allows no more than leaf and links of the tree did after the last flush
  * that covers it; I2 kernel entries are bolted, so the kernel's addresses never miss.
- * Checked by tests/kernel/mm/seam_ktest.c, tests/kernel/ppc64/hash_ktest.c. Read next: hash_flush.c.
+ * Checked by tests/kernel/mm/seam_ktest.c, tests/kernel/ppc64/hash_ktest.c. Read next:
+ * hash_flush.c.
  */
 #include <asm/errno.h>
 #include <asm/quire_platform.h>
@@ -58,10 +59,17 @@ int hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot)
 
 void hash_unbolt(vaddr_t va, size_t len)
 {
-    for (size_t off = 0; off < len; off += PAGE_SIZE) {
-        struct hpt_key k = kernel_key(va + off);
+    for (vaddr_t end = va + len; va < end;) {
+        struct hpt_batch batch = { .nr = 0 };
+        unsigned long irq = irq_save();
 
-        (void)hpt_remove(&k);
+        for (unsigned int i = 0; i < HPT_SLICE && va < end; i++, va += PAGE_SIZE) {
+            struct hpt_key k = kernel_key(va);
+
+            hpt_batch_add(&batch, &k);
+        }
+        hpt_batch_end(&batch);
+        irq_restore(irq);
     }
 }
 
@@ -81,15 +89,14 @@ static bool allows(const struct hash_walk *w, unsigned int flags)
     pt_prot_t need = PT_U | (flags & FAULT_WRITE ? PT_W : flags & FAULT_EXEC ? PT_X : PT_R);
 
     return pte_is_leaf(w->entry, w->level) && w->level <= 1 &&
-           (pte_prot(w->entry, w->level) & w->segment_link & w->table_link & need) ==
-               need;
+           (pte_prot(w->entry, w->level) & w->segment_link & w->table_link & need) == need;
 }
 
 /* The access is recorded in the tree; false when the leaf has changed meanwhile. */
 static bool mark(struct hash_walk *w, unsigned int flags)
 {
-    unsigned int state = pte_state(w->entry), add = flags & FAULT_WRITE ? PT_YOUNG | PT_DIRTY
-                                                                        : PT_YOUNG;
+    unsigned int state = pte_state(w->entry),
+                 add = flags & FAULT_WRITE ? PT_YOUNG | PT_DIRTY : PT_YOUNG;
     pte_t new = pte_with_state(w->entry, state | add);
 
     if (new.v != w->entry.v && !pte_cmpxchg(w->slot, &w->entry, new))
@@ -119,7 +126,8 @@ static u64 segment_word(struct page *table, unsigned int leaf_level, u64 *retire
         return seg;
     new = seg_alloc(flags);
     if (cmpxchg(&table->pt_private, seg, new) != seg) {
-        *retired = new; /* somebody else was faster; his choice is tried, and again if it is wrong */
+        *retired =
+            new; /* somebody else was faster; his choice is tried, and again if it is wrong */
         return READ_ONCE(table->pt_private);
     }
     if (seg != 0)
@@ -161,7 +169,8 @@ int hash_refill(struct mm *mm, vaddr_t va, unsigned int flags)
         seg = segment_word(w.segment, w.level, &retired);
         if (seg != 0 && (w.level == 1 || !(seg & SEG_16M)))
             enter(&w, va, seg);
-        if (slb_install(va, seg != 0 ? seg : SEG_EMPTY, w.segment_link))
+        if (this_cpu()->active_mm == mm &&
+            slb_install(va, seg != 0 ? seg : SEG_EMPTY, w.segment_link))
             hpt_count(HPT_slb_fix);
     }
     hash_walk_end();
@@ -178,7 +187,7 @@ bool hpt_explain(struct mm *mm, vaddr_t va, struct hpt_info *info)
     struct hpt_key k;
     u64 seg;
 
-    *info = (struct hpt_info){ .esid = va >> 28, .slot = -1 };
+    *info = (struct hpt_info){.esid = va >> 28, .slot = -1};
     hash_walk_begin();
     hash_walk(mm, va, &w);
     seg = w.segment != NULL ? READ_ONCE(w.segment->pt_private) : 0;

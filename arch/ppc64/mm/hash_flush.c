@@ -5,8 +5,8 @@
  *
  * A removed entry is gone from every CPU's TLB when the hypervisor call returns. SLB entries are
  * each CPU's own: one round of calls makes the CPUs that run the address space compare theirs with
- * the tree. A table that several address spaces link has one segment number, so removing its entries
- * once serves all; only when its number is retired, all CPUs are asked.
+ * the tree. A table that several address spaces link has one segment number, so removing its
+ * entries once serves all; only when its number is retired, all CPUs are asked.
  *
  * Small ranges are looked up page by page, until the segment has no entry left. Where that would
  * cost more than it saves, the segment's number is retired instead.
@@ -43,16 +43,24 @@ static void retire(struct flush *f, struct page *table, u64 seg)
     seg_retire(seg);
 }
 
-/* Pages of the segment's base size in [start, end), which lies in one segment. */
+/* Pages of the segment's base size in [start, end), which lies in one segment. Interrupts are let
+ * in from time to time. */
 static void remove_pages(u64 seg, vaddr_t start, vaddr_t end)
 {
     unsigned int base = seg_base_shift(seg);
+    vaddr_t va = ALIGN_DOWN(start, 1UL << base);
 
-    for (vaddr_t va = ALIGN_DOWN(start, 1UL << base); va < end && seg_nr_entries(seg) != 0;
-         va += 1UL << base) {
-        struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
+    while (va < end && seg_nr_entries(seg) != 0) {
+        struct hpt_batch batch = { .nr = 0 };
+        unsigned long irq = irq_save();
 
-        (void)hpt_remove(&k);
+        for (unsigned int i = 0; i < HPT_SLICE && va < end; i++, va += 1UL << base) {
+            struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
+
+            hpt_batch_add(&batch, &k);
+        }
+        hpt_batch_end(&batch);
+        irq_restore(irq);
     }
 }
 
@@ -101,14 +109,14 @@ static void drop_call(void *arg)
 static void finish(struct flush *f)
 {
     if (f->everywhere)
-        smp_call_on((cpumask_t){ ~0UL }, drop_call, NULL);
+        smp_call_on((cpumask_t){~0UL}, drop_call, NULL);
     ppc_flush_round(f->mm, check_call, f);
     seg_sweep(false);
 }
 
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
-    struct flush f = { .mm = mm, .start = start, .end = end };
+    struct flush f = {.mm = mm, .start = start, .end = end};
 
     for (vaddr_t va = start; va < end;)
         va = flush_segment(&f, va, end);
@@ -133,7 +141,7 @@ static void retire_below(struct flush *f, const pte_t *base, unsigned int level)
 
 void hash_flush_mm(struct mm *mm)
 {
-    struct flush f = { .mm = mm, .end = user_top() };
+    struct flush f = {.mm = mm, .end = user_top()};
     unsigned long irq = irq_save();
 
     hash_walk_begin();

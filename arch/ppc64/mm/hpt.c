@@ -3,10 +3,10 @@
  * hpt.c: the hash table, an array of groups of eight entries that hardware searches for each
  * translation it lacks.
  *
- * The table is the hypervisor's, so entries come and go by calls. What is where, is remembered here:
- * hpt.word[] has the first word of every entry, 8 bytes for each of its 16, so finding an entry, a
- * free slot or a victim reads ordinary memory. An entry's place is not kept in the software tree:
- * the tree's entry is often gone when the translation must go.
+ * The table is the hypervisor's, so entries come and go by calls. What is where, is remembered
+ * here: hpt.word[] has the first word of every entry, 8 bytes for each of its 16, so finding an
+ * entry, a free slot or a victim reads ordinary memory. An entry's place is not kept in the
+ * software tree: the tree's entry is often gone when the translation must go.
  *
  * A hash names a primary group, its complement the secondary one. Entries of these two groups have
  * one of the two hashes, so the pair is closed: one lock per pair (hashed) covers all that can
@@ -32,11 +32,11 @@
 
 /* Second word. */
 #define HPTE_PP0     (1UL << 63)
-#define HPTE_M       0x010UL /* cacheable memory: what the hypervisor accepts for RAM */
-#define HPTE_IG      0x028UL /* uncached, guarded: what it accepts for devices */
-#define HPTE_PP_NONE 0UL /* storage key 0 reads and writes, key 1 has no access */
-#define HPTE_PP_RW   1UL /* key 0 reads and writes, key 1 reads */
-#define HPTE_PP_RO   3UL /* both read */
+#define HPTE_M       0x010UL          /* cacheable memory: what the hypervisor accepts for RAM */
+#define HPTE_IG      0x028UL          /* uncached, guarded: what it accepts for devices */
+#define HPTE_PP_NONE 0UL              /* storage key 0 reads and writes, key 1 has no access */
+#define HPTE_PP_RW   1UL              /* key 0 reads and writes, key 1 reads */
+#define HPTE_PP_RO   3UL              /* both read */
 #define HPTE_PP_KRO  (HPTE_PP0 | 2UL) /* key 0 reads, key 1 has no access */
 
 #define H_EXACT (1UL << 39) /* H_ENTER: this slot and no other */
@@ -117,18 +117,45 @@ static spinlock_t *lock_of(u64 group)
     return &hpt.lock[min(group, ~group & hpt.mask) % NR_LOCKS];
 }
 
+/* An entry's first word as hardware knows it. */
+static u64 plain(u64 word)
+{
+    return word & ~(HPTE_BOLTED | HPTE_LEAVING);
+}
+
 /* The slot of the translation, or -1. Pair locked. */
 static long find(const struct hpt_key *k)
 {
     u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
 
     for (unsigned int i = 0; i < HPT_GROUP; i++) {
-        if ((hpt.word[first + i] & ~HPTE_BOLTED) == k->v)
+        if (plain(hpt.word[first + i]) == k->v)
             return (long)(first + i);
-        if ((hpt.word[second + i] & ~HPTE_BOLTED) == (k->v | HPTE_H))
+        if (plain(hpt.word[second + i]) == (k->v | HPTE_H))
             return (long)(second + i);
     }
     return -1;
+}
+
+/* Locks the pair of the translation; *slot as find() says, but not in somebody's batch. */
+static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
+{
+    spinlock_t *lock = lock_of(primary_group(k));
+
+    for (;;) {
+        unsigned long irq = spin_lock_irqsave(lock);
+
+        *slot = find(k);
+        if (*slot < 0 || !(hpt.word[*slot] & HPTE_LEAVING))
+            return irq;
+        spin_unlock_irqrestore(lock, irq);
+        cpu_relax();
+    }
+}
+
+static void unlock(const struct hpt_key *k, unsigned long irq)
+{
+    spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
 }
 
 /* Pair locked. */
@@ -151,7 +178,7 @@ static void enter_slot(u64 slot, u64 v, u64 r)
     long rc = hcall_args(H_ENTER, arg);
 
     if (rc == H_PARAMETER) {
-        unsigned long other[8] = { H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG) };
+        unsigned long other[8] = {H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG)};
 
         rc = hcall_args(H_ENTER, other);
     }
@@ -162,22 +189,39 @@ static void enter_slot(u64 slot, u64 v, u64 r)
     seg_word_count(v, 1);
 }
 
+/* Only bolted entries are in both groups. True: some of them are about to leave. */
+static bool has_leaving(u64 first, u64 second)
+{
+    u64 all = 0;
+
+    for (unsigned int i = 0; i < HPT_GROUP; i++)
+        all |= READ_ONCE(hpt.word[first + i]) | READ_ONCE(hpt.word[second + i]);
+    return (all & HPTE_LEAVING) != 0;
+}
+
 long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
 {
     u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
     u64 v = k->v | (bolted ? HPTE_BOLTED : 0), slot;
-    unsigned long irq = spin_lock_irqsave(lock_of(primary_group(k)));
     unsigned int choice;
-    long old = find(k);
+    unsigned long irq;
+    long old;
 
-    if (old >= 0) {
-        hpt_count(HPT_update);
-        remove_slot((u64)old);
-    }
-    choice = hpt_choose_slot(hpt.word + first, hpt.word + second);
-    if (choice == HPT_NO_SLOT) {
-        spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
-        return -ENOMEM;
+    for (;;) {
+        bool again;
+
+        irq = lock_and_find(k, &old);
+        if (old >= 0) {
+            hpt_count(HPT_update);
+            remove_slot((u64)old);
+        }
+        choice = hpt_choose_slot(hpt.word + first, hpt.word + second);
+        if (choice != HPT_NO_SLOT)
+            break;
+        again = has_leaving(first, second);
+        unlock(k, irq);
+        if (!again)
+            return -ENOMEM;
     }
     slot = choice < HPT_GROUP ? first + choice : second + choice - HPT_GROUP;
     if (hpt.word[slot] != 0) {
@@ -187,44 +231,89 @@ long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
     }
     hpt_count(choice < HPT_GROUP ? HPT_insert_primary : HPT_insert_secondary);
     enter_slot(slot, v | (choice < HPT_GROUP ? 0 : HPTE_H), r);
-    spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
+    unlock(k, irq);
     return (long)slot;
 }
 
 bool hpt_remove(const struct hpt_key *k)
 {
-    unsigned long irq = spin_lock_irqsave(lock_of(primary_group(k)));
-    long slot = find(k);
+    long slot;
+    unsigned long irq = lock_and_find(k, &slot);
 
     if (slot >= 0) {
         hpt_count(HPT_remove);
         remove_slot((u64)slot);
     }
-    spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
+    unlock(k, irq);
     return slot >= 0;
+}
+
+/* Requests of H_BULK_REMOVE: two words each, the first of them with a command above the slot. */
+#define BULK_REQUEST (1UL << 62)
+#define BULK_END     (3UL << 62)
+#define BULK_ANSWER  0xf000000000000000UL
+#define BULK_REMOVED 0x8000000000000000UL
+
+/* The entry stays where it is and cannot be used for anything until the hypervisor has it removed;
+ * the lock need not be held for that. */
+void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k)
+{
+    long slot;
+    unsigned long irq = lock_and_find(k, &slot);
+
+    if (slot >= 0) {
+        WRITE_ONCE(hpt.word[slot], hpt.word[slot] | HPTE_BOLTED | HPTE_LEAVING);
+        b->slot[b->nr++] = (u64)slot;
+    }
+    unlock(k, irq);
+    if (b->nr == HPT_BATCH)
+        hpt_batch_end(b);
+}
+
+void hpt_batch_end(struct hpt_batch *b)
+{
+    unsigned long arg[8] = { 0 };
+    long rc;
+
+    if (b->nr == 0)
+        return;
+    for (unsigned int i = 0; i < b->nr; i++)
+        arg[2 * i] = BULK_REQUEST | b->slot[i];
+    if (b->nr < HPT_BATCH)
+        arg[2 * b->nr] = BULK_END;
+    rc = hcall_args(H_BULK_REMOVE, arg);
+    for (unsigned int i = 0; i < b->nr; i++) {
+        if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
+            panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
+                  arg[2 * i]);
+        hpt_count(HPT_remove);
+        seg_word_count(hpt.word[b->slot[i]], -1);
+        smp_store_release(&hpt.word[b->slot[i]], 0);
+    }
+    b->nr = 0;
 }
 
 /* H_PROTECT has the protection's highest bit at bit 8 of its flags. */
 void hpt_protect(const struct hpt_key *k, pt_prot_t prot)
 {
     u64 bits = protection_bits(prot);
-    unsigned long irq = spin_lock_irqsave(lock_of(primary_group(k)));
     unsigned long arg[8] = { (bits & ~HPTE_PP0) | (bits & HPTE_PP0 ? 0x100 : 0) };
-    long slot = find(k), rc;
+    long slot, rc;
+    unsigned long irq = lock_and_find(k, &slot);
 
     ASSERT(slot >= 0);
     arg[1] = (u64)slot;
     rc = hcall_args(H_PROTECT, arg);
     if (rc != H_SUCCESS)
         panic("hpt: cannot protect entry %ld: %ld", slot, rc);
-    spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
+    unlock(k, irq);
 }
 
 long hpt_find(const struct hpt_key *k, u64 *r)
 {
-    unsigned long irq = spin_lock_irqsave(lock_of(primary_group(k)));
     unsigned long arg[8] = { 0 };
-    long slot = find(k);
+    long slot;
+    unsigned long irq = lock_and_find(k, &slot);
 
     if (slot >= 0 && r != NULL) {
         arg[1] = (u64)slot;
@@ -232,7 +321,7 @@ long hpt_find(const struct hpt_key *k, u64 *r)
             panic("hpt: cannot read entry %ld", slot);
         *r = arg[1];
     }
-    spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
+    unlock(k, irq);
     return slot;
 }
 
@@ -243,6 +332,8 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
     for (u64 slot = 0; slot < (hpt.mask + 1) * HPT_GROUP; slot++) {
         unsigned long irq;
 
+        while (READ_ONCE(hpt.word[slot]) & HPTE_LEAVING)
+            cpu_relax();
         if (!dead(READ_ONCE(hpt.word[slot])))
             continue;
         irq = spin_lock_irqsave(lock_of(slot / HPT_GROUP));
@@ -258,7 +349,7 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
 
 void hpt_occupancy(struct hpt_occupancy *o)
 {
-    *o = (struct hpt_occupancy){ 0 };
+    *o = (struct hpt_occupancy){0};
     for (u64 group = 0; group <= hpt.mask; group++) {
         unsigned int used = 0;
 
@@ -293,13 +384,13 @@ static int hpt_check(void)
         if (hcall_args(H_READ, arg) != H_SUCCESS)
             panic("hpt: cannot read entry %llu", (unsigned long long)slot);
         v = arg[0] & HPTE_V ? arg[0] & ~0x78UL : 0;
-        if (v != (word & ~HPTE_BOLTED)) {
+        if (v != plain(word) && !(word & HPTE_LEAVING)) {
             bad++;
             pr_err("hpt_check: entry %llu is %#llx, remembered as %#llx\n",
                    (unsigned long long)slot, (unsigned long long)v, (unsigned long long)word);
         }
         for (u64 other = slot + 1; word != 0 && other % HPT_GROUP != 0; other++) {
-            if (((hpt.word[other] ^ word) & ~HPTE_BOLTED) != 0)
+            if (plain(hpt.word[other]) != plain(word))
                 continue;
             bad++;
             pr_err("hpt_check: entries %llu and %llu translate the same address\n",

@@ -2,8 +2,8 @@
 /*
  * internal.h: what the files of ppc64's two MMUs say to each other only.
  *
- * Names: hpt_ the hash table itself; seg_ segment numbers (VSIDs); slb_ the CPU's table of segments;
- * hash_ what joins the software tree and these three; radix_ the other MMU.
+ * Names: hpt_ the hash table itself; seg_ segment numbers (VSIDs); slb_ the CPU's table of
+ * segments; hash_ what joins the software tree and these three; radix_ the other MMU.
  */
 #pragma once
 #include <arch/current.h>
@@ -18,15 +18,16 @@ void ppc_flush_round(struct mm *mm, void (*local)(void *), void *arg);
 /* ---- hpt.c: entries by what they translate, whatever slot they are in ---- */
 
 /* Bits of an entry's first word, and of the copy of it that this file keeps. */
-#define HPTE_V     1UL
-#define HPTE_H     2UL    /* it sits in its secondary group */
-#define HPTE_L     4UL    /* page larger than 4 KiB */
-#define HPTE_BOLTED 16UL  /* software: is not evicted */
-#define HPTE_1T    (1UL << 62) /* of a segment of 1 TiB: the kernel's */
+#define HPTE_V       1UL
+#define HPTE_H       2UL         /* it sits in its secondary group */
+#define HPTE_L       4UL         /* page larger than 4 KiB */
+#define HPTE_BOLTED  16UL        /* software: is not evicted */
+#define HPTE_LEAVING 32UL        /* software, in the copy only: in a batch; always with BOLTED */
+#define HPTE_1T      (1UL << 62) /* of a segment of 1 TiB: the kernel's */
 /* Bits of the second word. */
-#define HPTE_N     0x004UL
-#define HPTE_C     0x080UL
-#define HPTE_R     0x100UL
+#define HPTE_N 0x004UL
+#define HPTE_C 0x080UL
+#define HPTE_R 0x100UL
 
 /* A translation's name in the table: the first word without HPTE_H, and the hash. */
 struct hpt_key {
@@ -44,6 +45,16 @@ void hpt_init(unsigned int log2_bytes);
 long __must_check hpt_insert(const struct hpt_key *k, u64 r, bool bolted);
 /* Takes it out; false when it was not there. */
 bool hpt_remove(const struct hpt_key *k);
+/* Removal of many with fewer calls of the hypervisor. Between the first hpt_batch_add and
+ * hpt_batch_end interrupts are off: others wait for what is in the batch. */
+#define HPT_BATCH 4u
+#define HPT_SLICE 64u /* so many translations at most are looked up with interrupts off */
+struct hpt_batch {
+    u64 slot[HPT_BATCH];
+    unsigned int nr; /* 0 at the beginning */
+};
+void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k);
+void hpt_batch_end(struct hpt_batch *b);
 /* Changes the permissions of a bolted translation in place. */
 void hpt_protect(const struct hpt_key *k, pt_prot_t prot);
 /* The slot of the translation, or -1; its second word in *r when not NULL. */
@@ -52,14 +63,16 @@ long hpt_find(const struct hpt_key *k, u64 *r);
 u64 hpt_remove_if(bool (*dead)(u64 word));
 
 /* What happened, by CPU; /proc/hpt shows the sums. */
-#define HPT_EVENTS(X)                                                                             \
-    X(refill) X(insert_primary) X(insert_secondary) X(update) X(evict) X(evict_dead) X(remove)    \
-    X(slb_miss) X(slb_fix) X(base_size_change) X(sweep)
+#define HPT_EVENTS(X)                                                                              \
+    X(refill)                                                                                      \
+    X(insert_primary)                                                                              \
+    X(insert_secondary)                                                                            \
+    X(update) X(evict) X(evict_dead) X(remove) X(slb_miss) X(slb_fix) X(base_size_change) X(sweep)
 enum hpt_event {
 #define X(n) HPT_##n,
     HPT_EVENTS(X)
 #undef X
-    NR_HPT_EVENTS
+        NR_HPT_EVENTS
 };
 extern u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
 /* Interrupts are off, or a lost update is harmless. */
@@ -101,7 +114,8 @@ static inline unsigned int seg_base_shift(u64 seg)
 {
     return seg & SEG_16M ? 24 : PAGE_SHIFT;
 }
-/* About the first word of an entry of the table: belongs to a retired segment. */
+/* About the first word of an entry of the table: belongs to a retired segment, and is not bolted.
+ */
 bool seg_word_is_dead(u64 word);
 /* An entry with this first word came (+1) or went (-1). */
 void seg_word_count(u64 word, int change);
@@ -112,9 +126,9 @@ void seg_numbers(u64 *all, u64 *live, u64 *retired);
 
 /* ---- slb.c ---- */
 
-void slb_init(void);         /* sizes and encodings, boot CPU */
-void slb_load_kernel(void);  /* bolted entries on this CPU, nothing else */
-void slb_drop_user(void);    /* interrupts off */
+void slb_init(void);        /* sizes and encodings, boot CPU */
+void slb_load_kernel(void); /* bolted entries on this CPU, nothing else */
+void slb_drop_user(void);   /* interrupts off */
 /* Makes the entry for @va what (@seg, @link) says. Interrupts off. True: it was another, or
  * missing. */
 bool slb_install(vaddr_t va, u64 seg, pt_prot_t link);
@@ -125,10 +139,10 @@ void slb_check(struct mm *mm, vaddr_t start, vaddr_t end);
 
 /* Where a walk of a user tree ends. */
 struct hash_walk {
-    struct page *segment;  /* the level-1 table, or NULL: there is none */
+    struct page *segment;   /* the level-1 table, or NULL: there is none */
     pt_prot_t segment_link; /* AND of the links to it: what the SLB entry allows */
-    pt_prot_t table_link;  /* AND of the links below it: the same for all who link it */
-    pte_t *slot;           /* the entry that decides */
+    pt_prot_t table_link;   /* AND of the links below it: the same for all who link it */
+    pte_t *slot;            /* the entry that decides */
     pte_t entry;
     unsigned int level;
 };

@@ -2,11 +2,11 @@
 /*
  * mmu.c: ppc64's side of the seam: each function asks which MMU was chosen and passes on.
  *
- * It also says what the two have in common: the kernel's tree is mm/kernel_pt.c's, and a flush makes
- * one round over the CPUs that run the address space. Neither MMU needs the round for leaves, which
- * the hardware drops everywhere by one instruction; it makes lazy CPUs leave (mm/tlb.c), lets the
- * hash MMU's CPUs compare their segments with the tree, and is what makes an invalidation complete
- * under an emulator that carries it out on other CPUs a moment later.
+ * It also says what the two have in common: the kernel's tree is mm/kernel_pt.c's, and a flush
+ * makes one round over the CPUs that run the address space. Neither MMU needs the round for leaves,
+ * which the hardware drops everywhere by one instruction; it makes lazy CPUs leave (mm/tlb.c), lets
+ * the hash MMU's CPUs compare their segments with the tree, and is what makes an invalidation
+ * complete under an emulator that carries it out on other CPUs a moment later.
  *
  * Locks: none. Invariants: I1 a flush is one round. Checked by tests/kernel/mm/tlb_ktest.c.
  * Read next: boot_map.c.
@@ -82,7 +82,7 @@ void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)
 {
     bool write = (pte_prot(entry, level) & PT_W) && (pte_state(entry) & PT_DIRTY);
 
-    if (!ppc_mmu.radix && READ_ONCE(this_cpu()->active_mm) == mm)
+    if (!ppc_mmu.radix)
         (void)hash_refill(mm, va, write ? FAULT_WRITE : 0);
 }
 
@@ -125,7 +125,7 @@ static void round_call(void *arg)
 
 void ppc_flush_round(struct mm *mm, void (*local)(void *), void *arg)
 {
-    struct round r = { .mm = mm, .local = local, .arg = arg };
+    struct round r = {.mm = mm, .local = local, .arg = arg};
     unsigned long own, cpus;
 
     preempt_disable();
@@ -143,7 +143,7 @@ void ppc_flush_round(struct mm *mm, void (*local)(void *), void *arg)
     } else {
         vmstat_inc(VMSTAT_tlb_flush_rounds);
         vmstat_add(VMSTAT_tlb_flush_ipis, (u64)__builtin_popcountl(cpus & ~own));
-        smp_call_on((cpumask_t){ cpus }, round_call, &r);
+        smp_call_on((cpumask_t){cpus}, round_call, &r);
     }
     preempt_enable();
 }
@@ -156,7 +156,8 @@ int kernel_map(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot)
 
     if (err == 0 && !ppc_mmu.radix)
         err = hash_bolt(va, pa, len, prot);
-    /* Radix: before this a walk may have found nothing, and said so, but it keeps no such answer. */
+    /* Radix: before this a walk may have found nothing, and said so, but it keeps no such answer.
+     */
     __asm__ volatile("ptesync" : : : "memory");
     if (err)
         kernel_unmap(va, len);

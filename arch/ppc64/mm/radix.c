@@ -3,10 +3,10 @@
  * radix.c: the POWER9 radix tree, which hardware walks. What is left for software: the process
  * table, which says for each process number (PID) where its tree begins, and dropping translations.
  *
- * PID 0 is the kernel: its tree translates the addresses that begin with binary 11, whatever process
- * is loaded. The others are given to address spaces. PID 1 has an empty tree, for CPUs without an
- * address space, so that a user address there faults and does not find the kernel's tree, which
- * PID 0 would offer for low addresses, too.
+ * PID 0 is the kernel: its tree translates the addresses that begin with binary 11, whatever
+ * process is loaded. The others are given to address spaces. PID 1 has an empty tree, for CPUs
+ * without an address space, so that a user address there faults and does not find the kernel's
+ * tree, which PID 0 would offer for low addresses, too.
  *
  * Locks: LEAF (pid_lock) for the map of numbers. Invariants: I1 a number is given out only when no
  * TLB has anything of its last owner; I2 entry n of the process table is 0 when nobody has n.
@@ -27,10 +27,10 @@
 #include <mm/pt_walk.h>
 #include "internal.h"
 
-#define PID_BITS  14u
-#define NR_PIDS   (1u << PID_BITS)
+#define PID_BITS   14u
+#define NR_PIDS    (1u << PID_BITS)
 #define PID_NOBODY 1u
-#define FIRST_PID 2u
+#define FIRST_PID  2u
 
 /* H_REGISTER_PROC_TBL: register a new table, of radix trees, software may use tlbie. */
 #define PROC_TBL_RADIX_GTSE 0x1dUL
@@ -49,13 +49,13 @@
 #define IS_PID  0x400UL /* RB: all of one process */
 
 static u64 (*process_table)[2];
-static u64 pids_used[NR_PIDS / 64] = { 3 };
+static u64 pids_used[NR_PIDS / 64] = {3};
 static spinlock_t pid_lock = SPINLOCK_INIT(LOCK_LEAF);
 
-#define TLBIE(rb, pid, ric)                                                                       \
-    __asm__ volatile(".machine push; .machine power9; tlbie %0, %1, %2, 1, 1; .machine pop"       \
-                     :                                                                            \
-                     : "r"((unsigned long)(rb)), "r"((unsigned long)(pid) << 32), "i"(ric)        \
+#define TLBIE(rb, pid, ric)                                                                        \
+    __asm__ volatile(".machine push; .machine power9; tlbie %0, %1, %2, 1, 1; .machine pop"        \
+                     :                                                                             \
+                     : "r"((unsigned long)(rb)), "r"((unsigned long)(pid) << 32), "i"(ric)         \
                      : "memory")
 
 /* Stores to the tree before the invalidation; and the end waits for all CPUs. */
@@ -152,7 +152,7 @@ void radix_switch(struct mm *mm)
 /* How tlbie calls the page size of a leaf: RB bits 5 to 7. Source: table in 5.9.3.3. */
 static u64 actual_size(unsigned int level)
 {
-    static const u8 ap[] = { 0, 1, 2 };
+    static const u8 ap[] = {0, 1, 2};
 
     return (u64)ap[level] << 5;
 }

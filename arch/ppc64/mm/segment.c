@@ -12,11 +12,11 @@
  * Numbers are spread by a multiplication, because the hash is number XOR page and neighbouring
  * segments would use the same groups.
  *
- * Locks: LEAF (lock) for the bitmaps. Invariants: I1 a number is used by at most one table; I2 it is
- * free only when no entry of the hash table and no SLB has it; I3 there are twice as many numbers
- * as frames, so with at most half of them retired seg_alloc finds one.
- * Checked by seg_check (I2), tests/kernel/ppc64/hash_ktest.c.
- * Source: Power ISA 3.0B Book III section 5.7.8 (segments), 5.7.9.1. Read next: slb.c.
+ * Locks: LEAF (lock) for the bitmaps. Invariants: I1 a number is used by at most one table; I2 it
+ * is free only when no entry of the hash table and no SLB has it; I3 there are twice as many
+ * numbers as frames, so with at most half of them retired seg_alloc finds one. Checked by seg_check
+ * (I2), tests/kernel/ppc64/hash_ktest.c. Source: Power ISA 3.0B Book III section 5.7.8
+ * (segments), 5.7.9.1. Read next: slb.c.
  */
 #include <kernel/ktest.h>
 #include <kernel/printk.h>
@@ -38,10 +38,10 @@
 static struct {
     spinlock_t lock;
     u64 nr;
-    u64 next;            /* where the search for a free number goes on */
-    u64 live, retired;   /* counts; retired includes those that a sweep is working on */
+    u64 next;                    /* where the search for a free number goes on */
+    u64 live, retired;           /* counts; retired includes those that a sweep is working on */
     u64 *used, *dead, *sweeping; /* bitmaps: used covers the other two */
-    u32 *count;          /* entries in the hash table, by number; atomic */
+    u32 *count;                  /* entries in the hash table, by number; atomic */
     bool sweep_runs;
 } seg = {.lock = SPINLOCK_INIT(LOCK_LEAF), .next = FIRST_NUMBER};
 
@@ -83,7 +83,7 @@ static u64 number_of(u64 word)
 
 bool seg_word_is_dead(u64 word)
 {
-    u64 n = number_of(word);
+    u64 n = word & HPTE_BOLTED ? 0 : number_of(word);
 
     return n != 0 && (test(seg.dead, n) || test(seg.sweeping, n));
 }
@@ -114,8 +114,8 @@ static u64 find_free(void)
         if (free != 0)
             return w * 64 + (u64)__builtin_ctzl(free);
     }
-    panic("segment: all %llu numbers are in use, %llu of them retired",
-          (unsigned long long)seg.nr, (unsigned long long)seg.retired);
+    panic("segment: all %llu numbers are in use, %llu of them retired", (unsigned long long)seg.nr,
+          (unsigned long long)seg.retired);
 }
 
 u64 seg_alloc(u64 flags)
@@ -192,11 +192,13 @@ static void drop_call(void *arg)
  */
 void seg_sweep(bool now)
 {
-    if (!sweep_begin(now ? 1 : seg.nr / 4))
+    u64 at_least = now ? 1 : seg.nr / 4;
+
+    if (READ_ONCE(seg.retired) < at_least || !sweep_begin(at_least))
         return;
     hpt_count(HPT_sweep);
     hash_quiesce();
-    smp_call_on((cpumask_t){ ~0UL }, drop_call, NULL);
+    smp_call_on((cpumask_t){~0UL}, drop_call, NULL);
     (void)hpt_remove_if(is_swept);
     sweep_end();
 }

@@ -23,11 +23,11 @@
 #include <mm/page.h>
 #include "internal.h"
 
-#define SLB_V   0x8000000UL  /* RB */
-#define SLB_1T  (1UL << 62)  /* RS, and slbie's RB shifted */
-#define SLB_KS  0x800UL
-#define SLB_KP  0x400UL
-#define SLB_N   0x200UL
+#define SLB_V  0x8000000UL /* RB */
+#define SLB_1T (1UL << 62) /* RS, and slbie's RB shifted */
+#define SLB_KS 0x800UL
+#define SLB_KP 0x400UL
+#define SLB_N  0x200UL
 
 #define SEGMENT_SIZE (1UL << 28)
 #define SLB_SLOTS    32u
@@ -36,7 +36,7 @@
 struct slb {
     u64 esid[SLB_SLOTS]; /* address of the segment, with bit 0 set when the slot is valid */
     u64 rs[SLB_SLOTS];
-    u32 next;            /* slot that is replaced next */
+    u32 next; /* slot that is replaced next */
 };
 static struct slb slbs[NR_CPUS];
 
@@ -171,15 +171,22 @@ void slb_check(struct mm *mm, vaddr_t start, vaddr_t end)
     hash_walk_end();
 }
 
-/* Real mode. The kernel's two segments never miss. */
+/*
+ * Real mode. The kernel's two segments never miss. Without an address space every user segment is
+ * empty, so that a kernel thread's stray access is reported with a complete DSISR.
+ */
 int ppc_slb_miss(vaddr_t ea)
 {
     struct mm *mm = this_cpu()->active_mm;
     struct hash_walk w;
 
-    if (ppc_mmu.radix || ea >= user_top() || mm == NULL)
+    if (ppc_mmu.radix || ea >= user_top())
         return -EFAULT;
     hpt_count(HPT_slb_miss);
+    if (mm == NULL) {
+        (void)slb_install(ea, SEG_EMPTY, PT_R | PT_W | PT_X);
+        return 0;
+    }
     hash_walk_begin();
     hash_walk(mm, ea, &w);
     (void)slb_install(ea, wanted(&w), w.segment_link);

@@ -42,7 +42,6 @@
 #define SPR_SPRG2  274
 #define SPR_SPRG3  275
 #define SPR_PVR    287
-#define SPR_LPCR   318
 
 #ifndef __ASSEMBLY__
 #include <asm/quire_hcall.h>

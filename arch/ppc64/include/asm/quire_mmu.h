@@ -46,7 +46,7 @@ struct ppc_mmu {
         u8 bits;  /* log2 of a table's entries */
         u8 order; /* of a table's allocation */
     } level[PT_MAX_LEVELS];
-    u64 link_mask;  /* which of PPC_LINK_NOW, PPC_LINK_NOX a link may carry */
+    u64 link_mask; /* which of PPC_LINK_NOW, PPC_LINK_NOX a link may carry */
 };
 extern struct ppc_mmu ppc_mmu;
 
@@ -81,7 +81,7 @@ static inline bool mmu_has(enum mmu_ability a)
 
 static inline pte_t pte_none(void)
 {
-    return (pte_t){ 0 };
+    return (pte_t){0};
 }
 static inline bool pte_is_none(pte_t e)
 {
@@ -117,16 +117,16 @@ static inline u64 ppc_link_bits(pt_prot_t prot)
 static inline pte_t pte_make_leaf(paddr_t pa, unsigned int level, pt_prot_t prot)
 {
     (void)level;
-    return (pte_t){ PPC_PTE_V | PPC_PTE_LEAF | pa | ppc_leaf_bits(prot) };
+    return (pte_t){PPC_PTE_V | PPC_PTE_LEAF | pa | ppc_leaf_bits(prot)};
 }
 /* Every table but the root has 2^9 entries with radix; the hash table's hardware does not look. */
 static inline pte_t pte_make_table(paddr_t table, pt_prot_t link)
 {
-    return (pte_t){ PPC_PTE_V | table | 9 | ppc_link_bits(link) };
+    return (pte_t){PPC_PTE_V | table | 9 | ppc_link_bits(link)};
 }
 static inline pte_t pte_make_marker(unsigned int type, u64 value)
 {
-    return (pte_t){ PPC_MARKER | (u64)(type & 31) << 1 | value << 8 };
+    return (pte_t){PPC_MARKER | (u64)(type & 31) << 1 | value << 8};
 }
 static inline unsigned int pte_marker_type(pte_t e)
 {
@@ -158,9 +158,9 @@ static inline pte_t pte_with_prot(pte_t e, unsigned int level, pt_prot_t prot)
 
     (void)level;
     if (!(e.v & PPC_PTE_LEAF))
-        return (pte_t){ (e.v & (keep | PPC_LINK_LEN)) | ppc_link_bits(prot) };
+        return (pte_t){(e.v & (keep | PPC_LINK_LEN)) | ppc_link_bits(prot)};
     keep |= PPC_PTE_C | PPC_PTE_REF | PPC_PTE_SOFT;
-    return (pte_t){ (e.v & keep) | ppc_leaf_bits(prot) };
+    return (pte_t){(e.v & keep) | ppc_leaf_bits(prot)};
 }
 static inline unsigned int pte_state(pte_t e)
 {
@@ -171,16 +171,16 @@ static inline unsigned int pte_state(pte_t e)
 }
 static inline pte_t pte_with_state(pte_t e, unsigned int state)
 {
-    u64 bits = (u64)(state & PT_YOUNG) << 8 | (u64)(state & PT_DIRTY) << 6 |
-               (u64)(state & PT_SOFT) << 7;
+    u64 bits =
+        (u64)(state & PT_YOUNG) << 8 | (u64)(state & PT_DIRTY) << 6 | (u64)(state & PT_SOFT) << 7;
 
-    return (pte_t){ (e.v & ~(PPC_PTE_REF | PPC_PTE_C | PPC_PTE_SOFT)) | bits };
+    return (pte_t){(e.v & ~(PPC_PTE_REF | PPC_PTE_C | PPC_PTE_SOFT)) | bits};
 }
 
 /* Radix hardware reads and marks entries at any time: every access is one machine access. */
 static inline pte_t pte_load(const pte_t *p)
 {
-    return (pte_t){ __atomic_load_n(&p->v, __ATOMIC_RELAXED) };
+    return (pte_t){__atomic_load_n(&p->v, __ATOMIC_RELAXED)};
 }
 static inline void pte_store(pte_t *p, pte_t e)
 {
@@ -188,7 +188,7 @@ static inline void pte_store(pte_t *p, pte_t e)
 }
 static inline pte_t pte_xchg(pte_t *p, pte_t e)
 {
-    return (pte_t){ __atomic_exchange_n(&p->v, e.v, __ATOMIC_SEQ_CST) };
+    return (pte_t){__atomic_exchange_n(&p->v, e.v, __ATOMIC_SEQ_CST)};
 }
 static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
 {

@@ -19,7 +19,7 @@
 #define VMALLOC_END      (VMALLOC_START + (1UL << 40))
 
 /* Without an address hint, mappings stay below this, with either MMU. */
-#define USER_WINDOW_TOP  ((1UL << 46) - PAGE_SIZE)
+#define USER_WINDOW_TOP ((1UL << 46) - PAGE_SIZE)
 
 extern vaddr_t ppc_user_top; /* set once at boot */
 
