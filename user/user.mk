@@ -39,7 +39,7 @@ USER_GLIBC_CC ?= $(if $(findstring musl,$(USER_CC)),gcc -static)
 USER_TESTS += $(if $(USER_GLIBC_CC),$(B)/user/tests/threads_stress_glibc)
 # With musl every program is a small file of its own; with glibc they share one.
 USER_MULTI ?= $(if $(findstring musl,$(USER_CC)),,1)
-USER_SCRIPTS := $(wildcard tests/user/run-tests)
+USER_SCRIPTS := tests/user/run-tests tests/user/sh_test
 USER_ETC := $(sort $(wildcard user/etc/*))
 
 .PHONY: all-user initrd user-test user-clean
@@ -171,7 +171,7 @@ $(B)/user/tests/exec_pie: $(or $(USER_PIE_OWN),tests/user/exec_pie.c)
 	$(USER_Q)$(USER_PIE_CC) $(USER_CFLAGS) -fPIE $(if $(USER_PIE_OWN),-ffreestanding -nostdlib) \
 	    -MF $(B)/user/obj/exec_pie.test.d -o $@ $<
 
-$(B)/user/tests/run-tests: tests/user/run-tests
+$(USER_SCRIPTS:tests/user/%=$(B)/user/tests/%): $(B)/user/tests/%: tests/user/%
 	@mkdir -p $(@D)
 	$(USER_Q)install -m 755 $< $@
 
