@@ -74,9 +74,17 @@ _Static_assert(offsetof(struct linux_sigcontext, vmx) == 720, "Linux's layout");
 
 /* ---- the page with the way back ---- */
 
-/* addi r1,r1,128; li r0,172 (rt_sigreturn); sc: what unwinders look for. */
-static const u32 sigreturn_code[] = { 0x38210000 + CALLER_FRAME, 0x38000000 + __NR_rt_sigreturn,
-                                      0x44000002 };
+/*
+ * The other order than Linux's old one, on purpose: GCC's unwinder knows that one and then takes
+ * register 99 for the return address, which its own tables have called a vector register since
+ * GCC 10, and aborts. What it does not know ends the stack for it, which is what thread
+ * cancellation needs.
+ */
+static const u32 sigreturn_code[] = {
+    0x38000000 + __NR_rt_sigreturn, /* li r0, 172 */
+    0x38210000 + CALLER_FRAME,      /* addi r1, r1, 128 */
+    0x44000002,                     /* sc */
+};
 
 int arch_map_user_code(struct mm *mm)
 {

@@ -9,7 +9,7 @@
  * entries once serves all; only when its number is retired, all CPUs are asked.
  *
  * Small ranges are looked up page by page, until the segment has no entry left. Where that would
- * cost more than it saves, the segment's number is retired instead.
+ * cost more than it saves, the segment's number is retired instead, and the neighbours fill again.
  *
  * Locks: the caller keeps the leaves' tables or has unlinked them; a look at the tree is a walk.
  * Invariants: I1 on return no CPU can use a translation that was not in the tree at the last
@@ -24,8 +24,10 @@
 #define SEGMENT_SHIFT 28
 #define SEGMENT_SIZE  (1UL << SEGMENT_SHIFT)
 
-/* Looking a page up costs about this part of filling an entry again. */
-#define LOOKUPS_PER_REFILL 16u
+/* A range of more pages than this, and half as many pages as the segment has entries, is not looked
+ * up: a removal costs about as much as filling an entry again, and makes all CPUs drop their TLBs.
+ */
+#define LOOKUPS_MAX 32u
 
 struct flush {
     struct mm *mm;
@@ -51,7 +53,7 @@ static void remove_pages(u64 seg, vaddr_t start, vaddr_t end)
     vaddr_t va = ALIGN_DOWN(start, 1UL << base);
 
     while (va < end && seg_nr_entries(seg) != 0) {
-        struct hpt_batch batch = { .nr = 0 };
+        struct hpt_batch batch = {.nr = 0};
         unsigned long irq = irq_save();
 
         for (unsigned int i = 0; i < HPT_SLICE && va < end; i++, va += 1UL << base) {
@@ -82,7 +84,7 @@ static vaddr_t flush_segment(struct flush *f, vaddr_t start, vaddr_t end)
     if (seg != 0) {
         pages = ((next - start - 1) >> seg_base_shift(seg)) + 1;
         gone = next - start == SEGMENT_SIZE ||
-               pages > LOOKUPS_PER_REFILL * (seg_nr_entries(seg) + 4UL);
+               (pages > LOOKUPS_MAX && 2 * pages >= seg_nr_entries(seg));
         if (gone && seg_nr_entries(seg) != 0)
             retire(f, w.segment, seg);
     }

@@ -325,6 +325,21 @@ long hpt_find(const struct hpt_key *k, u64 *r)
     return slot;
 }
 
+/* Locks the slot's pair, when the slot is in nobody's batch. */
+static unsigned long lock_settled(u64 slot)
+{
+    spinlock_t *lock = lock_of(slot / HPT_GROUP);
+
+    for (;;) {
+        unsigned long irq = spin_lock_irqsave(lock);
+
+        if (!(hpt.word[slot] & HPTE_LEAVING))
+            return irq;
+        spin_unlock_irqrestore(lock, irq);
+        cpu_relax();
+    }
+}
+
 u64 hpt_remove_if(bool (*dead)(u64 word))
 {
     u64 removed = 0;
@@ -332,11 +347,9 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
     for (u64 slot = 0; slot < (hpt.mask + 1) * HPT_GROUP; slot++) {
         unsigned long irq;
 
-        while (READ_ONCE(hpt.word[slot]) & HPTE_LEAVING)
-            cpu_relax();
         if (!dead(READ_ONCE(hpt.word[slot])))
             continue;
-        irq = spin_lock_irqsave(lock_of(slot / HPT_GROUP));
+        irq = lock_settled(slot);
         if (dead(hpt.word[slot])) {
             hpt_count(HPT_remove);
             remove_slot(slot);
