@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gdb commands for Quire: qr-ps qr-maps qr-vma qr-pt qr-page qr-locks qr-dmesg.
+"""gdb commands for Quire: qr-ps qr-maps qr-vma qr-pt qr-hpt qr-page qr-locks qr-dmesg.
 
 They read the kernel's own structures through its debug information, and page tables through physical memory
 (QEMU's Qqemu.PhyMemMode), so they work in any context: user mode, interrupt handlers, after a panic.
@@ -20,10 +20,11 @@ STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "Z", 16: "X", 32: "N", 64: "K"}
 @contextlib.contextmanager
 def physical_memory():
     """Inside, memory reads of the inferior take physical addresses."""
+    word = ">Q" if "big endian" in gdb.execute("show endian", to_string=True) else "<Q"
     gdb.execute("maintenance packet Qqemu.PhyMemMode:1", to_string=True)
     gdb.execute("maintenance flush dcache", to_string=True)
     try:
-        yield lambda pa: struct.unpack("<Q", bytes(gdb.selected_inferior().read_memory(pa, 8)))[0]
+        yield lambda pa: struct.unpack(word, bytes(gdb.selected_inferior().read_memory(pa, 8)))[0]
     finally:
         gdb.execute("maintenance packet Qqemu.PhyMemMode:0", to_string=True)
         gdb.execute("maintenance flush dcache", to_string=True)
@@ -150,6 +151,9 @@ class Pt(Command):
         if not words:
             raise gdb.GdbError("usage: qr-pt VA [PID]")
         va = number(words[0])
+        if "powerpc" in gdb.selected_inferior().architecture().name():
+            PpcTree(va, mm_of(words[1] if len(words) > 1 else "") if va < PpcTree.DIRECT_MAP else None).show()
+            return
         top = 4 if number("(unsigned long)$cr4") >> 12 & 1 else 3
         table = self.root(words) & 0x000FFFFFFFFFF000
         with physical_memory() as u64:
@@ -171,6 +175,85 @@ class Pt(Command):
                 print(f"-> physical {base | va & (size - 1):#x}, page size {size >> 10} KiB")
                 return
             table = entry & 0x000FFFFFFFFFF000
+
+
+class PpcTree:
+    """ppc64's tree, for either MMU: the levels' sizes are in ppc_mmu, the kernel's root is its own."""
+    levels = ["PTE", "PMD", "PUD", "PGD"]
+    leaf_bits = [(2, "R"), (1, "W"), (0, "X"), (3, "p"), (5, "n"), (8, "A"), (7, "D"), (9, "S"), (10, "G")]
+    link_bits = [(5, "w"), (6, "x")]
+    DIRECT_MAP = 0xC000000000000000
+
+    def __init__(self, va, mm):
+        self.va, self.radix = va, bool(value("ppc_mmu")["radix"])
+        self.geometry = [(int(value("ppc_mmu")["level"][n]["shift"]), int(value("ppc_mmu")["level"][n]["bits"]))
+                         for n in range(4)]
+        self.root = number("kernel_root_pa") if va >= self.DIRECT_MAP else int(mm["root"]) & ~self.DIRECT_MAP
+
+    def steps(self):
+        """(level, physical address of the entry, entry) from the root down."""
+        table = self.root
+        with physical_memory() as u64:
+            for level in range(3, -1, -1):
+                shift, bits = self.geometry[level]
+                pa = table + 8 * (self.va >> shift & (1 << bits) - 1)
+                entry = u64(pa)
+                yield level, pa, entry
+                if entry >> 62 != 2:  # not a link: valid and no leaf
+                    return
+                table = entry & 0x01FFFFFFFFFFF000
+
+    def show(self):
+        for level, pa, entry in self.steps():
+            leaf = entry >> 62 == 3
+            marks = "".join(c if entry >> b & 1 else "-" for b, c in (self.leaf_bits if leaf else self.link_bits))
+            print(f"{self.levels[level]} @{pa:#x} = {entry:#018x} {marks}")
+            size = 1 << self.geometry[level][0]
+            if leaf:
+                base = entry & 0x01FFFFFFFFFFF000
+                print(f"-> physical {base | self.va & (size - 1):#x}, page size {size >> 10} KiB")
+            elif not entry >> 63:
+                print("not present" + ("" if entry == 0 else ": a software entry"))
+
+    def level1_table(self):
+        """Physical address of the level-1 table, or None."""
+        links = {level: entry & 0x01FFFFFFFFFFF000 for level, _, entry in self.steps() if entry >> 62 == 2}
+        return links.get(2)
+
+
+class Hpt(Command):
+    """qr-hpt VA [PID]: segment, groups and slot of VA in the hash table (ppc64 with mmu=hash)."""
+    name = "qr-hpt"
+
+    def invoke(self, arg, tty):
+        words = gdb.string_to_argv(arg)
+        if not words:
+            raise gdb.GdbError("usage: qr-hpt VA [PID]")
+        va = number(words[0])
+        tree = PpcTree(va, mm_of(words[1] if len(words) > 1 else ""))
+        if tree.radix:
+            raise gdb.GdbError("this kernel runs with the radix MMU")
+        table = tree.level1_table()
+        if table is None or va >= tree.DIRECT_MAP:
+            raise gdb.GdbError(f"{va:#x} has no level-1 table in a user tree")
+        segment = int(value(f"mem_map[{(table >> 12) - number('mem_map_first')}]")["pt_private"])
+        if segment == 0:
+            print(f"ESID {va >> 28:#x}: the segment has no number yet")
+            return
+        vsid = (segment >> 8) * 0x9E3779B1 & (1 << 36) - 1  # SPREAD in segment.c
+        shift = 24 if segment & 1 else 12
+        page = (va & (1 << 28) - 1) >> shift
+        first = vsid << 12 | ((page << shift) >> 16 & ~0x7F) | 1 | (4 if shift != 12 else 0)
+        mask = int(value("hpt")["mask"])
+        print(f"ESID {va >> 28:#x} VSID {vsid:#x} (number {segment >> 8}), base page {1 << shift - 10} KiB, "
+              f"hash {vsid ^ page:#x}")
+        for name, group, wanted in (("primary", (vsid ^ page) & mask, first),
+                                    ("secondary", ~(vsid ^ page) & mask, first | 2)):
+            print(f"{name} group {group}:")
+            for slot in range(8):
+                word = int(value(f"hpt.word[{8 * group + slot}]"))
+                note = " <- this address" if word & ~0x30 == wanted else " bolted" if word & 16 else ""
+                print(f"  slot {8 * group + slot}: {word:#018x}{note}" if word else f"  slot {8 * group + slot}: free")
 
 
 class Page(Command):
@@ -233,5 +316,5 @@ class Dmesg(Command):
         print(text.decode("utf-8", "replace"), end="")
 
 
-for command in (Ps, Maps, Vma, Pt, Page, Locks, Dmesg):
+for command in (Ps, Maps, Vma, Pt, Hpt, Page, Locks, Dmesg):
     command()
