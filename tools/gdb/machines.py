@@ -50,7 +50,7 @@ class X8664:
 class Ppc64:
     """Both MMUs have one entry format; the kernel's own ppc_mmu says which was chosen and the geometry."""
     word_format = ">Q"
-    LEAF = [(2, "R"), (1, "W"), (0, "X"), (3, "K"), (8, "A"), (7, "D"), (5, "c"), (9, "S"), (10, "G")]
+    LEAF = [(2, "R"), (1, "W"), (0, "X"), (3, "p"), (5, "n"), (8, "A"), (7, "D"), (9, "S"), (10, "G")]
     LINK = [(5, "w"), (6, "x")]  # no write, no execution below
     ADDRESS = 0x01FFFFFFFFFFF000
     KERNEL_BASE = 0xC000000000000000
