@@ -186,13 +186,14 @@ TEST(cpu_time_clocks)
     for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
         struct itimerspec it = setting(60 * MS, 0);
         long long used = ns_of(CLOCK_PROCESS_CPUTIME_ID);
-        int id = create(clocks[i], SIGEV_SIGNAL, SIGUSR1, 0, 0);
+        int id = create(clocks[i], SIGEV_SIGNAL, SIGUSR1, 0, 0), fired;
 
         REQUIRE(id >= 0);
         count = 0;
         CHECK_OK(settime(id, 0, &it, NULL));
-        sleep_ms(100); /* sleeping is no CPU time */
-        CHECK_EQ(count, 0);
+        sleep_ms(100); /* sleeping is no CPU time; what a virtual machine's host does meanwhile is */
+        fired = count;
+        CHECK(!fired || ns_of(CLOCK_PROCESS_CPUTIME_ID) >= used + 60 * MS);
         spin_until(used + 200 * MS);
         CHECK_EQ(count, 1);
         CHECK_OK(syscall(SYS_timer_delete, id));
