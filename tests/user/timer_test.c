@@ -191,7 +191,7 @@ TEST(cpu_time_clocks)
         REQUIRE(id >= 0);
         count = 0;
         CHECK_OK(settime(id, 0, &it, NULL));
-        sleep_ms(100); /* sleeping is no CPU time; what a virtual machine's host does meanwhile is */
+        sleep_ms(100); /* sleeping is no CPU time; what the host of a machine takes is */
         fired = count;
         CHECK(!fired || ns_of(CLOCK_PROCESS_CPUTIME_ID) >= used + 60 * MS);
         spin_until(used + 200 * MS);
