@@ -187,6 +187,7 @@ static void copy_layout(struct mm *mm, const struct mm *old)
     mm->start_brk = old->start_brk;
     mm->brk = old->brk;
     mm->start_stack = old->start_stack;
+    mm->arch_code = old->arch_code;
     mm->arg_start = old->arg_start;
     mm->arg_end = old->arg_end;
     mm->env_start = old->env_start;

@@ -79,6 +79,7 @@ void pt_table_free(struct page *p)
     ASSERT(atomic_long_read(&p->pt_mm->pt_pages) >= 1L << order);
     atomic_long_add(&p->pt_mm->pt_pages, -(1L << order));
     vmstat_inc(VMSTAT_pt_free);
+    mmu_forget(p);
     free_pages(p, order);
 }
 

@@ -102,6 +102,7 @@ struct mm {
     vaddr_t mmap_base;       /* [S] top-down search starts here */
     vaddr_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack; /* [M] */
     vaddr_t arg_start, arg_end, env_start, env_end; /* [M] */
+    vaddr_t arch_code;       /* [S] what arch_map_user_code mapped; 0: nothing */
     u64 auxv[48];            /* [S] for /proc/pid/auxv */
     unsigned int auxv_words;
     struct file *exe;        /* [M] */
