@@ -79,7 +79,7 @@ void lazyfree_mark(struct vma *v, vaddr_t start, vaddr_t end)
     tlb_gather_begin(&tlb, v->mm, false);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next(&c, &r))
-        if (r.kind == PT_KIND_LEAF && r.level == 0) /* one that became huge again has new contents */
+        if (r.kind == PT_KIND_LEAF && r.level == 0) /* what is huge again has new contents */
             nr += mark_run(&tlb, &r);
     tlb_gather_end(&tlb);
     if (nr != 0)

@@ -130,7 +130,8 @@ static void check_default(struct check *c, pte_t e, unsigned int level, vaddr_t 
         break;
     case PAGE_ZERO:
         require(c, !(pte_prot(e, level) & PT_W), va, "zero page writable");
-        require(c, level == 0 ? p == zero_page : huge_is(p) || PAGE_SIZE << p->order == pt_size(level),
+        require(c,
+                level == 0 ? p == zero_page : huge_is(p) || PAGE_SIZE << p->order == pt_size(level),
                 va, "another zero page");
         break;
     default:

@@ -107,8 +107,8 @@ static inline bool huge_is(const struct page *p)
     return huge_words != NULL && (huge_load(p) & HUGE_IS) != 0;
 }
 
-/* The page whose flags and mapcount speak for @p: the first of a huge page or of a pool's block that
- * it is in, or itself. A glance, as huge_is. */
+/* The page whose flags and mapcount speak for @p: the first of a huge page or of a pool's block
+ * that it is in, or itself. A glance, as huge_is. */
 static inline struct page *page_whole(const struct page *p)
 {
     return huge_is(p) ? huge_head(p) : page_head(p);
