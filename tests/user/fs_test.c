@@ -663,6 +663,32 @@ static int try_as_other(void)
     return 0;
 }
 
+static bool same_place(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+/* Below a root of its own a process does not get out by "..". */
+TEST(chroot_holds)
+{
+    struct stat st;
+
+    need_root();
+    enter_dir();
+    close(make_file("outside", "x"));
+    CHECK_OK(mkdir("jail", 0755));
+    CHECK_OK(mkdir("jail/in", 0755));
+    REQUIRE(chroot("jail") == 0 && chdir("/in") == 0);
+    CHECK(same_place("..", "/"));
+    CHECK(same_place("../..", "/"));
+    CHECK(same_place("/..", "/"));
+    CHECK_ERRNO(stat("/../outside", &st), ENOENT);
+    CHECK_ERRNO(stat("../../outside", &st), ENOENT);
+    CHECK_OK(stat("../in", &st));
+}
+
 TEST(other_users_are_kept_out)
 {
     struct stat st;
@@ -929,7 +955,7 @@ int main(int argc, char **argv)
         CASE(mount_shadows_and_limits),
         CASE(mount_read_only),
         CASE(mount_bind_and_dotdot),
-        CASE(other_users_are_kept_out),
+        CASE(chroot_holds), CASE(other_users_are_kept_out),
         CASE(write_takes_setuid_away),
         CASE(running_program_is_busy),
         CASE(tmpfile_gets_a_name),
