@@ -168,6 +168,7 @@ static void unpack_initramfs(void)
 static void run_tests_or_init(void)
 {
     if (!ktest_pattern) {
+        khugepaged_start(); /* tests of memory want none that comes unasked */
         kernel_start_init();
         return;
     }

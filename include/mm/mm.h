@@ -276,7 +276,8 @@ static inline unsigned long mm_rss(const struct mm *mm)
     X(pt_alloc) X(pt_free) X(oom_kill) X(pglazyfree) X(pglazyfreed)                               \
     X(nr_foll_pin_acquired) X(nr_foll_pin_released)                                               \
     X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
-    X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)
+    X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)                                          \
+    X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)
