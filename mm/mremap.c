@@ -102,6 +102,7 @@ static struct vma *make_target(struct remap *r, struct vma *v, struct vma *next)
     struct vma_attr a = vma_attr_at(v, r->old);
     struct vma *prev = next ? next->prev : r->mm->last_vma, *to;
 
+    vma_attr_drop_userfault(&a);
     if (vma_is_anon(v) && !v->has_anon)
         a.pgoff = r->new >> PAGE_SHIFT;
     to = vma_merge_new(r->mm, prev, r->new, r->new + r->new_len, &a);
