@@ -36,6 +36,7 @@ SMP      ?= 2
 MEM      ?= 256M
 APPEND   ?=
 INITRD   ?=
+DISK     ?=
 T        ?=
 GDB      ?= 0
 ACCEL    ?= tcg
@@ -97,7 +98,7 @@ SRCS += $(wildcard tests/kernel/*/*.c)
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test debug bench conformance check help doctor deps clean FORCE
+.PHONY: all kernel iso run test mutants debug bench conformance check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf
 
@@ -206,7 +207,7 @@ doctor:
 	@tools/deps.sh --doctor $(ARCH)
 
 RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
-          KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) APPEND="$(APPEND)"
+          KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) DISK=$(DISK) APPEND="$(APPEND)"
 
 # Tools first, then the build: a fresh machine has no compiler yet.
 run: deps
@@ -240,8 +241,15 @@ check: deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/check/style.py
 	@$(PYTHON) tools/check/docs.py
+	@tools/gen-syscalls-doc --check
+	@tools/gen-locking-doc --check
 	@tools/check/headers.sh $(CC) $(CFLAGS)
 	@tools/check/analyse.sh $(ARCH)
+
+# Takes most of an hour: every seeded fault is built, and booted with the test that shall notice it.
+mutants: deps
+	@tests/mutants/run-host.sh '$(T)'
+	@tests/mutants/run-kernel.sh '$(T)'
 
 clean:
 	rm -rf build compile_commands.json

@@ -266,7 +266,12 @@ ssize_t iov_from_user(const struct iovec __user *uvec, unsigned long n, struct i
 ssize_t write_limit(struct file *f, loff_t pos, size_t n);
 
 /* ---- chrdev.c ---- */
-extern const struct file_ops chrdev_open_fops;
+/* May O_DIRECT be asked for? Only where there is something that memory is not. */
+static inline bool inode_can_direct(const struct inode *i)
+{
+    return S_ISBLK(i->mode);
+}
+extern const struct file_ops chrdev_open_fops, blkdev_open_fops;
 void chrdev_show(struct seq *s);
 /* fop for a device, fifo or socket inode by its mode; NULL for others. */
 const struct file_ops *special_fops(mode_t mode);

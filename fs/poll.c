@@ -8,7 +8,7 @@
  * its queues live as long as they do.
  *
  * Locks: each queue's own; triggered is ordered against the sleep by the state change and the
- * wake-up (both full barriers). Checked by tests/kernel/fs/poll_ktest.c. Source: poll(2),
+ * wake-up (both full barriers). Checked by tests/user/pipe_test.c. Source: poll(2),
  * select(2). Read next: epoll.c.
  */
 #include "internal.h"

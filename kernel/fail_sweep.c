@@ -126,7 +126,9 @@ static void record(const unsigned long *pc, unsigned int n, enum fail_site site)
     memcpy(last.pc, pc, n * sizeof(*pc));
     last.n = n;
     last.site = site;
-    current->fail_hit = (u8)(1 + site);
+    /* A copy that may not fault may fail at any time; whoever makes it has another way. */
+    if (!(site == FAIL_USERCOPY && current->pagefault_disabled))
+        current->fail_hit = (u8)(1 + site);
 }
 
 void fail_sweep_record(enum fail_site site)
@@ -214,6 +216,9 @@ static const struct {
     {__NR_rt_sigqueueinfo, {EAGAIN}},
     {__NR_rt_tgsigqueueinfo, {EAGAIN}},
     {__NR_pidfd_send_signal, {EAGAIN}},
+    {__NR_setuid, {EAGAIN}}, /* no record of what the user has in use */
+    {__NR_setreuid, {EAGAIN}},
+    {__NR_setresuid, {EAGAIN}},
     {__NR_timer_create, {EAGAIN}},
     {__NR_shmget, {ENOSPC}},
     {__NR_open, {ENOSPC}}, /* no inode for a new file */
@@ -281,6 +286,11 @@ void fail_syscall_return(const struct pt_regs *regs)
 }
 
 void fail_user_return(void)
+{
+    current->fail_hit = 0;
+}
+
+void fail_tolerated(void)
 {
     current->fail_hit = 0;
 }

@@ -14,6 +14,7 @@
 #include <arch/setup.h>
 #include <boot/bootinfo.h>
 #include <kernel/crash.h>
+#include <kernel/devices.h>
 #include <kernel/ktest.h>
 #include <kernel/param.h>
 #include <kernel/printk.h>
@@ -179,6 +180,7 @@ static void run_tests_or_init(void)
 static const struct boot_step thread_steps[] = {
     { "files", vfs_init },
     { "other CPUs", smp_start_cpus },
+    { "devices", pci_init },
     { "console input", arch_setup_console_input },
     { "initramfs", unpack_initramfs },
     { "read-only data", mmu_protect_ro_after_init },

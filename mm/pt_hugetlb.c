@@ -30,6 +30,7 @@
 #include <kernel/task.h>
 #include <kernel/time.h>
 #include <kernel/vfs.h>
+#include <mm/gup.h>
 #include <mm/hugetlb.h>
 
 #define MARKER_UNPROMISED 1u
@@ -526,13 +527,12 @@ static int copy_entry(struct fault_ctx *child, struct page *src_table, pte_t *sr
         child->table->pt_used++;
     } else if (p != NULL && is_private_page(p)) {
         page_get(p);
-        if (page_test(p, PG_EXCLUSIVE) && page_pins(p) != 0) {
+        if (page_test(p, PG_EXCLUSIVE) && !page_try_share(p)) {
             pt_unlock_two(src_table, child->table);
             err = copy_pinned(child, p);
             page_put(p);
             return err;
         }
-        page_clear(p, PG_EXCLUSIVE);
         page_map_inc(p);
         do
             new = pte_with_prot(e, child->level, ro);

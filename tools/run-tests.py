@@ -182,6 +182,8 @@ def x86_64(match, smps):
     yield Config("command line", ["tests/cli/cli_test.sh"])
     yield Config("boot cost", ["tests/boot/boot_cost.py", f"{release}/quire.elf", f"{release}/initrd.cpio"])
     yield Config("gdb commands", ["tests/gdb/gdb_test.sh", kernel, initrd])
+    for smp in smps:
+        yield Config(f"disk smp={smp}", ["tests/disk/disk_test.py", kernel, initrd, str(smp)])
     for name in "threads_stress", "threads_stress_glibc":  # eight threads, a minute each
         yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"))
 

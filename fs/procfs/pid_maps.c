@@ -5,7 +5,7 @@
  * Made with mmap_lock held for reading, all areas in one go; numbers of pages come from the
  * page-table walk (pt_walk.h). A page counts as shared when it is mapped more than once; its part
  * in Pss is its size over that number. Source: proc(5); Linux Documentation/filesystems/proc.rst.
- * Checked by tests/kernel/fs/procfs_ktest.c and user tests. Read next: mm/pt_walk.c.
+ * Checked by tests/user/procfs_test.c. Read next: mm/pt_walk.c.
  */
 #include "procfs.h"
 #include <mm/page.h>

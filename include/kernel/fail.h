@@ -37,6 +37,9 @@ void fail_sweep_record(enum fail_site site);
 size_t fail_show_last(char *buf, size_t n);
 /* A fatal signal for a page fault: a violation if an injected lack of memory led to it. */
 void fail_check_signal(int sig);
+/* The allocation that just failed, if a test made it fail, does no harm: the call goes on, and what
+ * it answers has other reasons. */
+void fail_tolerated(void);
 /* Entry code: a call returns with its result in @regs; any other way back to user mode. */
 struct pt_regs;
 void fail_syscall_return(const struct pt_regs *regs);
@@ -47,6 +50,9 @@ bool fail_errno_is_allowed(enum fail_site site, long nr, int err);
 static inline void fail_check_signal(int sig)
 {
     (void)sig;
+}
+static inline void fail_tolerated(void)
+{
 }
 static inline bool should_fail(enum fail_site site)
 {

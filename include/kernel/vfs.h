@@ -193,6 +193,10 @@ size_t zero_iter(size_t n, struct iov_iter *it);
 /* Touches the next @n user bytes for reading, so that a copy with page faults disabled can get on:
  * 0 or -EFAULT. */
 int iov_iter_fault_in(struct iov_iter *it, size_t n);
+/* The front segment's bytes, at most it->count of them. */
+size_t iov_iter_piece(struct iov_iter *it, char **base);
+/* All addresses and lengths of the segments, or-ed: for alignment. */
+unsigned long iov_iter_alignment(const struct iov_iter *it);
 /* Steps over @n bytes. */
 void iov_iter_advance(struct iov_iter *it, size_t n);
 

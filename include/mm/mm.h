@@ -111,6 +111,7 @@ struct mm {
     bool dumpable, oom_reaped;
     bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
     bool lazyfree_tried;     /* MM_LIST: this round of reclaim has been here */
+    bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
 };

@@ -163,7 +163,7 @@ static long vmstat(const char *name)
     return value;
 }
 
-/* What a program gave up with MADV_FREE goes before anybody is killed; what it wrote since stays. */
+/* What a program gave up by MADV_FREE goes before anybody is killed; what it wrote since stays. */
 TEST(given_up_pages_go_first)
 {
     unsigned long bytes = total_bytes() / 2, page = 4096;

@@ -233,3 +233,89 @@ KTEST(affinity, woken_while_it_leaves)
     EXPECT(d.moved > 0);
     task_put(d.sleeper);
 }
+
+/* Sleeps and wakes all the time, so that it is mostly on its way off a CPU or onto one. */
+static void doze(struct team *team, unsigned int nr)
+{
+    while (!team_stopped(team)) {
+        task_set_state(TASK_UNINTERRUPTIBLE);
+        if (!team_stopped(team))
+            schedule();
+        WRITE_ONCE(current->state, TASK_RUNNING);
+        team->rounds[nr]++;
+    }
+}
+
+/* Wakes @t and waits some time up to 32 us: somewhere in it @t runs and goes back to sleep. */
+static void wake_and_wait(struct task *t, u64 *random)
+{
+    u64 end = clock_monotonic_ns() + (test_random(random) & 0x7fff);
+
+    wake_up_task(t);
+    while (clock_monotonic_ns() < end)
+        cpu_relax();
+}
+
+/*
+ * When sched_set_affinity is back the task is on no CPU that it may not use: not running there, nor
+ * asleep with its registers still there.
+ */
+KTEST(policy, affinity_waits_until_the_task_has_left)
+{
+    unsigned int me, late = 0, moves = 0;
+    struct team team = { 0 };
+    u64 random = 4711;
+
+    if (nr_cpus_online == 1) {
+        ktest_skip("one CPU");
+        return;
+    }
+    team_start(&team, 1, doze, false);
+    me = smp_processor_id();
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1UL << me }), 0);
+    while (clock_monotonic_ns() < team.end_ns) {
+        struct task *t = team.member[0];
+        unsigned int other = (me + 1) % nr_cpus_online;
+
+        EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ 1UL << other }), 0);
+        wake_and_wait(t, &random);
+        EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ 1UL << me }), 0);
+        /* It may be queued here, where we run: so it is on no CPU now. */
+        late += READ_ONCE(t->on_cpu);
+        moves++;
+        wake_up_task(t);
+        if (moves % 16 == 0)
+            sched_yield_current();
+    }
+    EXPECT_EQ(late, 0);
+    EXPECT(moves > 10);
+    WRITE_ONCE(team.stop, true);
+    wake_up_task(team.member[0]);
+    team_join(&team);
+}
+
+static void end_the_switch(struct team *team, unsigned int nr)
+{
+    struct task *t = team->arg;
+
+    test_sleep_ms(5);
+    smp_store_release(&t->on_cpu, false);
+}
+
+/* The same, for a task that sleeps already and is not curr any more; the switch is drawn out. */
+KTEST(policy, affinity_waits_for_a_switch_in_progress)
+{
+    static struct task t; /* on no queue */
+    struct team team = { .arg = &t };
+
+    if (nr_cpus_online == 1) {
+        ktest_skip("one CPU");
+        return;
+    }
+    t = (struct task){ .state = TASK_UNINTERRUPTIBLE, .cpu = 1, .on_cpu = true };
+    t.affinity = (cpumask_t){ 2 };
+    team_start(&team, 1, end_the_switch, false);
+    EXPECT_EQ(sched_set_affinity(&t, (cpumask_t){ 1 }), 0);
+    EXPECT(!READ_ONCE(t.on_cpu));
+    team_join(&team);
+}
