@@ -109,7 +109,7 @@ static inline bool unchanged(const struct walk *w, const pte_t *slot, pte_t e)
 /* F5: is what the entry maps what a pin may be on, without a fault first? */
 static inline bool is_pinnable(const struct request *r, const struct page *p)
 {
-    if (likely(p->kind == PAGE_ANON))
+    if (likely(page_is_private(p)))
         return (__atomic_load_n(&p->flags, __ATOMIC_SEQ_CST) & PG_EXCLUSIVE) != 0;
     /* In a private mapping this would have to be copied; only the area knows. */
     return !(r->flags & GUP_LONGTERM);
@@ -195,7 +195,8 @@ static bool must_unshare(const struct vma *v, const struct page *p, const struct
 {
     if (!r->pin || (v->flags & VM_SHARED))
         return false;
-    if (p->kind == PAGE_ANON)
+    p = page_head(p);
+    if (page_is_private(p))
         return !page_test(p, PG_EXCLUSIVE);
     return (r->flags & GUP_LONGTERM) != 0;
 }
@@ -209,7 +210,7 @@ static struct page *try_pin(struct vma *v, vaddr_t va, const struct request *r, 
     *fault = FAULT_REMOTE | (write ? FAULT_WRITE : 0);
     if (p == NULL || IS_ERR(p))
         return p;
-    if (unlikely(page_refs(p) > GUP_REFS_MAX)) {
+    if (unlikely(page_refs(page_head(p)) > GUP_REFS_MAX)) {
         page_unpin(p);
         return ERR_PTR(-ENOMEM);
     }
@@ -219,7 +220,7 @@ static struct page *try_pin(struct vma *v, vaddr_t va, const struct request *r, 
         return NULL;
     }
     if (!r->pin) /* the reference stays */
-        (void)__atomic_fetch_sub(&p->word, PAGE_PIN, __ATOMIC_RELAXED);
+        (void)__atomic_fetch_sub(&page_head(p)->word, PAGE_PIN, __ATOMIC_RELAXED);
     return p;
 }
 
@@ -347,8 +348,8 @@ long get_user_pages_fast(vaddr_t start, unsigned long nr, unsigned int flags, st
 void unpin_user_pages(struct page **pages, unsigned long nr, bool dirty)
 {
     for (unsigned long i = 0; i < nr; i++) {
-        if (dirty && !page_test(pages[i], PG_DIRTY))
-            page_set(pages[i], PG_DIRTY);
+        if (dirty && !page_test(page_head(pages[i]), PG_DIRTY))
+            page_set(page_head(pages[i]), PG_DIRTY);
         page_unpin(pages[i]);
     }
 }

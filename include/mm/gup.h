@@ -30,7 +30,7 @@
  */
 long __must_check pin_user_pages(struct mm *mm, vaddr_t start, unsigned long nr, unsigned int flags,
                                  struct page **pages);
-/* A reference each, no pin: give back with page_put. */
+/* A reference each, no pin: give back with page_put of page_head(page). */
 long __must_check get_user_pages(struct mm *mm, vaddr_t start, unsigned long nr, unsigned int flags,
                                  struct page **pages);
 /* The same for the current task's memory, without any lock as far as the page tables allow it. */
