@@ -232,7 +232,7 @@ static enum collapse collapse_span(struct span *s, const struct collapse_limits 
 
 bool thp_can_collapse(const struct vma *v)
 {
-    return huge_words != NULL && vma_is_anon(v) && !(v->flags & VM_NOHUGEPAGE) &&
+    return huge_words != NULL && vma_is_anon(v) && !(v->flags & (VM_NOHUGEPAGE | VM_USERFAULT)) &&
            !v->mm->thp_disable;
 }
 

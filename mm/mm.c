@@ -218,6 +218,7 @@ static struct vma *copy_area(struct mm *mm, struct vma *src)
         return NULL;
     }
     a.flags &= ~VM_LOCKED_MASK;
+    vma_attr_drop_userfault(&a);
     vma_set_attr(v, src->start, src->end, &a);
     v->detached = false;
     v->prev = mm->last_vma;

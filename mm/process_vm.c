@@ -75,7 +75,7 @@ static void release_part(struct page **pages, long nr, bool write)
         return;
     }
     for (long i = 0; i < nr; i++)
-        page_put(pages[i]);
+        put_user_page(pages[i]);
 }
 
 /* The same bytes in one call of @copy per page. Returns how many it did. */

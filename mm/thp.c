@@ -42,7 +42,8 @@ u64 thp_nr_mapped(void)
 
 bool thp_eligible(const struct vma *v)
 {
-    if (huge_words == NULL || !vma_is_anon(v) || (v->flags & VM_NOHUGEPAGE) || v->mm->thp_disable)
+    if (huge_words == NULL || !vma_is_anon(v) || (v->flags & (VM_NOHUGEPAGE | VM_USERFAULT)) ||
+        v->mm->thp_disable)
         return false;
     switch (READ_ONCE(thp_knobs.enabled)) {
     case THP_ALWAYS: return true;
