@@ -213,7 +213,7 @@ def ppc64(match, smps, mmu, cpu):
         if mmu in ("", kind[0]) and cpu in ("", kind[1]):
             yield from ppc64_kind(*kind, match, smps)
     if not match:
-        yield Config("command line", ["tests/cli/cli_test.sh", "ppc64"])
+        yield Config("ppc64: command line", ["tests/cli/cli_test.sh", "ppc64"])
 
 
 def host(match):
