@@ -164,6 +164,7 @@ boot_home:
     isync
     mr 3, 31
     mr 4, 30
+    mr 5, 29
     bl boot_start
     trap
 

@@ -17,9 +17,9 @@
 
 /*
  * Fills @bi and ppc_platform from the device tree. NULL, or what is missing that the kernel cannot
- * do without.
+ * do without. @loaded_at: where the image was put before it copied itself to 0; 0: there at once.
  */
-const char *platform_parse(struct bootinfo *bi, const struct fdt *f);
+const char *platform_parse(struct bootinfo *bi, const struct fdt *f, paddr_t loaded_at);
 
 /* boot.S */
 extern u32 reset_vector[];          /* at 0x100: the entry, later the branch to nmi_entry */
@@ -28,7 +28,8 @@ void nmi_entry(void);
 /* What RTAS starts a CPU with: real mode, its number in r3. */
 void secondary_entry(void);
 /*
- * start.c: called by boot.S in real mode. @fdt: physical; @of_entry: not 0 when Open Firmware runs.
+ * start.c: called by boot.S in real mode. @fdt: physical; @of_entry: not 0 when Open Firmware runs;
+ * @loaded_at as above.
  */
-__noreturn void boot_start(u64 fdt, u64 of_entry);
+__noreturn void boot_start(u64 fdt, u64 of_entry, paddr_t loaded_at);
 #endif

@@ -49,12 +49,20 @@ static const char *read_memory(const struct fdt *f)
     return found > 0 ? NULL : "a memory node";
 }
 
-static void read_reserved(const struct fdt *f)
+/*
+ * The loader also reserves what it loaded. Of that the initramfs is given back to the page allocator
+ * when it was unpacked, and the image has copied itself away.
+ */
+static void read_reserved(const struct bootinfo *bi, const struct fdt *f, paddr_t loaded_at)
 {
     u64 base, len;
 
-    for (u32 i = 0; fdt_reserved(f, i, &base, &len); i++)
-        bootinfo_add_range(base, len, BOOT_RESERVED);
+    for (u32 i = 0; fdt_reserved(f, i, &base, &len); i++) {
+        bool initrd = base == bi->initrd_base && len == bi->initrd_len;
+
+        if (!initrd && !(loaded_at != 0 && base == loaded_at))
+            bootinfo_add_range(base, len, BOOT_RESERVED);
+    }
 }
 
 /* One or two cells: both are in use. */
@@ -193,7 +201,7 @@ static void read_console(struct ppc_platform *p, const struct fdt *f)
     p->vty_irq = fdt_u32(f, vty, "interrupts", 0, NULL);
 }
 
-const char *platform_parse(struct bootinfo *bi, const struct fdt *f)
+const char *platform_parse(struct bootinfo *bi, const struct fdt *f, paddr_t loaded_at)
 {
     struct ppc_platform *p = &ppc_platform;
     const char *model = fdt_string(f, fdt_root(f), "model"), *missing;
@@ -203,8 +211,8 @@ const char *platform_parse(struct bootinfo *bi, const struct fdt *f)
     missing = read_memory(f);
     if (!missing)
         missing = read_cpus(p, f);
-    read_reserved(f);
     read_chosen(bi, f, fdt_child(f, fdt_root(f), "chosen"));
+    read_reserved(bi, f, loaded_at);
     read_rtas(p, f);
     read_console(p, f);
     return missing;

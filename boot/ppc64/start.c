@@ -46,7 +46,7 @@ static void check_initrd(struct bootinfo *bi)
     }
 }
 
-__noreturn void boot_start(u64 fdt, u64 of_entry)
+__noreturn void boot_start(u64 fdt, u64 of_entry, paddr_t loaded_at)
 {
     struct bootinfo *bi = &boot_info;
     const char *missing;
@@ -58,7 +58,7 @@ __noreturn void boot_start(u64 fdt, u64 of_entry)
     if (fdt == 0 || fdt >= FDT_LIMIT || !fdt_open(&f, phys_to_virt(fdt), FDT_MAX_BYTES))
         boot_fail("there is no device tree at the address in r3", "");
     bi->loader = "a device tree";
-    missing = platform_parse(bi, &f);
+    missing = platform_parse(bi, &f, loaded_at);
     if (missing)
         boot_fail("the device tree lacks ", missing);
     bi->kernel_start = virt_to_phys(__kernel_start);

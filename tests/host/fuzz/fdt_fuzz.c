@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
         walk(&f, fdt_root(&f), 0);
         for (u32 i = 0; fdt_reserved(&f, i, &base, &len); i++)
             REQUIRE(i < size / 16);
-        (void)platform_parse(&bi, &f);
+        (void)platform_parse(&bi, &f, 0);
     }
     __builtin_free(copy);
     return 0;

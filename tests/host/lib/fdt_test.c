@@ -15,6 +15,7 @@
 #include "host.h"
 
 #define TREE_MAX 65536
+#define LOADED_AT 0x400000
 
 /* ---- a tree built by hand ---- */
 
@@ -105,7 +106,7 @@ static void build_cpu(struct builder *b, enum lack lack)
 static u32 build(u8 *out, enum lack lack)
 {
     struct builder b = {.len = 0};
-    u32 at = 40 + 32;
+    u32 at = 40 + 4 * 16;
 
     begin(&b, "");
     string(&b, "model", "a machine made of bytes");
@@ -153,6 +154,10 @@ static u32 build(u8 *out, enum lack lack)
     put32(out + 36, b.len);
     put32(out + 40 + 4, 0x4000); /* reserved: 0x4000, 0x2000 bytes */
     put32(out + 40 + 12, 0x2000);
+    put32(out + 56 + 4, 0x2000000); /* the initramfs */
+    put32(out + 56 + 12, 0x1234);
+    put32(out + 72 + 4, LOADED_AT); /* the image, which is elsewhere by now */
+    put32(out + 72 + 12, 0x300000);
     memcpy(out + at, b.structs, b.len);
     memcpy(out + at + b.len, b.strings, b.strings_len);
     return at + b.len + b.strings_len;
@@ -211,7 +216,7 @@ static const char *parse(struct bootinfo *bi, const u8 *tree, size_t size)
 
     memset(&ppc_platform, 0, sizeof(ppc_platform));
     memset(bi, 0, sizeof(*bi));
-    return fdt_open(&f, tree, size) ? platform_parse(bi, &f) : "a tree";
+    return fdt_open(&f, tree, size) ? platform_parse(bi, &f, LOADED_AT) : "a tree";
 }
 
 static void check_machine(const void *unused)
@@ -226,7 +231,7 @@ static void check_machine(const void *unused)
     EXPECT(strcmp(bi.cmdline, "ktest=fdt quiet") == 0);
     EXPECT_EQ(bi.initrd_base, 0x2000000);
     EXPECT_EQ(bi.initrd_len, 0x1234);
-    /* RAM cut by what is reserved, and the second range. */
+    /* RAM cut by what is reserved for good, and the second range. */
     EXPECT_EQ(bi.nr_ranges, 4);
     EXPECT(bi.map[0].kind == BOOT_RAM && bi.map[0].base == 0 && bi.map[0].len == 0x4000);
     EXPECT(bi.map[1].kind == BOOT_RESERVED && bi.map[1].len == 0x2000);
@@ -297,7 +302,7 @@ static void damage(u8 *tree, u32 size, u32 step)
 
         memcpy(header, tree, 40);
         put32(tree + 4, n);
-        put32(tree + 36, n - min(n, 72u));
+        put32(tree + 36, n - min(n, 104u));
         parse_copy(tree, n);
         memcpy(tree, header, 40);
     }
