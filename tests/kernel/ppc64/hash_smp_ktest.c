@@ -152,7 +152,7 @@ KTEST(hash_smp, page_size_changes_under_readers)
     struct page *large;
     u64 changes;
 
-    if (!is_hash())
+    if (!has_large_pages())
         return;
     large = alloc_pages(order, GFP_KERNEL | GFP_ZERO | GFP_NOOOM);
     if (large == NULL) {

@@ -17,6 +17,14 @@ static inline bool is_hash(void)
     return !ppc_mmu.radix;
 }
 
+/* And it has segments with 16 MiB pages. */
+static inline bool has_large_pages(void)
+{
+    if (is_hash() && !pt_level_can_leaf(1))
+        ktest_skip("needs 16 MiB pages");
+    return pt_level_can_leaf(1) && !ppc_mmu.radix;
+}
+
 /* Without mm_fault: what the MMU and its refill say. */
 static inline bool access(vaddr_t va, bool write, u64 *value)
 {
