@@ -31,6 +31,7 @@ B := build/$(ARCH)$(FLAVOUR)
 # ---- how it is run -------------------------------------------------------------------------------------------------
 
 MMU      ?=
+CPU      ?=
 SMP      ?= 2
 MEM      ?= 256M
 APPEND   ?=
@@ -171,7 +172,11 @@ $(B)/shim.bin: boot/$(ARCH)/shim/shim.S $(FLAGS_FILE)
 
 # ---- images --------------------------------------------------------------------------------------------------------
 
-iso: $(B)/quire.iso
+iso: $(if $(MKRESCUE),$(B)/quire.iso,no-iso)
+
+.PHONY: no-iso
+no-iso:
+	@echo "ARCH=$(ARCH) has no boot image: QEMU starts the kernel itself, see make run" >&2; exit 1
 
 RUN_INITRD := $(if $(INITRD),$(INITRD),$(B)/initrd.cpio)
 
@@ -197,28 +202,36 @@ deps:
 doctor:
 	@tools/deps.sh --doctor $(ARCH)
 
-RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
+RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) CPU=$(CPU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
           KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) APPEND="$(APPEND)"
 
-# Tools first, then the build: a fresh machine has no compiler yet.
-run: deps
-	@$(MAKE) --no-print-directory all $(if $(filter direct,$(FIRMWARE)),,$(B)/quire.iso)
+# What cannot be run is said before anything is built; then the tools, since a fresh machine has no compiler yet; then the build.
+.PHONY: runnable
+runnable:
+	@$(RUN_ENV) tools/run-qemu.sh check
+
+run: runnable deps
+	@$(MAKE) --no-print-directory all $(if $(MKRESCUE),$(if $(filter direct,$(FIRMWARE)),,$(B)/quire.iso))
 	@$(RUN_ENV) tools/run-qemu.sh run
 
-debug: deps
+debug: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(RUN_ENV) KERNEL=build/$(ARCH)-debug/quire.elf INITRD=$(if $(INITRD),$(INITRD),build/$(ARCH)-debug/initrd.cpio) \
 	  tools/run-qemu.sh debug
 
-test: deps
+test: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(if $(MKRESCUE),build/$(ARCH)/quire.iso)
 	@$(MAKE) --no-print-directory DEBUG=1 all
-	@$(PYTHON) tools/run-tests.py --arch $(ARCH) --match '$(T)' --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
+	@$(PYTHON) tools/run-tests.py --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
+	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
 
-bench: deps
+# Every MMU of the machine, or the one that is named.
+bench: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
-	@$(PYTHON) tools/bench.py --config $(ARCH)$(if $(MMU),-$(MMU)) -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(BENCH_CPU) \
-	  KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet $(APPEND)" tools/run-qemu.sh bench
+	@for mmu in $(or $(MMU),$(MMUS),one); do \
+	  if [ $$mmu = one ]; then config=$(ARCH) mmu=; else config=$(ARCH)-$$mmu; fi; \
+	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
+	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet $(APPEND)" tools/run-qemu.sh bench || exit 1; done
 
 # Both flavours compile without a warning; then the gates.
 check: deps

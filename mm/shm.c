@@ -539,3 +539,30 @@ SYSCALL3(shmctl, int, id, int, cmd, void __user *, buf)
     segment_put(s);
     return ret;
 }
+
+/*
+ * The one call for all of System V IPC that older ABIs have; C libraries that shall run on Linux
+ * before 5.1 use it there. Only its shared memory part exists here.
+ */
+#ifdef __NR_ipc
+SYSCALL6(ipc, unsigned int, call, int, first, unsigned long, second, unsigned long, third,
+         void __user *, ptr, long, fifth)
+{
+    long at;
+
+    (void)fifth;
+    switch (call) { /* the upper half is a version, which only 0 has for these */
+    case SHMGET:
+        return sys_shmget(first, second, (int)third);
+    case SHMCTL:
+        return sys_shmctl(first, (int)second, ptr);
+    case SHMDT:
+        return sys_shmdt((vaddr_t)ptr);
+    case SHMAT:
+        at = sys_shmat(first, (vaddr_t)ptr, (int)second);
+        return at < 0 ? at : put_user_u64((u64)at, (void __user *)third);
+    default:
+        return -ENOSYS;
+    }
+}
+#endif

@@ -40,13 +40,16 @@ void syscall_log_unknown(void);
 struct pt_regs *current_regs(void);
 
 /*
+ * SYSCALL_ALIAS(other, name, n) behind a call of n arguments: an ABI's other number for it.
+ *
  * The table's functions take unsigned longs. Each narrows its arguments to the types of the one
  * that does the work: a caller may leave anything in the upper half of a register, and some ABIs
  * let the callee rely on what is there.
  */
-#define SYSCALL_REGISTER(name, n)                                                                  \
-    static const struct syscall_def syscall_def_##name __used __aligned(8)                         \
-        __section(".syscalls") = {__NR_##name, n, #name, (syscall_fn)(void *)call_##name}
+#define SYSCALL_ALIAS(other, name, n)                                                              \
+    static const struct syscall_def syscall_def_##other __used __aligned(8)                        \
+        __section(".syscalls") = {__NR_##other, n, #other, (syscall_fn)(void *)call_##name}
+#define SYSCALL_REGISTER(name, n) SYSCALL_ALIAS(name, name, n)
 #define SYSCALL0(name)                                                                             \
     static long sys_##name(void);                                                                  \
     static long call_##name(void)                                                                  \

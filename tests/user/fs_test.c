@@ -347,12 +347,14 @@ TEST(vmsplice_both_ways)
 
 TEST(flock_excludes)
 {
-    int a, b, status;
+    int a, b, status, refused[2];
+    char c = 0;
     pid_t pid;
 
     enter_dir();
     a = make_file("lock", "x");
     b = open("lock", O_RDWR);
+    REQUIRE(pipe(refused) == 0);
     CHECK_OK(flock(a, LOCK_SH));
     CHECK_OK(flock(b, LOCK_SH | LOCK_NB));
     CHECK_ERRNO(flock(a, LOCK_EX | LOCK_NB), EWOULDBLOCK);
@@ -362,11 +364,13 @@ TEST(flock_excludes)
     pid = fork();
     if (pid == 0) {
         close(a); /* the parent's descriptor still holds it */
-        _exit(flock(b, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK && flock(b, LOCK_EX) == 0
-                  ? 0
-                  : 1);
+        if (flock(b, LOCK_EX | LOCK_NB) != -1 || errno != EWOULDBLOCK)
+            _exit(1);
+        _exit(write(refused[1], &c, 1) == 1 && flock(b, LOCK_EX) == 0 ? 0 : 2);
     }
-    usleep(20000);
+    close(refused[1]);
+    CHECK_EQ(read(refused[0], &c, 1), 1);
+    usleep(20000); /* mostly it waits by now, which is what close must end */
     CHECK_OK(close(a));
     REQUIRE(waitpid(pid, &status, 0) == pid);
     CHECK_EQ(status, 0);
@@ -705,7 +709,7 @@ TEST(running_program_is_busy)
     if (pid == 0) {
         dup2(p[1], 1);
         close(p[1]);
-        execl("./program", "program", "sleep_for_parent", NULL);
+        execl("./program", program_invocation_name, "sleep_for_parent", NULL);
         _exit(1);
     }
     close(p[1]);

@@ -38,7 +38,7 @@ static void sleep_ms(long long ms)
         ;
 }
 
-static volatile sig_atomic_t count, last_value, last_code, last_overrun;
+static volatile sig_atomic_t count, last_value, last_code, most_overruns;
 static volatile int last_tid;
 
 static void on_timer(int sig, siginfo_t *info, void *context)
@@ -46,7 +46,8 @@ static void on_timer(int sig, siginfo_t *info, void *context)
     count++;
     last_value = info->si_value.sival_int;
     last_code = info->si_code;
-    last_overrun = info->si_overrun;
+    if (info->si_overrun > most_overruns)
+        most_overruns = info->si_overrun;
     last_tid = (int)syscall(SYS_gettid);
 }
 
@@ -96,7 +97,7 @@ TEST(fires_once)
     wait_for_count(1);
     CHECK_EQ(last_value, 42);
     CHECK_EQ(last_code, SI_TIMER);
-    CHECK_EQ(last_overrun, 0);
+    CHECK_EQ(most_overruns, 0);
     sleep_ms(50);
     CHECK_EQ(count, 1);
     CHECK_OK(syscall(SYS_timer_gettime, id, &it));
@@ -166,7 +167,8 @@ TEST(overruns_are_counted)
     it = setting(1000000 * MS, 0);
     CHECK_OK(sigprocmask(SIG_UNBLOCK, &set, NULL));
     CHECK(count >= 1);
-    CHECK(last_overrun >= 10 || syscall(SYS_timer_getoverrun, id) >= 10);
+    CHECK(most_overruns >= 10); /* the next signal, which may have come by now, has few */
+    CHECK(syscall(SYS_timer_getoverrun, id) >= 0);
     CHECK_OK(settime(id, 0, &it, NULL));
 }
 
@@ -184,13 +186,14 @@ TEST(cpu_time_clocks)
     for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
         struct itimerspec it = setting(60 * MS, 0);
         long long used = ns_of(CLOCK_PROCESS_CPUTIME_ID);
-        int id = create(clocks[i], SIGEV_SIGNAL, SIGUSR1, 0, 0);
+        int id = create(clocks[i], SIGEV_SIGNAL, SIGUSR1, 0, 0), fired;
 
         REQUIRE(id >= 0);
         count = 0;
         CHECK_OK(settime(id, 0, &it, NULL));
-        sleep_ms(100); /* sleeping is no CPU time */
-        CHECK_EQ(count, 0);
+        sleep_ms(100); /* sleeping is no CPU time; what the host of a machine takes is */
+        fired = count;
+        CHECK(!fired || ns_of(CLOCK_PROCESS_CPUTIME_ID) >= used + 60 * MS);
         spin_until(used + 200 * MS);
         CHECK_EQ(count, 1);
         CHECK_OK(syscall(SYS_timer_delete, id));

@@ -3,12 +3,17 @@
 
 They read the kernel's own structures through its debug information, and page tables through physical memory
 (QEMU's Qqemu.PhyMemMode), so they work in any context: user mode, interrupt handlers, after a panic.
-`help qr-pt` and so on say the arguments.
+What they must know of a machine is in machines.py. `help qr-pt` and so on say the arguments.
 """
 import contextlib
+import os
 import struct
+import sys
 
 import gdb
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from machines import machine, number  # noqa: E402  (gdb gives a sourced file no import path)
 
 PAGE = 4096
 VM_BITS = [(0, "r"), (1, "w"), (2, "x")]
@@ -19,8 +24,8 @@ STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "Z", 16: "X", 32: "N", 64: "K"}
 
 @contextlib.contextmanager
 def physical_memory():
-    """Inside, memory reads of the inferior take physical addresses."""
-    word = ">Q" if "big endian" in gdb.execute("show endian", to_string=True) else "<Q"
+    """Inside, memory reads of the inferior take physical addresses; gives a function that reads a 64-bit word."""
+    word = machine().word_format
     gdb.execute("maintenance packet Qqemu.PhyMemMode:1", to_string=True)
     gdb.execute("maintenance flush dcache", to_string=True)
     try:
@@ -32,10 +37,6 @@ def physical_memory():
 
 def value(text):
     return gdb.parse_and_eval(text)
-
-
-def number(text):
-    return int(gdb.parse_and_eval(text)) & (1 << 64) - 1
 
 
 def list_entries(head, typename, member):
@@ -135,125 +136,85 @@ class Vma(Command):
         print(f"{va:#x} lies in no area")
 
 
-class Pt(Command):
-    """qr-pt VA [PID]: walks the tables for VA through physical memory, from the hardware's root or PID's."""
-    name = "qr-pt"
-    levels = ["PTE", "PMD", "PUD", "PGD", "P5D"]
-    flags = [(0, "P"), (1, "W"), (2, "U"), (3, "w"), (4, "c"), (5, "A"), (6, "D"), (7, "S"), (8, "G"), (63, "N")]
+def walk(va, mm):
+    """Down from the top: (name, level, physical address of the entry, its word, entry decoded, log2 of its bytes), to the
+    last. A list: while physical memory is read nothing else can be looked at."""
+    arch = machine()
+    levels = arch.levels()
+    table = arch.root(va, mm)
+    steps = []
+    with physical_memory() as u64:
+        for level in range(len(levels) - 1, -1, -1):
+            name, shift, bits = levels[level]
+            pa = table + 8 * (va >> shift & (1 << bits) - 1)
+            word = u64(pa)
+            entry = arch.entry(word, level)
+            steps.append((name, level, pa, word, entry, shift))
+            if entry.kind != "table":
+                break
+            table = entry.address
+    return steps
 
-    def root(self, words):
-        if len(words) > 1:
-            return int(task_by_pid(int(words[1], 0))["mm"]["arch_root"])
-        return number("(unsigned long)$cr3")
+
+class Pt(Command):
+    """qr-pt VA [PID]: walks the tables for VA through physical memory, from the hardware's root or PID's.
+On ppc64 without PID: the tables of the selected CPU's task, or the kernel's for its addresses."""
+    name = "qr-pt"
 
     def invoke(self, arg, tty):
         words = gdb.string_to_argv(arg)
         if not words:
             raise gdb.GdbError("usage: qr-pt VA [PID]")
         va = number(words[0])
-        if "powerpc" in gdb.selected_inferior().architecture().name():
-            PpcTree(va, mm_of(words[1] if len(words) > 1 else "") if va < PpcTree.DIRECT_MAP else None).show()
-            return
-        top = 4 if number("(unsigned long)$cr4") >> 12 & 1 else 3
-        table = self.root(words) & 0x000FFFFFFFFFF000
-        with physical_memory() as u64:
-            self.walk(va, table, top, u64)
-
-    def walk(self, va, table, top, u64):
-        for level in range(top, -1, -1):
-            shift = 12 + 9 * level
-            pa = table + 8 * (va >> shift & 511)
-            entry = u64(pa)
-            marks = "".join(c if entry >> b & 1 else "-" for b, c in self.flags)
-            print(f"{self.levels[level]} @{pa:#x} = {entry:#018x} {marks}")
-            if not entry & 1:
-                print("not present" + ("" if entry == 0 else ": a software entry"))
-                return
-            if level == 0 or (level < 3 and entry >> 7 & 1):
+        mm = task_by_pid(int(words[1], 0))["mm"] if len(words) > 1 else machine().default_mm(current_task())
+        for name, _, pa, word, entry, shift in walk(va, mm):
+            print(f"{name} @{pa:#x} = {word:#018x} {entry.flags}")
+            if entry.kind == "nothing":
+                print("not present")
+            elif entry.kind == "marker":
+                print("not present: a software entry")
+            elif entry.kind == "leaf":
                 size = 1 << shift
-                base = entry & 0x000FFFFFFFFFF000 & ~(size - 1)
-                print(f"-> physical {base | va & (size - 1):#x}, page size {size >> 10} KiB")
-                return
-            table = entry & 0x000FFFFFFFFFF000
-
-
-class PpcTree:
-    """ppc64's tree, for either MMU: the levels' sizes are in ppc_mmu, the kernel's root is its own."""
-    levels = ["PTE", "PMD", "PUD", "PGD"]
-    leaf_bits = [(2, "R"), (1, "W"), (0, "X"), (3, "p"), (5, "n"), (8, "A"), (7, "D"), (9, "S"), (10, "G")]
-    link_bits = [(5, "w"), (6, "x")]
-    DIRECT_MAP = 0xC000000000000000
-
-    def __init__(self, va, mm):
-        self.va, self.radix = va, bool(value("ppc_mmu")["radix"])
-        self.geometry = [(int(value("ppc_mmu")["level"][n]["shift"]), int(value("ppc_mmu")["level"][n]["bits"]))
-                         for n in range(4)]
-        self.root = number("kernel_root_pa") if va >= self.DIRECT_MAP else int(mm["root"]) & ~self.DIRECT_MAP
-
-    def steps(self):
-        """(level, physical address of the entry, entry) from the root down."""
-        table = self.root
-        with physical_memory() as u64:
-            for level in range(3, -1, -1):
-                shift, bits = self.geometry[level]
-                pa = table + 8 * (self.va >> shift & (1 << bits) - 1)
-                entry = u64(pa)
-                yield level, pa, entry
-                if entry >> 62 != 2:  # not a link: valid and no leaf
-                    return
-                table = entry & 0x01FFFFFFFFFFF000
-
-    def show(self):
-        for level, pa, entry in self.steps():
-            leaf = entry >> 62 == 3
-            marks = "".join(c if entry >> b & 1 else "-" for b, c in (self.leaf_bits if leaf else self.link_bits))
-            print(f"{self.levels[level]} @{pa:#x} = {entry:#018x} {marks}")
-            size = 1 << self.geometry[level][0]
-            if leaf:
-                base = entry & 0x01FFFFFFFFFFF000
-                print(f"-> physical {base | self.va & (size - 1):#x}, page size {size >> 10} KiB")
-            elif not entry >> 63:
-                print("not present" + ("" if entry == 0 else ": a software entry"))
-
-    def level1_table(self):
-        """Physical address of the level-1 table, or None."""
-        links = {level: entry & 0x01FFFFFFFFFFF000 for level, _, entry in self.steps() if entry >> 62 == 2}
-        return links.get(2)
+                print(f"-> physical {entry.address & ~(size - 1) | va & (size - 1):#x}, page size {size >> 10} KiB")
 
 
 class Hpt(Command):
-    """qr-hpt VA [PID]: segment, groups and slot of VA in the hash table (ppc64 with mmu=hash)."""
+    """qr-hpt VA [PID]: where the hash MMU looks for VA: segment, hash, the two groups, and what is in them.
+Only on ppc64 with the hash MMU. The table itself is the hypervisor's; shown is the kernel's copy of the first words."""
     name = "qr-hpt"
 
     def invoke(self, arg, tty):
         words = gdb.string_to_argv(arg)
+        arch = machine()
+        if not hasattr(arch, "hash_key") or arch.is_radix():
+            raise gdb.GdbError("this machine does not use a hash table")
         if not words:
             raise gdb.GdbError("usage: qr-hpt VA [PID]")
         va = number(words[0])
-        tree = PpcTree(va, mm_of(words[1] if len(words) > 1 else ""))
-        if tree.radix:
-            raise gdb.GdbError("this kernel runs with the radix MMU")
-        table = tree.level1_table()
-        if table is None or va >= tree.DIRECT_MAP:
-            raise gdb.GdbError(f"{va:#x} has no level-1 table in a user tree")
-        segment = int(value(f"mem_map[{(table >> 12) - number('mem_map_first')}]")["pt_private"])
-        if segment == 0:
-            print(f"ESID {va >> 28:#x}: the segment has no number yet")
-            return
-        vsid = (segment >> 8) * 0x9E3779B1 & (1 << 36) - 1  # SPREAD in segment.c
-        shift = 24 if segment & 1 else 12
-        page = (va & (1 << 28) - 1) >> shift
-        first = vsid << 12 | ((page << shift) >> 16 & ~0x7F) | 1 | (4 if shift != 12 else 0)
-        mask = int(value("hpt")["mask"])
-        print(f"ESID {va >> 28:#x} VSID {vsid:#x} (number {segment >> 8}), base page {1 << shift - 10} KiB, "
-              f"hash {vsid ^ page:#x}")
-        for name, group, wanted in (("primary", (vsid ^ page) & mask, first),
-                                    ("secondary", ~(vsid ^ page) & mask, first | 2)):
-            print(f"{name} group {group}:")
-            for slot in range(8):
-                word = int(value(f"hpt.word[{8 * group + slot}]"))
-                note = " <- this address" if word & ~0x30 == wanted else " bolted" if word & 16 else ""
-                print(f"  slot {8 * group + slot}: {word:#018x}{note}" if word else f"  slot {8 * group + slot}: free")
+        vsid, base = arch.segment(self.segment_word(va, mm_of(words[1] if len(words) > 1 else "")))
+        word, key_hash = arch.hash_key(va, vsid, base)
+        print(f"segment {va >> 28:#x}: VSID {vsid:#x}, base pages of {1 << base >> 10} KiB")
+        print(f"hash {key_hash:#x}, first word {word:#018x}")
+        found = False
+        for n, (group, entries) in enumerate(arch.hash_groups(key_hash)):
+            print(f"{('primary', 'secondary')[n]} group {group:#x}")
+            for i, entry in enumerate(entries):
+                here = entry & ~0x30 == word | 2 * n
+                found |= here
+                marks = ("bolted " if entry & 0x10 else "") + ("<- this address" if here else "")
+                print(f"  {arch.GROUP * group + i:#x}: " + (f"{entry:#018x} {marks}" if entry else "free"))
+        if not found:
+            print("not in the table: the next access refills it from the tree (qr-pt)")
+
+    @staticmethod
+    def segment_word(va, mm):
+        """The level-1 table of va has it in its struct page."""
+        for _, level, pa, _, _, _ in walk(va, mm):
+            if level == 1:
+                word = int(value(f"mem_map[{pa // PAGE - number('mem_map_first')}].pt_private"))
+                if word:
+                    return word
+        raise gdb.GdbError(f"{va:#x}: no table, or no segment number for it yet")
 
 
 class Page(Command):
