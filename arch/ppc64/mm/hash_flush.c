@@ -6,8 +6,8 @@
  * A removed entry is gone from every CPU's TLB when the hypervisor call returns. SLB entries are
  * each CPU's own: one round of calls makes the CPUs that run the address space compare theirs with
  * the tree. A table that several address spaces link has one segment number, so removing its
- * entries once serves all; only when its number has changed, by a flush or by a refill, all CPUs are
- * asked.
+ * entries once serves all; only when its number has changed, by a flush or by a refill, all CPUs
+ * are asked.
  *
  * Small ranges are looked up page by page, until the segment has no entry left. Where that would
  * cost more than it saves, the segment's number is retired instead, and the neighbours fill again.
