@@ -30,8 +30,8 @@ B := build/$(ARCH)$(FLAVOUR)
 
 # ---- how it is run -------------------------------------------------------------------------------------------------
 
-FIRMWARE ?= bios
 MMU      ?=
+CPU      ?=
 SMP      ?= 2
 MEM      ?= 256M
 APPEND   ?=
@@ -42,6 +42,7 @@ GDB      ?= 0
 ACCEL    ?= tcg
 
 include arch/$(ARCH)/arch.mk
+FIRMWARE ?= $(firstword $(FIRMWARES))
 
 ifeq ($(filter $(FIRMWARE),$(FIRMWARES)),)
 $(error FIRMWARE=$(FIRMWARE) is not known on $(ARCH). There is: $(FIRMWARES))
@@ -86,7 +87,7 @@ ASFLAGS += -DCONFIG_DEBUG=1
 UBSAN  := -fsanitize=undefined -fno-sanitize=pointer-overflow -Wno-array-bounds -Wno-stringop-overflow \
           -Wno-maybe-uninitialized
 else
-CFLAGS += -momit-leaf-frame-pointer
+CFLAGS += $(ARCH_CFLAGS_RELEASE)
 endif
 
 # ---- sources -------------------------------------------------------------------------------------------------------
@@ -94,13 +95,13 @@ endif
 SRCS := $(wildcard kernel/*.c kernel/*/*.c mm/*.c mm/*/*.c fs/*.c fs/*/*.c drivers/*.c drivers/*/*.c lib/*.c boot/*.c boot/$(ARCH)/*.[cS] \
                    arch/$(ARCH)/kernel/*.[cS] arch/$(ARCH)/mm/*.[cS])
 ifeq ($(DEBUG),1)
-SRCS += $(wildcard tests/kernel/*/*.c)
+SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCHES))),$(wildcard tests/kernel/*/*.c))
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
 .PHONY: all kernel iso run test mutants debug bench conformance check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
-kernel: $(B)/quire.elf
+kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
 # The initramfs: user/user.mk says how $(B)/initrd.cpio is made.
 -include user/user.mk
@@ -178,6 +179,14 @@ compile_commands.json: Makefile $(FLAGS_FILE) $(SRCS)
 	     printf '%s\n{"directory":"%s","file":"%s","command":"%s -c %s"}' "$$sep" '$(CURDIR)' "$$s" \
 	            '$(CC) $(CFLAGS)' "$$s"; sep=','; done; printf '\n]\n'; } > $@
 
+# A flat image, for machines that start one in place of a firmware, and the few instructions that stand in for a firmware.
+$(B)/quire.bin: $(B)/quire.elf
+	@$(OBJCOPY) -O binary -R .notes $< $@
+
+$(B)/shim.bin: boot/$(ARCH)/shim/shim.S $(FLAGS_FILE)
+	@$(CC) $(ARCH_ASFLAGS) -c -o $(@:.bin=.o) $<
+	@$(OBJCOPY) -O binary $(@:.bin=.o) $@
+
 # ---- images --------------------------------------------------------------------------------------------------------
 
 iso: $(B)/quire.iso
@@ -206,28 +215,38 @@ deps:
 doctor:
 	@tools/deps.sh --doctor $(ARCH)
 
-RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
+RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) CPU=$(CPU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
           KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) DISK=$(DISK) APPEND="$(APPEND)"
 
-# Tools first, then the build: a fresh machine has no compiler yet.
-run: deps
-	@$(MAKE) --no-print-directory all $(if $(filter direct,$(FIRMWARE)),,$(B)/quire.iso)
+# What cannot be run is said before anything is built; then the tools, since a fresh machine has no compiler yet; then the build.
+.PHONY: runnable
+runnable:
+	@$(RUN_ENV) tools/run-qemu.sh check
+
+run: runnable deps
+	@$(MAKE) --no-print-directory all $(if $(MKRESCUE),$(if $(filter direct,$(FIRMWARE)),,$(B)/quire.iso))
 	@$(RUN_ENV) tools/run-qemu.sh run
 
-debug: deps
+debug: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(RUN_ENV) KERNEL=build/$(ARCH)-debug/quire.elf INITRD=$(if $(INITRD),$(INITRD),build/$(ARCH)-debug/initrd.cpio) \
 	  tools/run-qemu.sh debug
 
-test: deps
+test: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(if $(MKRESCUE),build/$(ARCH)/quire.iso)
 	@$(MAKE) --no-print-directory DEBUG=1 all
-	@$(PYTHON) tools/run-tests.py --arch $(ARCH) --match '$(T)' --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
+	@$(PYTHON) tools/run-tests.py --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
+	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
 
-bench: deps
+# Every MMU of the machine, or the one that is named.
+bench: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
-	@$(PYTHON) tools/bench.py --config $(ARCH)$(if $(MMU),-$(MMU)) -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(BENCH_CPU) \
-	  KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=32 $(APPEND)" tools/run-qemu.sh bench
+	@for mmu in $(or $(MMU),$(MMUS),one); do \
+	  if [ $$mmu = one ]; then config=$(ARCH) mmu=; else config=$(ARCH)-$$mmu; fi; \
+	  if [ $$mmu = hash ]; then huge=4; else huge=32; fi; \
+	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
+	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=$$huge $(APPEND)" \
+	    tools/run-qemu.sh bench || exit 1; done
 	@tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
 # Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.

@@ -450,6 +450,10 @@ SYSCALL5(select, int, n, void __user *, in, void __user *, out, void __user *, e
     return ret == -EINTR ? -ERESTARTNOHAND : ret;
 }
 
+#ifdef __NR__newselect /* where select's own number was that of an older interface */
+SYSCALL_ALIAS(_newselect, select, 5);
+#endif
+
 SYSCALL6(pselect6, int, n, void __user *, in, void __user *, out, void __user *, ex, void __user *,
          timeout, const u64 __user *, umask)
 {

@@ -266,3 +266,13 @@ SYSCALL3(lseek, int, fd, loff_t, off, unsigned int, whence)
     fdref_put(r);
     return ret;
 }
+
+#ifdef __NR__llseek /* for machines whose long is short; POWER's C library uses it on 64 bits too */
+SYSCALL5(_llseek, int, fd, unsigned long, high, unsigned long, low, u64 __user *, result,
+         unsigned int, whence)
+{
+    loff_t ret = sys_lseek(fd, (loff_t)(high << 32 | low), whence);
+
+    return ret < 0 ? ret : put_user_u64((u64)ret, result);
+}
+#endif

@@ -332,3 +332,15 @@ SYSCALL6(recvfrom, int, fd, void __user *, buf, size_t, n, unsigned int, flags, 
     fdref_put(r);
     return ret;
 }
+
+#ifdef __NR_send
+SYSCALL4(send, int, fd, void __user *, buf, size_t, n, unsigned int, flags)
+{
+    return sys_sendto(fd, buf, n, flags, NULL, 0);
+}
+
+SYSCALL4(recv, int, fd, void __user *, buf, size_t, n, unsigned int, flags)
+{
+    return sys_recvfrom(fd, buf, n, flags, NULL, NULL);
+}
+#endif

@@ -277,3 +277,15 @@ SYSCALL2(fstatfs, int, fd, struct statfs __user *, ust)
     fdref_put(r);
     return copy_to_user(ust, &st, sizeof(st));
 }
+
+#ifdef __NR_statfs64 /* the same structure where long is long */
+SYSCALL3(statfs64, const char __user *, name, size_t, size, struct statfs __user *, ust)
+{
+    return size == sizeof(struct statfs) ? sys_statfs(name, ust) : -EINVAL;
+}
+
+SYSCALL3(fstatfs64, int, fd, size_t, size, struct statfs __user *, ust)
+{
+    return size == sizeof(struct statfs) ? sys_fstatfs(fd, ust) : -EINVAL;
+}
+#endif

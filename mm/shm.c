@@ -109,6 +109,7 @@ static struct segment *find_get(int id)
 {
     struct segment *s;
 
+    lock_assert_held(&shm_lock);
     list_for_each_entry(s, &segments, link)
         if (s->id == id)
             return atomic_inc_not_zero(&s->refs) ? s : NULL;
@@ -119,6 +120,7 @@ static struct segment *find_key(int key)
 {
     struct segment *s;
 
+    lock_assert_held(&shm_lock);
     list_for_each_entry(s, &segments, link)
         if (s->key == key && key != IPC_PRIVATE)
             return s;
@@ -228,6 +230,8 @@ static int existing(int key, size_t size, int flags, bool *found)
 /* shm_lock held. */
 static int register_segment(struct segment *s)
 {
+    lock_assert_held(&shm_lock);
+    ASSERT(atomic_read(&s->refs) == 1 && s->object != NULL);
     if (nr_segments >= SHMMNI)
         return -ENOSPC;
     while (id_in_use(next_id))
@@ -370,12 +374,14 @@ static int detach_at(struct mm *mm, vaddr_t addr, struct vma **dead)
     vaddr_t end;
     int err = 0;
 
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     while (v && !is_attachment(v, addr, NULL))
         v = v->next;
     if (!v)
         return -EINVAL;
     f = v->file;
     s = f->private;
+    ASSERT(atomic_read(&s->refs) > 0);
     end = addr + PAGE_ALIGN(s->object->inode->size);
     mutex_lock(&shm_lock);
     s->dtime = now();
@@ -531,6 +537,7 @@ static struct segment *nth_get(int n)
 {
     struct segment *s;
 
+    lock_assert_held(&shm_lock);
     list_for_each_entry(s, &segments, link)
         if (n-- == 0)
             return atomic_inc_not_zero(&s->refs) ? s : NULL;
@@ -575,3 +582,30 @@ SYSCALL3(shmctl, int, id, int, cmd, void __user *, buf)
     segment_put(s);
     return ret;
 }
+
+/*
+ * The one call for all of System V IPC that older ABIs have; C libraries that shall run on Linux
+ * before 5.1 use it there. Only its shared memory part exists here.
+ */
+#ifdef __NR_ipc
+SYSCALL6(ipc, unsigned int, call, int, first, unsigned long, second, unsigned long, third,
+         void __user *, ptr, long, fifth)
+{
+    long at;
+
+    (void)fifth;
+    switch (call) { /* the upper half is a version, which only 0 has for these */
+    case SHMGET:
+        return sys_shmget(first, second, (int)third);
+    case SHMCTL:
+        return sys_shmctl(first, (int)second, ptr);
+    case SHMDT:
+        return sys_shmdt((vaddr_t)ptr);
+    case SHMAT:
+        at = sys_shmat(first, (vaddr_t)ptr, (int)second);
+        return at < 0 ? at : put_user_u64((u64)at, (void __user *)third);
+    default:
+        return -ENOSYS;
+    }
+}
+#endif

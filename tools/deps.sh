@@ -12,12 +12,11 @@ arch=${1:-x86_64}
 # What to look for (a command, or a file when it starts with /), its Debian package, what for.
 list() {
     cat << 'END'
-gcc gcc compiling the kernel
-ld binutils linking the kernel
+gcc gcc compiling
+ld binutils linking
 python3 python3 the symbol table and the test runner
 /usr/include/linux/types.h linux-libc-dev Linux's ABI headers
 cpio cpio the initramfs
-gdb gdb make debug
 clang clang fuzzing the memory code on this machine
 cppcheck cppcheck make check
 END
@@ -25,6 +24,7 @@ END
     x86_64)
         cat << 'END'
 /usr/include/x86_64-linux-gnu/asm/unistd.h linux-libc-dev Linux's ABI headers for x86-64
+gdb gdb make debug
 musl-gcc musl-tools compiling the user programs
 qemu-system-x86_64 qemu-system-x86 running the kernel
 /usr/share/qemu/qboot.rom qemu-system-data the fast firmware of the tests
@@ -35,6 +35,16 @@ grub-mkrescue grub-common the boot image
 xorriso xorriso the boot image
 /bin/busybox busybox-static unmodified Linux programs for make test
 mformat mtools the boot image on UEFI
+END
+        ;;
+    ppc64)
+        cat << 'END'
+powerpc64-linux-gnu-gcc gcc-powerpc64-linux-gnu compiling for POWER
+powerpc64-linux-gnu-ld binutils-powerpc64-linux-gnu linking for POWER
+/usr/powerpc64-linux-gnu/lib/libc.a libc6-dev-ppc64-cross compiling the user programs for POWER
+/usr/powerpc64-linux-gnu/include/asm/unistd.h linux-libc-dev-ppc64-cross Linux's ABI headers for POWER
+qemu-system-ppc64 qemu-system-ppc running the kernel
+gdb-multiarch gdb-multiarch make debug
 END
         ;;
     esac
@@ -48,9 +58,11 @@ present() {
 }
 
 gcc_version() {
-    present gcc || return 0
-    major=$(gcc -dumpversion | cut -d. -f1)
-    [ "$major" -ge 11 ] || echo "gcc is version $major; the kernel needs 11 or later"
+    cc=gcc
+    [ "$arch" = ppc64 ] && cc=powerpc64-linux-gnu-gcc
+    present $cc || return 0
+    major=$($cc -dumpversion | cut -d. -f1)
+    [ "$major" -ge 11 ] || echo "$cc is version $major; the kernel needs 11 or later"
 }
 
 missing=

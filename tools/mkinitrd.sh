@@ -10,30 +10,26 @@ set -eu
 userdir=${1:?user directory} etcdir=${2:?etc directory} out=${3:?output file}
 strip=${STRIP:-strip}
 root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+trap 'rm -rf "$root" "$root.stripped"' EXIT
 
 mkdir -p "$root/bin" "$root/etc" "$root/tests" "$root/proc" "$root/sys" "$root/dev/shm" \
     "$root/tmp" "$root/root" "$root/mnt" "$root/run" "$root/var"
 
-# A program is stripped; a script (no ELF magic) is copied as it is.
-install_program() {
-    cp "$1" "$2"
-    if [ "$(head -c 4 "$1" | tail -c 3)" = ELF ]; then
-        $strip "$2"
-    fi
-    chmod 755 "$2"
-}
+# Names of one file stay names of one file: cpio stores it once.
+cp -a "$userdir/bin" "$userdir/tests" "$root/"
+mv "$root/bin/init" "$root/init"
 
-for program in "$userdir"/bin/*; do
-    name=$(basename "$program")
-    case $name in
-    init) install_program "$program" "$root/init" ;;
-    *) install_program "$program" "$root/bin/$name" ;;
-    esac
-done
-for program in "$userdir"/tests/*; do
-    [ -f "$program" ] || continue
-    install_program "$program" "$root/tests/$(basename "$program")"
+# A program is stripped, in its place because it may have other names; a script (no ELF magic) is left as it is.
+stripped=
+for program in "$root/init" "$root"/bin/* "$root"/tests/*; do
+    inode=$(stat -c %i "$program")
+    case $stripped in *" $inode "*) continue ;; esac
+    stripped="$stripped $inode "
+    if [ "$(head -c 4 "$program" | tail -c 3)" = ELF ]; then
+        $strip -o "$root.stripped" "$program"
+        cat "$root.stripped" > "$program"
+    fi
+    chmod 755 "$program"
 done
 cp "$etcdir"/* "$root/etc/"
 chmod 644 "$root"/etc/*

@@ -2,20 +2,25 @@
 # SPDX-License-Identifier: MIT
 #
 # run-qemu.sh MODE: every QEMU command line of the project. The caller's environment says what to run:
-#   ARCH KERNEL INITRD APPEND SMP MEM ACCEL CPU   FIRMWARE ISO   GDB   DISK   QEMU_EXTRA
+#   ARCH KERNEL INITRD APPEND SMP MEM ACCEL CPU MMU   FIRMWARE ISO   GDB   DISK   QEMU_EXTRA
 # DISK is a raw image that the machine sees as /dev/vda.
 #
-# MODE run    a terminal on stdin and stdout; Ctrl-A x ends QEMU
+# MODE check  runs nothing; says what is wrong with CPU, MMU and MEM, which are the machine's own business
+#      run    a terminal on stdin and stdout; Ctrl-A x ends QEMU
 #      debug  QEMU paused in the background, gdb in the foreground
-#      test   no input, serial output on stdout, fastest firmware; the status is the kernel's (33 pass, 35 fail, 37 panic)
+#      test   no input, serial output on stdout, fastest firmware; the status is the kernel's: on x86-64 33 pass, 35 fail,
+#             37 panic; on ppc64, where QEMU has no more to say, 0 pass, 1 fail or panic
 #      bench  like test, one instruction is one nanosecond
 set -eu
 mode=$1
-: "${ARCH:=x86_64}" "${SMP:=2}" "${MEM:=256M}" "${ACCEL:=tcg}" "${CPU:=max}" "${FIRMWARE:=direct}" "${GDB:=0}"
+: "${ARCH:=x86_64}" "${SMP:=2}" "${MEM:=256M}" "${ACCEL:=tcg}" "${CPU:=}" "${MMU:=}" "${FIRMWARE:=direct}" "${GDB:=0}"
 : "${APPEND:=}" "${INITRD:=}" "${ISO:=}" "${DISK:=}" "${QEMU_EXTRA:=}"
 
 # The debugger wants the kernel whose symbols it has, not what is on an image.
 [ "$mode" = debug ] && FIRMWARE=direct
+
+deps="make deps"
+[ "$ARCH" = x86_64 ] || deps="make deps ARCH=$ARCH"
 
 fail() {
     echo "run-qemu.sh: $*" >&2
@@ -40,13 +45,18 @@ find_file() {
     for f in "$@"; do
         [ -r "$f" ] && { echo "$f"; return; }
     done
-    fail "none of these exists: $* (make deps installs it)"
+    fail "none of these exists: $* ($deps installs it)"
 }
 
-[ -r "$KERNEL" ] || fail "$KERNEL: no such kernel; run make first"
-if [ -n "$INITRD" ] && [ ! -r "$INITRD" ]; then
-    fail "INITRD=$INITRD: there is no such file"
-fi
+# Not in mode check, which comes before the build.
+check_files() {
+    [ "$mode" = check ] && exit 0
+    [ -r "$KERNEL" ] || fail "$KERNEL: no such kernel; run make first"
+    if [ -n "$INITRD" ] && [ ! -r "$INITRD" ]; then
+        fail "INITRD=$INITRD: there is no such file"
+    fi
+    command -v "$qemu" > /dev/null || fail "$qemu is missing; $deps installs it"
+}
 
 if [ -n "$DISK" ] && [ ! -w "$DISK" ]; then
     fail "DISK=$DISK: there is no such file that may be written; truncate -s 64M $DISK makes one"
@@ -54,7 +64,8 @@ fi
 
 x86_64() {
     qemu=qemu-system-x86_64
-    command -v $qemu > /dev/null || fail "$qemu is missing; make deps installs it"
+    check_files
+    : "${CPU:=max}"
     accel=$(accelerator)
     [ "$accel" = kvm ] && [ "$CPU" = max ] && CPU=host
     set -- -M q35 -accel "$accel" -cpu "$CPU" -m "$MEM" -smp "$SMP" -nodefaults -display none -no-reboot \
@@ -73,6 +84,58 @@ x86_64() {
     finish "$@"
 }
 
+# POWER on QEMU's pseries. The kernel is started in place of a firmware: at once, by a stub that jumps to it, with a device
+# tree that names initramfs and command line. What the options are for:
+#   cap-...=broken, off       defences against speculation that TCG does not have and would warn of
+#   cap-hpt-max-page-size     16 MiB pages of the hash MMU
+#   thread=single             with a thread per CPU QEMU 7.2 loses invalidations of another CPU's translations now and then
+#   -action                   the one way to end with another status than 0
+ppc64_caps=cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off,cap-hpt-max-page-size=16M
+
+mem_mib() {
+    case $MEM in
+    *[!0-9]*[!MG] | *[!0-9MG]* | '') echo 0 ;;
+    *M) echo "${MEM%M}" ;;
+    *G) echo $((${MEM%G} * 1024)) ;;
+    *) echo "$MEM" ;;
+    esac
+}
+
+ppc64() {
+    qemu=qemu-system-ppc64
+    : "${MMU:=hash}"
+    [ "$mode-$MMU" = bench-hash ] && : "${CPU:=power8}" # as Linux's figures were taken
+    : "${CPU:=power9}"
+    case $CPU in power8 | power9) ;; *) fail "CPU=$CPU is not known on ppc64. There is: power8 power9" ;; esac
+    case $MMU in hash | radix) ;; *) fail "MMU=$MMU is not known on ppc64. There is: hash radix" ;; esac
+    [ "$CPU-$MMU" != power8-radix ] || fail "MMU=radix: a power8 has the hash MMU only. Say CPU=power9, or MMU=hash"
+    mib=$(mem_mib)
+    if [ "$mib" -lt 256 ] || [ $((mib % 256)) != 0 ]; then
+        fail "MEM=$MEM: a pseries machine has a multiple of 256M, for example MEM=512M"
+    fi
+    [ "$ACCEL" = tcg ] || echo "run-qemu.sh: this machine is no POWER machine with KVM, running under TCG" >&2
+    check_files
+    set -- -M "pseries,$ppc64_caps" -accel tcg,thread=single -cpu "$CPU" -m "$mib" -smp "$SMP" -nodefaults -display none \
+        -no-reboot -action panic=exit-failure -kernel "$KERNEL" -append "mmu=$MMU $APPEND"
+    case $FIRMWARE in
+    flat) set -- "$@" -bios "${KERNEL%.elf}.bin" ;; # the copy that -kernel loads is not used
+    *) set -- "$@" -bios "$(dirname "$KERNEL")/stub.bin" ;;
+    esac
+    [ -n "$INITRD" ] && set -- "$@" -initrd "$INITRD"
+    finish "$@"
+}
+
+# gdb for $ARCH: the machine's own, or the one that knows them all.
+find_gdb() {
+    for g in gdb-multiarch gdb; do
+        if [ "$ARCH" = "$(uname -m)" ] && [ $g = gdb-multiarch ]; then
+            continue
+        fi
+        command -v $g > /dev/null && { echo $g; return; }
+    done
+    fail "gdb is missing; $deps installs it"
+}
+
 finish() {
     # A comma in a name is doubled in QEMU's options.
     [ -z "$DISK" ] || set -- "$@" -device virtio-blk-pci,drive=disk0 \
@@ -81,7 +144,7 @@ finish() {
     run)
         set -- "$@" -serial mon:stdio
         if [ "$GDB" = 1 ]; then
-            echo "QEMU waits for gdb on localhost:1234: gdb -x tools/gdb/init.gdb -ex 'target remote :1234' $KERNEL"
+            echo "QEMU waits for gdb on localhost:1234: $(find_gdb) -x tools/gdb/init.gdb -ex 'target remote :1234' $KERNEL"
             set -- "$@" -s -S
         else
             echo "Ctrl-A x ends QEMU, Ctrl-A c leads to its monitor."
@@ -98,7 +161,7 @@ finish() {
         exec $qemu "$@" -serial stdio -icount shift=0,sleep=off $QEMU_EXTRA < /dev/null
         ;;
     debug)
-        command -v gdb > /dev/null || fail "gdb is missing; make deps installs it"
+        gdb=$(find_gdb)
         dir=$(mktemp -d)
         pid=
         trap '[ -z "$pid" ] || kill "$pid" 2> /dev/null || true; rm -rf "$dir"' EXIT
@@ -113,7 +176,7 @@ finish() {
             sleep 0.1
             i=$((i + 1))
         done
-        gdb -q -ex "target remote $dir/gdb" -x tools/gdb/init.gdb -ex "hbreak kernel_main" -ex continue "$KERNEL"
+        $gdb -q "$KERNEL" -ex "target remote $dir/gdb" -x tools/gdb/init.gdb -ex "hbreak kernel_main" -ex continue
         ;;
     *) fail "unknown mode $mode" ;;
     esac
@@ -121,5 +184,6 @@ finish() {
 
 case $ARCH in
 x86_64) x86_64 ;;
+ppc64) ppc64 ;;
 *) fail "no QEMU command line for ARCH=$ARCH" ;;
 esac

@@ -6,6 +6,9 @@ A configuration is one command whose output is KTAP: a boot of the debug kernel 
 runs the user programs' tests (`test`), a boot that must reach a program and power off, or the tests of the build machine.
 A configuration fails as a whole, and counts one failure more, when it panics, says nothing for too long, ends with the
 wrong status or breaks off before its plan is fulfilled. Logs: build/test-logs/.
+
+Where a machine comes in several kinds (ppc64: hash MMU on POWER8 and POWER9, radix MMU on POWER9), the same configurations
+run on each, their names begin with the kind's, and a line of totals follows each kind.
 """
 import argparse
 import os
@@ -37,7 +40,8 @@ class Config:
 
 class Outcome:
     def __init__(self):
-        self.passed = self.failed = self.skipped = 0
+        self.passed = self.failed = 0
+        self.skips = []     # name and reason
         self.failures = []
         self.problem = None
 
@@ -66,7 +70,7 @@ def parse_ktap(lines, out):
         if closes:
             continue
         if "# SKIP" in text:
-            out.skipped += 1
+            out.skips.append(text)
         elif verdict == "ok":
             out.passed += 1
         else:
@@ -137,20 +141,20 @@ def run(config):
 
 
 def qemu(kernel, append, smp, initrd=None, **more):
-    env = {"KERNEL": kernel, "APPEND": append, "SMP": str(smp), "INITRD": initrd or "", "MEM": "256M",
+    env = {"ARCH": "x86_64", "KERNEL": kernel, "APPEND": append, "SMP": str(smp), "INITRD": initrd or "", "MEM": "256M",
            "FIRMWARE": "direct"}
     env.update(more)
     return env
 
 
-def panic_configs(kernel):
-    """tests/panic/list: `crash= kind | what the report must say`."""
+def panic_configs(kernel, prefix="", status=37, **more):
+    """`crash= kind | what the report must say`: tests/panic/list."""
     for line in open("tests/panic/list"):
         line = line.strip()
         if line and not line.startswith("#"):
             kind, text = (part.strip() for part in line.split("|", 1))
-            yield Config(f"panic {kind}", ["tools/run-qemu.sh", "test"], qemu(kernel, f"crash={kind}", 2),
-                         statuses=(37,), expect=re.compile(text), limit_s=60, ktap=False)
+            yield Config(f"{prefix}panic {kind}", ["tools/run-qemu.sh", "test"], qemu(kernel, f"crash={kind}", 2, **more),
+                         statuses=(status,), expect=re.compile(text), limit_s=60, ktap=False)
 
 
 def x86_64(match, smps):
@@ -165,7 +169,7 @@ def x86_64(match, smps):
     for smp in smps:
         yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
     yield Config("sweep", command, qemu(kernel, "run=/tests/run-tests,-s" + (f",{match}" if match else ""), 2, initrd,
-                                        MEM="512M"))
+                                        MEM="512M"), limit_s=3600)
     if match:
         return
     reached = re.compile(r"^Linux|^Quire")
@@ -179,13 +183,45 @@ def x86_64(match, smps):
     yield Config("busybox", command, qemu(kernel, "run=/bin/busybox,sh,/test.sh", 2, BUSYBOX_INITRD, MEM="512M"))
     for name, more in {"shell": [initrd], "busybox shell": [BUSYBOX_INITRD, "--busybox"]}.items():
         yield Config(name, ["python3", "tests/interactive/shell_test.py", kernel] + more)
-    yield Config("command line", ["tests/cli/cli_test.sh"])
+    yield Config("command line", ["tests/cli/cli_test.sh", "x86_64"])
     yield Config("boot cost", ["tests/boot/boot_cost.py", f"{release}/quire.elf", f"{release}/initrd.cpio"])
     yield Config("gdb commands", ["tests/gdb/gdb_test.sh", kernel, initrd])
     for smp in smps:
         yield Config(f"disk smp={smp}", ["tests/disk/disk_test.py", kernel, initrd, str(smp)])
     for name in "threads_stress", "threads_stress_glibc":  # eight threads, a minute each
         yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"))
+
+
+# MMU and CPU of each kind of pseries machine.
+PPC64_KINDS = [("hash", "power8"), ("hash", "power9"), ("radix", "power9")]
+
+
+def ppc64_kind(mmu, cpu, match, smps):
+    release, debug = "build/ppc64", "build/ppc64-debug"
+    prefix = f"ppc64-{mmu}-{cpu}: "
+    command = ["tools/run-qemu.sh", "test"]
+    kernel, initrd = f"{debug}/quire.elf", f"{debug}/initrd.cpio"
+    ktest, test = (f"ktest={match}", f"test={match}") if match else ("ktest", "test")
+    machine = {"ARCH": "ppc64", "MMU": mmu, "CPU": cpu}
+    for smp in smps:
+        yield Config(f"{prefix}kernel smp={smp}", command, qemu(kernel, ktest, smp, initrd, **machine))
+    for smp in smps:
+        yield Config(f"{prefix}user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M", **machine))
+    if match:
+        return
+    for name, more in {"direct": {}, "flat": {"FIRMWARE": "flat"}, "mem=4G": {"MEM": "4G"}}.items():
+        env = qemu(f"{release}/quire.elf", "run=/bin/uname,-a", 2, f"{release}/initrd.cpio", **{**machine, **more})
+        yield Config(f"{prefix}boot {name}", command, env, expect=re.compile(r"^Linux|^Quire"), limit_s=120, ktap=False)
+    yield from panic_configs(kernel, prefix, 1, **machine)
+    yield Config(f"{prefix}shell", ["python3", "tests/interactive/shell_test.py", kernel, initrd], machine)
+
+
+def ppc64(match, smps, mmu, cpu):
+    for kind in PPC64_KINDS:
+        if mmu in ("", kind[0]) and cpu in ("", kind[1]):
+            yield from ppc64_kind(*kind, match, smps)
+    if not match:
+        yield Config("command line", ["tests/cli/cli_test.sh", "ppc64"])
 
 
 def host(match):
@@ -202,33 +238,72 @@ def make_busybox_initrd():
                    check=True)
 
 
+class Totals:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, out):
+        self.passed += out.passed
+        self.failed += out.failed
+        self.skipped += len(out.skips)
+
+
+def kind_of(config):
+    return config.name.split(": ")[0] if ": " in config.name else ""
+
+
+def print_skips(skips):
+    """Each test once with its reason, and how often it was skipped."""
+    if skips:
+        print("Skipped:")
+    for text in sorted(set(skips)):
+        print(f"       {text.replace('# SKIP', '-')} ({skips.count(text)} times)")
+
+
+def run_all(configs):
+    total, kind, skips = Totals(), Totals(), []
+    for i, config in enumerate(configs):
+        start = time.monotonic()
+        out = run(config)
+        total.add(out)
+        kind.add(out)
+        skips += out.skips
+        print(f"{'FAIL' if out.failed else 'ok  '} {config.name}: {out.passed} passed, {out.failed} failed, "
+              f"{len(out.skips)} skipped ({time.monotonic() - start:.0f} s)", flush=True)
+        for failure in out.failures:
+            print(f"       {failure}", flush=True)
+        name = kind_of(config)
+        if i + 1 == len(configs) or kind_of(configs[i + 1]) != name:
+            if name:
+                print(f"==== {name}: {kind.passed} passed, {kind.failed} failed, {kind.skipped} skipped", flush=True)
+            kind = Totals()
+    print_skips(skips)
+    print(f"{total.passed} passed, {total.failed} failed")
+    return total
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument("--arch", default="x86_64")
+    ap.add_argument("--arch", default="x86_64", choices=["x86_64", "ppc64"])
+    ap.add_argument("--mmu", default="", help="ppc64: only this MMU (hash, radix)")
+    ap.add_argument("--cpu", default="", help="ppc64: only this CPU (power8, power9)")
     ap.add_argument("--match", default="", help="only tests whose name contains this")
     ap.add_argument("--smp", default="", help="only this number of CPUs")
     ap.add_argument("--only", default="", help="only configurations whose name contains this, or the one named before a $")
     args = ap.parse_args()
     os.makedirs(LOGS, exist_ok=True)
     smps = [int(args.smp)] if args.smp else [1, 2, 4]
-    configs = list(host(args.match)) + list(x86_64(args.match, smps))
+    if args.arch == "x86_64":
+        configs = list(host(args.match)) + list(x86_64(args.match, smps))
+    else:
+        configs = list(ppc64(args.match, smps, args.mmu, args.cpu))
     configs = [c for c in configs if args.only in c.name or args.only == c.name + "$"]
     if any(c.name.startswith("boot") for c in configs):
         make_boot_iso()
     if any("busybox" in c.name for c in configs):
         make_busybox_initrd()
-    passed = failed = 0
-    for config in configs:
-        start = time.monotonic()
-        out = run(config)
-        passed += out.passed
-        failed += out.failed
-        print(f"{'FAIL' if out.failed else 'ok  '} {config.name}: {out.passed} passed, {out.failed} failed, "
-              f"{out.skipped} skipped ({time.monotonic() - start:.0f} s)", flush=True)
-        for failure in out.failures:
-            print(f"       {failure}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    total = run_all(configs)
+    sys.exit(1 if total.failed or not total.passed else 0)
 
 
 main()

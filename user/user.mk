@@ -33,11 +33,13 @@ USER_LIB_OBJ := $(USER_LIB_SRC:user/%.c=$(B)/user/obj/%.o)
 USER_SH_OBJ := $(USER_SH_SRC:user/%.c=$(B)/user/obj/%.o)
 USER_BINS := $(B)/user/bin/init $(B)/user/bin/sh \
              $(foreach src,$(USER_TOOL_SRC),$(B)/user/bin/$(basename $(notdir $(src))))
-USER_TESTS := $(foreach src,$(USER_TEST_SRC),$(B)/user/tests/$(basename $(notdir $(src))))
+USER_TESTS := $(sort $(foreach src,$(USER_TEST_SRC),$(B)/user/tests/$(basename $(notdir $(src)))))
 # The same threads test with glibc, whose threads use more of the kernel (clone3, rseq, robust lists).
 USER_GLIBC_CC ?= $(if $(findstring musl,$(USER_CC)),gcc -static)
 USER_TESTS += $(if $(USER_GLIBC_CC),$(B)/user/tests/threads_stress_glibc)
-USER_SCRIPTS := $(wildcard tests/user/run-tests)
+# With musl every program is a small file of its own; with glibc they share one.
+USER_MULTI ?= $(if $(findstring musl,$(USER_CC)),,1)
+USER_SCRIPTS := tests/user/run-tests tests/user/sh_test
 USER_ETC := $(sort $(wildcard user/etc/*))
 
 .PHONY: all-user initrd user-test user-clean
@@ -53,6 +55,68 @@ $(B)/user/obj/libuser.a: $(USER_LIB_OBJ)
 	@rm -f $@
 	@echo '  AR     ' $@
 	$(USER_Q)ar rcsD $@ $^
+
+ifneq ($(USER_MULTI),)
+
+# Many programs in one file, see multicall.c. obj/multi/NAME.o is a program whose only global symbol is main_NAME.
+USER_PROGRAMS := $(notdir $(USER_BINS))
+USER_PARTS := $(USER_PROGRAMS:%=$(B)/user/obj/multi/%.o)
+USER_TEST_PARTS := $(sort $(filter-out exec_pie,$(basename $(notdir $(USER_TEST_SRC)))))
+USER_OBJCOPY ?= $(CROSS)objcopy
+
+define part
+	@mkdir -p $(@D)
+	$(USER_Q)$(USER_CC) -r -nostdlib -o $@.all $^
+	$(USER_Q)$(USER_OBJCOPY) --redefine-sym main=main_$(basename $(@F)) --keep-global-symbol=main_$(basename $(@F)) $@.all $@
+	@rm $@.all
+endef
+$(B)/user/obj/multi/init.o: $(B)/user/obj/init.o
+	$(part)
+$(B)/user/obj/multi/sh.o: $(USER_SH_OBJ)
+	$(part)
+$(B)/user/obj/multi/%.o: $(B)/user/obj/tools/%.o
+	$(part)
+$(B)/user/obj/multi/%.o: $(B)/user/obj/demos/%.o
+	$(part)
+$(B)/user/obj/multi/tests/%.o: $(B)/user/obj/tests/%.o
+	$(part)
+
+$(B)/user/obj/tests/%.o: tests/user/%.c
+	@mkdir -p $(@D)
+	@echo '  CC     ' $@
+	$(USER_Q)$(USER_CC) $(USER_CFLAGS) -c -o $@ $<
+$(B)/user/obj/tests/%.o: tests/user/$(ARCH)/%.c
+	@mkdir -p $(@D)
+	@echo '  CC     ' $@
+	$(USER_Q)$(USER_CC) $(USER_CFLAGS) -c -o $@ $<
+
+# $(1): the programs' names.
+multi_table = { echo '\#include "multicall.h"'; printf 'int main_%s(int, char **);\n' $(1); \
+    echo 'const struct multicall_program multicall_programs[] = {'; \
+    for p in $(1); do echo "    {\"$$p\", main_$$p},"; done; echo '    {0}};'; }
+
+$(B)/user/obj/multi/table.c: user/user.mk $(USER_PARTS)
+	@$(call multi_table,$(USER_PROGRAMS)) > $@
+$(B)/user/obj/multi/tests/table.c: user/user.mk $(USER_TEST_PARTS:%=$(B)/user/obj/multi/tests/%.o)
+	@$(call multi_table,$(USER_TEST_PARTS)) > $@
+
+# Beside the directories that are packed: it comes into the archive by its links.
+$(B)/user/multi-bin: $(B)/user/obj/multi/table.c $(USER_PARTS) $(B)/user/obj/multicall.o $(B)/user/obj/libuser.a
+	@echo '  LD     ' $@
+	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -Iuser -pthread -o $@ $^
+$(B)/user/multi-tests: $(B)/user/obj/multi/tests/table.c $(USER_TEST_PARTS:%=$(B)/user/obj/multi/tests/%.o) \
+                       $(B)/user/obj/multicall.o
+	@echo '  LD     ' $@
+	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -Iuser -pthread -o $@ $^
+
+$(USER_BINS): $(B)/user/multi-bin
+	@mkdir -p $(@D)
+	@ln -f $< $@
+$(USER_TEST_PARTS:%=$(B)/user/tests/%): $(B)/user/multi-tests
+	@mkdir -p $(@D)
+	@ln -f $< $@
+
+else
 
 $(B)/user/bin/init: $(B)/user/obj/init.o $(B)/user/obj/libuser.a
 	@mkdir -p $(@D)
@@ -80,29 +144,34 @@ $(B)/user/tests/%: tests/user/%.c
 	@echo '  CC     ' $@
 	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
 
+# Tests of one machine's own ways.
+$(B)/user/tests/%: tests/user/$(ARCH)/%.c
+	@mkdir -p $(@D)
+	$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
+
 $(B)/user/tests/threads_stress_glibc: tests/user/threads_stress.c
 	@mkdir -p $(@D)
 	@echo '  CC      ' $@
 	$(USER_Q)$(USER_GLIBC_CC) $(filter-out $(USER_UAPI),$(USER_CFLAGS)) $(USER_LDFLAGS) -pthread \
 	    -MF $(B)/user/obj/threads_stress_glibc.test.d -o $@ $<
 
+endif
+
 , := ,
-# exec_test's example of a static PIE; musl's compiler wrapper cannot link one by itself.
+# exec_test's example of a static PIE; musl's compiler wrapper cannot link one by itself, and gcc takes the wrong start
+# files when it is told -static, too.
 USER_MUSL_LIB := $(firstword $(wildcard /usr/lib/$(subst linux-gnu,linux-musl,$(shell gcc -print-multiarch))))
-USER_STATIC_PIE ?= $(if $(findstring musl,$(USER_CC)),-nostartfiles -Wl$(,)-pie -Wl$(,)--no-dynamic-linker \
-                     $(USER_MUSL_LIB)/rcrt1.o,-static-pie)
-$(B)/user/tests/exec_pie: tests/user/exec_pie.c
+USER_PIE_CC ?= $(if $(findstring musl,$(USER_CC)),$(USER_CC) -nostartfiles -Wl$(,)-pie -Wl$(,)--no-dynamic-linker \
+                 $(USER_MUSL_LIB)/rcrt1.o,$(filter-out -static,$(USER_CC)) -static-pie)
+# A machine whose C library has no start file for such programs has a source of its own, without the library.
+USER_PIE_OWN := $(wildcard tests/user/$(ARCH)/exec_pie.c)
+$(B)/user/tests/exec_pie: $(or $(USER_PIE_OWN),tests/user/exec_pie.c)
 	@mkdir -p $(@D)
 	@echo '  CC      ' $@
-	$(USER_Q)$(USER_CC) $(USER_CFLAGS) -fPIE $(USER_STATIC_PIE) -MF $(B)/user/obj/exec_pie.test.d -o $@ $<
+	$(USER_Q)$(USER_PIE_CC) $(USER_CFLAGS) -fPIE $(if $(USER_PIE_OWN),-ffreestanding -nostdlib) \
+	    -MF $(B)/user/obj/exec_pie.test.d -o $@ $<
 
-# Tests of one machine's own ways.
-$(B)/user/tests/%: tests/user/$(ARCH)/%.c
-	@mkdir -p $(@D)
-	@echo '  CC     ' $@
-	$(USER_Q)$(USER_CC) $(USER_CFLAGS) $(USER_LDFLAGS) -pthread -MF $(B)/user/obj/$*.test.d -o $@ $<
-
-$(B)/user/tests/run-tests: tests/user/run-tests
+$(USER_SCRIPTS:tests/user/%=$(B)/user/tests/%): $(B)/user/tests/%: tests/user/%
 	@mkdir -p $(@D)
 	$(USER_Q)install -m 755 $< $@
 
@@ -119,4 +188,5 @@ user-clean:
 
 -include $(USER_LIB_OBJ:.o=.d) $(USER_SH_OBJ:.o=.d) $(wildcard $(B)/user/obj/*.d) \
          $(wildcard $(B)/user/obj/*/*.d)
-.SECONDARY: $(USER_LIB_OBJ) $(USER_SH_OBJ) $(USER_TOOL_SRC:user/%.c=$(B)/user/obj/%.o) $(B)/user/obj/init.o
+.SECONDARY: $(USER_PARTS) $(USER_TEST_PARTS:%=$(B)/user/obj/tests/%.o) $(USER_TEST_PARTS:%=$(B)/user/obj/multi/tests/%.o) \
+            $(USER_LIB_OBJ) $(USER_SH_OBJ) $(USER_TOOL_SRC:user/%.c=$(B)/user/obj/%.o) $(B)/user/obj/init.o

@@ -12,6 +12,7 @@ UAPI_ASM     := /usr/include/x86_64-linux-gnu/asm
 # general-regs-only: the vector registers belong to user programs and are saved at a context switch only.
 ARCH_CFLAGS  := -m64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie -fcf-protection=none \
                 -mpreferred-stack-boundary=3 -fno-stack-protector -fno-asynchronous-unwind-tables
+ARCH_CFLAGS_RELEASE := -momit-leaf-frame-pointer
 ARCH_ASFLAGS := -m64 -fno-pic -fno-pie
 ARCH_LDFLAGS := -m elf_x86_64 -no-pie -z max-page-size=4096
 # Loaded at 16 MiB: UEFI firmware keeps its own tables below, GRUB does not notice an overlap.

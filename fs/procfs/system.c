@@ -219,6 +219,7 @@ void proc_system_init(void)
                                                .write = faulttrace_file_write},
                                  kmsg_fops = {.read = kmsg_read};
 
+    arch_proc_init();
     proc_create("cpuinfo", 0444, show_cpuinfo, NULL, NULL);
     proc_create("uptime", 0444, show_uptime, NULL, NULL);
     proc_create("loadavg", 0444, show_loadavg, NULL, NULL);

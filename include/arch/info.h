@@ -5,3 +5,5 @@
 
 /* The text of /proc/cpuinfo for one CPU; returns its length in @buf. */
 int arch_cpuinfo(unsigned int cpu, char *buf, size_t n);
+/* Makes the files of /proc that only this machine has. */
+void arch_proc_init(void);

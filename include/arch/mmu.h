@@ -92,11 +92,16 @@ void mmu_flush_mm(struct mm *mm);
 /* Only this CPU's stale entry for a spurious fault, or after permissions grew. */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned level);
 /* Waits until no lockless walker can hold a pointer read before the call. Comes before a flush: a
- * walker that fills a software cache could put an old translation back behind it. */
+ * walker that fills a software cache could put an old translation back behind it. Walkers of mm/
+ * (gup.c) have interrupts off on a CPU of mm->cpus; for them it may be the flush that waits, and
+ * only tables must not be freed earlier. */
 void mmu_quiesce_walkers(struct mm *mm);
-/* The cache of [start,end) may be dropped, e.g. hash entries of a dead segment. Empty where
- * hardware walks the tree. */
-void mmu_forget(struct mm *mm, vaddr_t start, vaddr_t end);
+/*
+ * A table dies (static inline or function of <asm/quire_mmu.h>): unlinked and flushed, it is about
+ * to be freed; what the MMU's cache still has under its name must not be found by the next table of
+ * that name. Empty where hardware walks the tree.
+ *   void mmu_forget(struct page *table)
+ */
 
 /* D. Address spaces and faults. */
 /* Allocates the root table, links the kernel half; 0 or -ENOMEM. */

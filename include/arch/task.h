@@ -11,6 +11,7 @@
 #include <arch/ptrace.h>
 #include <kernel/types.h>
 
+struct mm;
 struct task;
 struct pt_regs;
 
@@ -55,6 +56,9 @@ struct arch_exec {
 /* Before the point of no return: allocates what a user thread needs and a kernel thread lacks (FPU
  * area). 0, -ENOMEM. */
 int __must_check arch_prepare_exec(void);
+/* exec, the new address space is not current yet: maps what the kernel itself gives each program
+ * to run, e.g. the way back from a signal handler. 0 or a negative errno. */
+int __must_check arch_map_user_code(struct mm *mm);
 /* Current's FPU state, TLS pointer and other user registers outside pt_regs back to their initial
  * values. */
 void arch_flush_thread(void);

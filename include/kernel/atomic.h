@@ -4,9 +4,13 @@
  *
  * Ordering follows the field's convention: read-modify-write that returns a value is fully ordered
  * unless its name says _relaxed, _acquire or _release; the void ones and atomic_read/atomic_set are
- * relaxed. On POWER the compiler emits sync/lwsync/isync for these orders.
+ * relaxed. On POWER the compiler emits sync/lwsync/isync for these orders; a sequentially
+ * consistent read-modify-write ends with an isync there, behind which a relaxed load may still
+ * overtake its store, so smp_mb_after_rmw() (<asm/quire_atomic.h>) completes what "fully ordered"
+ * promises.
  */
 #pragma once
+#include <asm/quire_atomic.h>
 #include <kernel/types.h>
 
 typedef struct {
@@ -26,13 +30,19 @@ typedef struct {
 #define smp_load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
-#define xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define xchg(p, v)                                                                                 \
+    ({                                                                                             \
+        __typeof__(*(p)) was_ = __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                       \
+        smp_mb_after_rmw();                                                                        \
+        was_;                                                                                      \
+    })
 /* Returns the value found; the store happened when that equals @old. */
 #define cmpxchg(p, old, new)                                                                       \
     ({                                                                                             \
         __typeof__(*(p)) expected_ = (old);                                                        \
         __atomic_compare_exchange_n(p, &expected_, new, false, __ATOMIC_SEQ_CST,                   \
                                     __ATOMIC_SEQ_CST);                                             \
+        smp_mb_after_rmw();                                                                        \
         expected_;                                                                                 \
     })
 
@@ -59,7 +69,9 @@ typedef struct {
     }                                                                                              \
     static inline val prefix##_add_return(type *a, val n)                                          \
     {                                                                                              \
-        return __atomic_add_fetch(&a->v, n, __ATOMIC_SEQ_CST);                                     \
+        val now = __atomic_add_fetch(&a->v, n, __ATOMIC_SEQ_CST);                                  \
+        smp_mb_after_rmw();                                                                        \
+        return now;                                                                                \
     }                                                                                              \
     static inline val prefix##_inc_return(type *a)                                                 \
     {                                                                                              \
@@ -82,8 +94,10 @@ typedef struct {
         val n = prefix##_read(a);                                                                  \
         while (n != 0)                                                                             \
             if (__atomic_compare_exchange_n(&a->v, &n, n + 1, true, __ATOMIC_SEQ_CST,              \
-                                            __ATOMIC_RELAXED))                                     \
+                                            __ATOMIC_RELAXED)) {                                   \
+                smp_mb_after_rmw();                                                                \
                 return true;                                                                       \
+            }                                                                                      \
         return false;                                                                              \
     }
 

@@ -39,38 +39,72 @@ void syscall_log_unknown(void);
 /* User registers of the current system call (for clone, execve, sigreturn). */
 struct pt_regs *current_regs(void);
 
-#define SYSCALL_REGISTER(name, n, fn)                                                              \
-    static const struct syscall_def syscall_def_##name __used __aligned(8)                         \
-        __section(".syscalls") = {__NR_##name, n, #name, (syscall_fn)(void *)fn}
 /*
- * Arguments arrive as six unsigned longs; a typed prototype takes the low part of its registers on
- * both ABIs.
+ * SYSCALL_ALIAS(other, name, n) behind a call of n arguments: an ABI's other number for it.
+ *
+ * The table's functions take unsigned longs. Each narrows its arguments to the types of the one
+ * that does the work: a caller may leave anything in the upper half of a register, and some ABIs
+ * let the callee rely on what is there.
  */
+#define SYSCALL_ALIAS(other, name, n)                                                              \
+    static const struct syscall_def syscall_def_##other __used __aligned(8)                        \
+        __section(".syscalls") = {__NR_##other, n, #other, (syscall_fn)(void *)call_##name}
+#define SYSCALL_REGISTER(name, n) SYSCALL_ALIAS(name, name, n)
 #define SYSCALL0(name)                                                                             \
     static long sys_##name(void);                                                                  \
-    SYSCALL_REGISTER(name, 0, sys_##name);                                                         \
+    static long call_##name(void)                                                                  \
+    {                                                                                              \
+        return sys_##name();                                                                       \
+    }                                                                                              \
+    SYSCALL_REGISTER(name, 0);                                                                     \
     static long sys_##name(void)
 #define SYSCALL1(name, t1, a1)                                                                     \
     static long sys_##name(t1 a1);                                                                 \
-    SYSCALL_REGISTER(name, 1, sys_##name);                                                         \
+    static long call_##name(unsigned long r1)                                                      \
+    {                                                                                              \
+        return sys_##name((t1)r1);                                                                 \
+    }                                                                                              \
+    SYSCALL_REGISTER(name, 1);                                                                     \
     static long sys_##name(t1 a1)
 #define SYSCALL2(name, t1, a1, t2, a2)                                                             \
     static long sys_##name(t1 a1, t2 a2);                                                          \
-    SYSCALL_REGISTER(name, 2, sys_##name);                                                         \
+    static long call_##name(unsigned long r1, unsigned long r2)                                    \
+    {                                                                                              \
+        return sys_##name((t1)r1, (t2)r2);                                                         \
+    }                                                                                              \
+    SYSCALL_REGISTER(name, 2);                                                                     \
     static long sys_##name(t1 a1, t2 a2)
 #define SYSCALL3(name, t1, a1, t2, a2, t3, a3)                                                     \
     static long sys_##name(t1 a1, t2 a2, t3 a3);                                                   \
-    SYSCALL_REGISTER(name, 3, sys_##name);                                                         \
+    static long call_##name(unsigned long r1, unsigned long r2, unsigned long r3)                  \
+    {                                                                                              \
+        return sys_##name((t1)r1, (t2)r2, (t3)r3);                                                 \
+    }                                                                                              \
+    SYSCALL_REGISTER(name, 3);                                                                     \
     static long sys_##name(t1 a1, t2 a2, t3 a3)
 #define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)                                             \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4);                                            \
-    SYSCALL_REGISTER(name, 4, sys_##name);                                                         \
+    static long call_##name(unsigned long r1, unsigned long r2, unsigned long r3, unsigned long r4)\
+    {                                                                                              \
+        return sys_##name((t1)r1, (t2)r2, (t3)r3, (t4)r4);                                         \
+    }                                                                                              \
+    SYSCALL_REGISTER(name, 4);                                                                     \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4)
 #define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                     \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);                                     \
-    SYSCALL_REGISTER(name, 5, sys_##name);                                                         \
+    static long call_##name(unsigned long r1, unsigned long r2, unsigned long r3,                  \
+                            unsigned long r4, unsigned long r5)                                    \
+    {                                                                                              \
+        return sys_##name((t1)r1, (t2)r2, (t3)r3, (t4)r4, (t5)r5);                                 \
+    }                                                                                              \
+    SYSCALL_REGISTER(name, 5);                                                                     \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
 #define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                             \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6);                              \
-    SYSCALL_REGISTER(name, 6, sys_##name);                                                         \
+    static long call_##name(unsigned long r1, unsigned long r2, unsigned long r3,                  \
+                            unsigned long r4, unsigned long r5, unsigned long r6)                  \
+    {                                                                                              \
+        return sys_##name((t1)r1, (t2)r2, (t3)r3, (t4)r4, (t5)r5, (t6)r6);                         \
+    }                                                                                              \
+    SYSCALL_REGISTER(name, 6);                                                                     \
     static long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6)

@@ -351,7 +351,8 @@ static void finish_switch(struct task *prev)
 {
     struct rq *rq = this_rq();
     struct task *leaving = rq->leaving;
-    bool dead = prev->state == TASK_DEAD;
+    /* One that was preempted on its way into its last schedule() runs once more. */
+    bool dead = prev->state == TASK_DEAD && !prev->on_rq && !leaving;
 
     rq->leaving = NULL;
     smp_store_release(&prev->on_cpu, false);

@@ -231,6 +231,8 @@ static int exec_prepare(struct exec *e, const struct exec_request *rq)
     choose_ids(e);
     err = build_mm(e);
     if (err == 0)
+        err = arch_map_user_code(e->mm);
+    if (err == 0)
         err = unshare_files(current);
     return err != 0 ? err : arch_prepare_exec();
 }

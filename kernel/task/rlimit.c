@@ -108,6 +108,10 @@ SYSCALL2(getrlimit, unsigned int, which, struct rlimit __user *, ulim)
     return err != 0 ? err : copy_to_user(ulim, &old, sizeof(old));
 }
 
+#ifdef __NR_ugetrlimit /* where getrlimit's own number was that of a call with smaller limits */
+SYSCALL_ALIAS(ugetrlimit, getrlimit, 2);
+#endif
+
 SYSCALL2(setrlimit, unsigned int, which, const struct rlimit __user *, ulim)
 {
     struct rlimit new;

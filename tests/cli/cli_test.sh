@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: MIT
 # What a user can get wrong at the command line is answered with what is wrong and what to do. Prints KTAP.
 # Each case: a command that must fail, and a text that its output must contain. Needs a built debug kernel.
+# cli_test.sh [x86_64 | ppc64]
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-# --boot INITRD APPEND: a kernel with this initramfs, without the build's own. A program, so that timeout can run it.
+# --boot ARCH INITRD APPEND: a kernel with this initramfs, without the build's own. A program, so that timeout can run it.
 if [ "${1:-}" = --boot ]; then
-    exec env KERNEL=build/x86_64-debug/quire.elf INITRD="$2" APPEND="$3" SMP=1 FIRMWARE=direct tools/run-qemu.sh test
+    exec env ARCH="$2" KERNEL="build/$2-debug/quire.elf" INITRD="$3" APPEND="$4" SMP=1 FIRMWARE=direct \
+        tools/run-qemu.sh test
 fi
+arch=${1:-x86_64}
+debug=build/$arch-debug
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 n=0
@@ -33,7 +37,7 @@ expect() {
     fi
 }
 
-boot="tests/cli/cli_test.sh --boot"
+boot="tests/cli/cli_test.sh --boot $arch"
 
 # archive FILE: a cpio whose /init is FILE
 archive() {
@@ -44,32 +48,64 @@ archive() {
     (cd "$tmp/root" && printf 'dev\ninit\n' | cpio --quiet -o -H newc) > "$tmp/init.cpio"
 }
 
-echo "KTAP version 1"
-echo "1..13"
-expect "unknown ARCH" "ARCH=foo is not known. There is: x86_64" make ARCH=foo run
-expect "unknown FIRMWARE" "FIRMWARE=coreboot is not known" make FIRMWARE=coreboot run
-expect "unknown MMU" "MMU=hash is not known on x86_64" make MMU=hash run
-expect "unknown DEBUG" "DEBUG=yes is not known" make DEBUG=yes run
-expect "unknown ACCEL" "ACCEL=xen is not known" make ACCEL=xen run
-expect "INITRD that does not exist" "there is no such file" make INITRD=/nonexistent.cpio run
-expect "missing kernel" "no such kernel; run make first" env KERNEL=/nonexistent tools/run-qemu.sh test
-mkdir "$tmp/bin"
-for tool in sh env mktemp rm sed cat uname dirname; do ln -s "$(command -v $tool)" "$tmp/bin/$tool"; done
-expect "missing QEMU" "qemu-system-x86_64 is missing; make deps installs it" \
-    env PATH="$tmp/bin" KERNEL=build/x86_64-debug/quire.elf tools/run-qemu.sh test
+# without_qemu COMMAND...: with a PATH that has none
+without_qemu() {
+    mkdir "$tmp/bin"
+    for tool in sh env mktemp rm sed cat uname dirname; do ln -s "$(command -v $tool)" "$tmp/bin/$tool"; done
+    expect "missing QEMU" "$1" env PATH="$tmp/bin" ARCH="$arch" KERNEL="$debug/quire.elf" tools/run-qemu.sh test
+}
 
-# A 64-bit big-endian POWER executable: the header alone is enough to be refused.
-printf '\177ELF\002\002\001\000\000\000\000\000\000\000\000\000\000\002\000\025\000\000\000\001' > "$tmp/ppc64"
-head -c 4096 /dev/zero >> "$tmp/ppc64"
-archive "$tmp/ppc64"
-expect "/init for another machine" "is an ELF for .*[Pp]ower" $boot "$tmp/init.cpio" ""
+# An executable's header is enough to be refused. elf_header BYTE_ORDER TYPE_AND_MACHINE (octal, in that order)
+elf_header() {
+    printf "\\177ELF\\002\\00$1\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000$2\\000\\000\\000\\001" > "$tmp/foreign"
+    head -c 4096 /dev/zero >> "$tmp/foreign"
+    archive "$tmp/foreign"
+}
+
+echo "KTAP version 1"
+case $arch in
+x86_64)
+    echo "1..13"
+    expect "unknown ARCH" "ARCH=foo is not known. There is: .*x86_64" make ARCH=foo run
+    expect "unknown FIRMWARE" "FIRMWARE=coreboot is not known" make FIRMWARE=coreboot run
+    expect "unknown MMU" "MMU=hash is not known on x86_64" make MMU=hash run
+    expect "unknown DEBUG" "DEBUG=yes is not known" make DEBUG=yes run
+    expect "unknown ACCEL" "ACCEL=xen is not known" make ACCEL=xen run
+    expect "INITRD that does not exist" "there is no such file" make INITRD=/nonexistent.cpio run
+    without_qemu "qemu-system-x86_64 is missing; make deps installs it"
+    elf_header 2 '\000\002\000\025'
+    expect "/init for another machine" "is an ELF for .*[Pp]ower" $boot "$tmp/init.cpio" ""
+    ;;
+ppc64)
+    echo "1..17"
+    expect "FIRMWARE of another machine" "FIRMWARE=bios is not known on ppc64" make ARCH=ppc64 FIRMWARE=bios run
+    expect "unknown MMU" "MMU=soft is not known on ppc64. There is: hash radix" make ARCH=ppc64 MMU=soft run
+    expect "unknown CPU" "CPU=foo is not known on ppc64. There is: power8 power9" make ARCH=ppc64 CPU=foo run
+    expect "a CPU without radix" "MMU=radix: a power8 has the hash MMU only" make ARCH=ppc64 MMU=radix CPU=power8 test
+    expect "MEM that is no multiple" "MEM=300M: a pseries machine has a multiple of 256M" make ARCH=ppc64 MEM=300M run
+    expect "MEM too small" "MEM=128M: a pseries machine has a multiple of 256M" make ARCH=ppc64 MEM=128M debug
+    expect "MEM that is no number" "MEM=lots: a pseries machine has a multiple of 256M" make ARCH=ppc64 MEM=lots bench
+    expect "INITRD that does not exist" "there is no such file" make ARCH=ppc64 INITRD=/nonexistent.cpio run
+    without_qemu "qemu-system-ppc64 is missing; make deps ARCH=ppc64 installs it"
+    expect "mmu= that does not exist" "mmu=soft is not known" $boot "$debug/initrd.cpio" "mmu=soft"
+    elf_header 1 '\002\000\076\000'
+    expect "/init for another machine" "is an ELF for .*x86-64" $boot "$tmp/init.cpio" ""
+    elf_header 1 '\002\000\025\000'
+    expect "/init of the other byte order" "/init.*little-endian" $boot "$tmp/init.cpio" ""
+    ;;
+*)
+    echo "Bail out! no tests for $arch"
+    exit 1
+    ;;
+esac
+expect "missing kernel" "no such kernel; run make first" env ARCH="$arch" KERNEL=/nonexistent tools/run-qemu.sh test
 printf 'not a program' > "$tmp/text"
 archive "$tmp/text"
 expect "/init that is no program" "/init" $boot "$tmp/init.cpio" ""
-head -c 70000 build/x86_64-debug/initrd.cpio > "$tmp/short.cpio"
+head -c 70000 "$debug/initrd.cpio" > "$tmp/short.cpio"
 expect "truncated cpio" "truncated" $boot "$tmp/short.cpio" ""
 head -c 70000 /dev/urandom > "$tmp/noise"
 expect "initramfs that is no cpio" "cpio" $boot "$tmp/noise" ""
-expect "init= that does not exist" "/no/such/init" $boot build/x86_64-debug/initrd.cpio "init=/no/such/init"
+expect "init= that does not exist" "/no/such/init" $boot "$debug/initrd.cpio" "init=/no/such/init"
 echo "# totals: pass:$((n - failed)) fail:$failed skip:0"
 [ $failed = 0 ]

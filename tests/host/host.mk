@@ -20,9 +20,11 @@ HOST_CC    := $(if $(HOST_CLANG),clang,gcc)
 
 # What of the kernel is linked; only what a program needs is taken out of the archive.
 HOST_SRCS := $(addprefix mm/,memblock.c buddy.c pcp.c page.c page_poison.c slab.c slab_debug.c kmalloc.c vmalloc.c \
-               page_cache.c page_lock.c hugetlb.c hugetlb_object.c lazyfree.c tlb.c vmstat.c fault.c vma.c vma_tree.c vma_lock.c vma_check.c mm.c \
-               mmap.c munmap.c mprotect.c mremap.c brk.c madvise.c mlock.c process_vm.c gup.c stack.c overcommit.c rmap_file.c) \
-             $(wildcard mm/pt_*.c arch/host/mm/*.c) lib/rbtree.c lib/radix_tree.c fs/cpio.c
+               page_cache.c page_lock.c tlb.c vmstat.c fault.c vma.c vma_tree.c vma_lock.c vma_check.c mm.c \
+               mmap.c munmap.c mprotect.c mremap.c brk.c madvise.c lazyfree.c mlock.c process_vm.c gup.c stack.c overcommit.c \
+               rmap_file.c hugetlb.c hugetlb_object.c huge.c rmap_huge.c split.c thp.c thp_range.c) \
+             $(wildcard mm/pt_*.c arch/host/mm/*.c) lib/rbtree.c lib/radix_tree.c lib/fdt.c fs/cpio.c \
+             boot/bootinfo.c boot/ppc64/platform.c
 FAKE_SRCS := $(wildcard tests/host/fake/*.c)
 TEST_SRCS := $(filter $(if $(T),%/$(T)_test.c,%),$(wildcard tests/host/lib/*_test.c tests/host/mm/*_test.c))
 FUZZ_SRCS := $(filter $(if $(T),%/$(T)_fuzz.c,%),$(wildcard tests/host/fuzz/*_fuzz.c))
@@ -60,6 +62,10 @@ $(HB)/fobj/%.o: %.c $(HOST_FLAGS_FILE)
 
 # mm/ gets BUG_ON and ASSERT through an arch header in the kernel; the host's are smaller.
 $(HB)/obj/mm/%.o $(HB)/fobj/mm/%.o: HOST_CFLAGS += -include include/kernel/printk.h
+
+# What a device tree says of a machine is read by code of that machine; it runs on any.
+$(foreach d,obj fobj,$(HB)/$(d)/boot/ppc64/platform.o $(HB)/$(d)/tests/host/lib/fdt_test.o $(HB)/$(d)/tests/host/fuzz/fdt_fuzz.o): \
+    HOST_CFLAGS += -idirafter arch/ppc64/include
 
 $(HB)/libquire.a: $(call objs_in,obj,$(HOST_SRCS) $(FAKE_SRCS)) tests/host/host.mk
 	@rm -f $@

@@ -19,6 +19,10 @@
 #include <sys/uio.h>
 #include <time.h>
 
+/* The call's own numbers; C libraries may have others, which they translate (POWER's glibc). */
+#define KERNEL_GETLK 5
+#define KERNEL_SETLK 6
+
 static char *bad;         /* the address of the moment */
 static bool crosses;      /* its first byte is mapped */
 static bool is_read_only; /* it may be read, so only calls that write to it fail */
@@ -194,8 +198,8 @@ static void file_results(void)
     OUT(getcwd, bad, 4096L);
     OUT(readlinkat, AT_FDCWD, "/proc/self/exe", bad, 64L);
     OUT(pipe2, bad, 0L);
-    IN(fcntl, file, F_GETLK, bad);
-    IN(fcntl, file, F_SETLK, bad);
+    IN(fcntl, file, KERNEL_GETLK, bad);
+    IN(fcntl, file, KERNEL_SETLK, bad);
     OUT(statx, AT_FDCWD, "/", 0L, 0x7ffL, bad);
 #ifdef SYS_pipe
     OUT(pipe, bad);

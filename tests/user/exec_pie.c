@@ -8,7 +8,7 @@
 #include <sys/auxv.h>
 
 static int value = 42;
-static int *pointer = &value; /* needs a relocation */
+static int *volatile pointer = &value; /* needs a relocation */
 
 int main(int argc, char **argv)
 {

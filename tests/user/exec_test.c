@@ -393,7 +393,7 @@ TEST(text_is_busy)
     REQUIRE(pipe(fds) == 0);
     pid = fork();
     if (pid == 0) {
-        execve(path, (char *[]){path, "helper", "exit", "3", NULL}, environ);
+        execve(path, (char *[]){self, "helper", "exit", "3", NULL}, environ);
         _exit(1);
     }
     CHECK_EQ(waitpid(pid, &status, 0), pid);

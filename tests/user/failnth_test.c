@@ -167,7 +167,8 @@ static int op_fork(void)
     return WIFEXITED(status) && WEXITSTATUS(status) == 7 ? 0 : EPROTO;
 }
 
-#define STATUS_NOT_REACHED 77 /* the program ran and its fault is still to come */
+#define STATUS_NO_START    127 /* glibc's start code met an error that it cannot live with */
+#define STATUS_NOT_REACHED 77  /* the program ran and its fault is still to come */
 
 /*
  * The fault falls into the child's execve or the start of its program: this one again, which tells
@@ -190,6 +191,8 @@ static int op_exec(void)
     arm(WIFEXITED(status) && WEXITSTATUS(status) == STATUS_NOT_REACHED);
     if (WIFSIGNALED(status)) /* past the point of no return */
         return WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGSEGV ? ENOMEM : EPROTO;
+    if (WEXITSTATUS(status) == STATUS_NO_START)
+        return ENOMEM;
     return WEXITSTATUS(status) >= 100 ? WEXITSTATUS(status) - 100 : 0;
 }
 
@@ -364,7 +367,7 @@ static const struct operation operations[] = {
     {"open_write_unlink", op_open, {ENOMEM, ENFILE, ENOSPC, EFAULT}},
     {"directories", op_directories, {ENOMEM, ENOSPC, EFAULT}},
     {"memfd", op_memfd, {ENOMEM, ENFILE, EFAULT}},
-    {"shm", op_shm, {ENOMEM, ENOSPC, ENFILE}},
+    {"shm", op_shm, {ENOMEM, ENOSPC, ENFILE, EFAULT}}, /* ipc(2) stores the address */
     {"poll", op_poll, {ENOMEM, EFAULT}},
     {"stat_getcwd", op_stat, {ENOMEM, EFAULT}},
     {"maps", op_maps, {ENOMEM, ENFILE, EFAULT}},

@@ -347,12 +347,14 @@ TEST(vmsplice_both_ways)
 
 TEST(flock_excludes)
 {
-    int a, b, status;
+    int a, b, status, refused[2];
+    char c = 0;
     pid_t pid;
 
     enter_dir();
     a = make_file("lock", "x");
     b = open("lock", O_RDWR);
+    REQUIRE(pipe(refused) == 0);
     CHECK_OK(flock(a, LOCK_SH));
     CHECK_OK(flock(b, LOCK_SH | LOCK_NB));
     CHECK_ERRNO(flock(a, LOCK_EX | LOCK_NB), EWOULDBLOCK);
@@ -362,11 +364,13 @@ TEST(flock_excludes)
     pid = fork();
     if (pid == 0) {
         close(a); /* the parent's descriptor still holds it */
-        _exit(flock(b, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK && flock(b, LOCK_EX) == 0
-                  ? 0
-                  : 1);
+        if (flock(b, LOCK_EX | LOCK_NB) != -1 || errno != EWOULDBLOCK)
+            _exit(1);
+        _exit(write(refused[1], &c, 1) == 1 && flock(b, LOCK_EX) == 0 ? 0 : 2);
     }
-    usleep(20000);
+    close(refused[1]);
+    CHECK_EQ(read(refused[0], &c, 1), 1);
+    usleep(20000); /* mostly it waits by now, which is what close must end */
     CHECK_OK(close(a));
     REQUIRE(waitpid(pid, &status, 0) == pid);
     CHECK_EQ(status, 0);
@@ -659,6 +663,32 @@ static int try_as_other(void)
     return 0;
 }
 
+static bool same_place(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+/* Below a root of its own a process does not get out by "..". */
+TEST(chroot_holds)
+{
+    struct stat st;
+
+    need_root();
+    enter_dir();
+    close(make_file("outside", "x"));
+    CHECK_OK(mkdir("jail", 0755));
+    CHECK_OK(mkdir("jail/in", 0755));
+    REQUIRE(chroot("jail") == 0 && chdir("/in") == 0);
+    CHECK(same_place("..", "/"));
+    CHECK(same_place("../..", "/"));
+    CHECK(same_place("/..", "/"));
+    CHECK_ERRNO(stat("/../outside", &st), ENOENT);
+    CHECK_ERRNO(stat("../../outside", &st), ENOENT);
+    CHECK_OK(stat("../in", &st));
+}
+
 TEST(other_users_are_kept_out)
 {
     struct stat st;
@@ -726,7 +756,7 @@ TEST(running_program_is_busy)
     if (pid == 0) {
         dup2(p[1], 1);
         close(p[1]);
-        execl("./program", "program", "sleep_for_parent", NULL);
+        execl("./program", program_invocation_name, "sleep_for_parent", NULL);
         _exit(1);
     }
     close(p[1]);
@@ -925,7 +955,7 @@ int main(int argc, char **argv)
         CASE(mount_shadows_and_limits),
         CASE(mount_read_only),
         CASE(mount_bind_and_dotdot),
-        CASE(other_users_are_kept_out),
+        CASE(chroot_holds), CASE(other_users_are_kept_out),
         CASE(write_takes_setuid_away),
         CASE(running_program_is_busy),
         CASE(tmpfile_gets_a_name),

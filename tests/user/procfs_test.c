@@ -142,11 +142,14 @@ TEST(smaps_pss_of_shared)
 
 TEST(smaps_rollup_is_the_sum)
 {
-    long rss = sum_smaps("Rss"), rollup;
+    long rss, rollup;
 
     need("/proc/self/smaps_rollup");
     CHECK(strstr(text, "[rollup]") != NULL);
-    rollup = file_field("/proc/self/smaps_rollup", "Rss");
+    for (int i = 0; i < 2; i++) { /* the first time touches buffers and code */
+        rss = sum_smaps("Rss");
+        rollup = file_field("/proc/self/smaps_rollup", "Rss");
+    }
     CHECK(labs(rss - rollup) <= (long)(4 * page_size / 1024));
 }
 
@@ -392,7 +395,8 @@ TEST(rusage_counts_faults)
     char *p = map_pages(100, RW);
     long before = minor_faults();
 
-    memset(p, 1, 100 * page_size);
+    for (size_t i = 0; i < 100; i++) /* no memset: its code may be touched for the first time */
+        p[i * page_size] = 1;
     CHECK_EQ(minor_faults() - before, 100);
 }
 

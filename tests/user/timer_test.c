@@ -38,7 +38,7 @@ static void sleep_ms(long long ms)
         ;
 }
 
-static volatile sig_atomic_t count, last_value, last_code, last_overrun;
+static volatile sig_atomic_t count, last_value, last_code, most_overruns;
 static volatile int last_tid;
 
 static void on_timer(int sig, siginfo_t *info, void *context)
@@ -46,15 +46,9 @@ static void on_timer(int sig, siginfo_t *info, void *context)
     count++;
     last_value = info->si_value.sival_int;
     last_code = info->si_code;
-    last_overrun = info->si_overrun;
+    if (info->si_overrun > most_overruns)
+        most_overruns = info->si_overrun;
     last_tid = (int)syscall(SYS_gettid);
-}
-
-/* Not with pause(): the signal may come just before it. */
-static void wait_for(int signals)
-{
-    while (count < signals)
-        sleep_ms(1);
 }
 
 static void handle(int sig)
@@ -62,6 +56,18 @@ static void handle(int sig)
     struct sigaction sa = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO};
 
     CHECK_OK(sigaction(sig, &sa, NULL));
+}
+
+/* With the signals blocked between the look at the count and the wait: none is missed. */
+static void wait_for_count(int n)
+{
+    sigset_t all, old;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &old);
+    while (count < n)
+        sigsuspend(&old);
+    sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 /* The kernel's own call: C libraries make threads for some kinds of event. */
@@ -88,10 +94,10 @@ TEST(fires_once)
     REQUIRE(id >= 0);
     handle(SIGUSR1);
     CHECK_OK(settime(id, 0, &it, NULL));
-    wait_for(1);
+    wait_for_count(1);
     CHECK_EQ(last_value, 42);
     CHECK_EQ(last_code, SI_TIMER);
-    CHECK_EQ(last_overrun, 0);
+    CHECK_EQ(most_overruns, 0);
     sleep_ms(50);
     CHECK_EQ(count, 1);
     CHECK_OK(syscall(SYS_timer_gettime, id, &it));
@@ -108,7 +114,7 @@ TEST(interval_goes_on_until_disarmed)
     REQUIRE(id >= 0);
     handle(SIGUSR1);
     CHECK_OK(settime(id, 0, &it, NULL));
-    wait_for(4);
+    wait_for_count(4);
     CHECK_OK(syscall(SYS_timer_gettime, id, &old));
     CHECK_EQ(old.it_interval.tv_nsec, 10 * MS);
     CHECK(old.it_value.tv_nsec > 0 && old.it_value.tv_nsec <= 10 * MS);
@@ -134,11 +140,11 @@ TEST(absolute_time)
         REQUIRE(id >= 0);
         count = 0;
         CHECK_OK(settime(id, TIMER_ABSTIME, &it, NULL));
-        wait_for(1);
+        wait_for_count(1);
         CHECK(ns_of(clocks[i]) >= due);
         it = setting(1, 0); /* long past: at once */
         CHECK_OK(settime(id, TIMER_ABSTIME, &it, NULL));
-        wait_for(2);
+        wait_for_count(2);
         CHECK_OK(syscall(SYS_timer_delete, id));
     }
 }
@@ -161,7 +167,8 @@ TEST(overruns_are_counted)
     it = setting(1000000 * MS, 0);
     CHECK_OK(sigprocmask(SIG_UNBLOCK, &set, NULL));
     CHECK(count >= 1);
-    CHECK(last_overrun >= 10 || syscall(SYS_timer_getoverrun, id) >= 10);
+    CHECK(most_overruns >= 10); /* the next signal, which may have come by now, has few */
+    CHECK(syscall(SYS_timer_getoverrun, id) >= 0);
     CHECK_OK(settime(id, 0, &it, NULL));
 }
 
@@ -179,13 +186,14 @@ TEST(cpu_time_clocks)
     for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
         struct itimerspec it = setting(60 * MS, 0);
         long long used = ns_of(CLOCK_PROCESS_CPUTIME_ID);
-        int id = create(clocks[i], SIGEV_SIGNAL, SIGUSR1, 0, 0);
+        int id = create(clocks[i], SIGEV_SIGNAL, SIGUSR1, 0, 0), fired;
 
         REQUIRE(id >= 0);
         count = 0;
         CHECK_OK(settime(id, 0, &it, NULL));
-        sleep_ms(100); /* sleeping is no CPU time */
-        CHECK_EQ(count, 0);
+        sleep_ms(100); /* sleeping is no CPU time; what the host of a machine takes is */
+        fired = count;
+        CHECK(!fired || ns_of(CLOCK_PROCESS_CPUTIME_ID) >= used + 60 * MS);
         spin_until(used + 200 * MS);
         CHECK_EQ(count, 1);
         CHECK_OK(syscall(SYS_timer_delete, id));
@@ -250,7 +258,7 @@ TEST(default_event_is_sigalrm_with_the_id)
     handle(SIGALRM);
     REQUIRE(syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, &id) == 0);
     CHECK_OK(settime(id, 0, &it, NULL));
-    wait_for(1);
+    wait_for_count(1);
     CHECK_EQ(last_value, id);
 }
 

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""gdb commands for Quire: qr-ps qr-maps qr-vma qr-pt qr-page qr-locks qr-dmesg.
+"""gdb commands for Quire: qr-ps qr-maps qr-vma qr-pt qr-hpt qr-page qr-locks qr-dmesg.
 
 They read the kernel's own structures through its debug information, and page tables through physical memory
 (QEMU's Qqemu.PhyMemMode), so they work in any context: user mode, interrupt handlers, after a panic.
-`help qr-pt` and so on say the arguments.
+What they must know of a machine is in machines.py. `help qr-pt` and so on say the arguments.
 """
 import contextlib
+import os
 import struct
+import sys
 
 import gdb
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from machines import machine, number  # noqa: E402  (gdb gives a sourced file no import path)
 
 PAGE = 4096
 VM_BITS = [(0, "r"), (1, "w"), (2, "x")]
@@ -19,11 +24,12 @@ STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "Z", 16: "X", 32: "N", 64: "K"}
 
 @contextlib.contextmanager
 def physical_memory():
-    """Inside, memory reads of the inferior take physical addresses."""
+    """Inside, memory reads of the inferior take physical addresses; gives a function that reads a 64-bit word."""
+    word = machine().word_format
     gdb.execute("maintenance packet Qqemu.PhyMemMode:1", to_string=True)
     gdb.execute("maintenance flush dcache", to_string=True)
     try:
-        yield lambda pa: struct.unpack("<Q", bytes(gdb.selected_inferior().read_memory(pa, 8)))[0]
+        yield lambda pa: struct.unpack(word, bytes(gdb.selected_inferior().read_memory(pa, 8)))[0]
     finally:
         gdb.execute("maintenance packet Qqemu.PhyMemMode:0", to_string=True)
         gdb.execute("maintenance flush dcache", to_string=True)
@@ -31,10 +37,6 @@ def physical_memory():
 
 def value(text):
     return gdb.parse_and_eval(text)
-
-
-def number(text):
-    return int(gdb.parse_and_eval(text)) & (1 << 64) - 1
 
 
 def list_entries(head, typename, member):
@@ -134,43 +136,85 @@ class Vma(Command):
         print(f"{va:#x} lies in no area")
 
 
-class Pt(Command):
-    """qr-pt VA [PID]: walks the tables for VA through physical memory, from the hardware's root or PID's."""
-    name = "qr-pt"
-    levels = ["PTE", "PMD", "PUD", "PGD", "P5D"]
-    flags = [(0, "P"), (1, "W"), (2, "U"), (3, "w"), (4, "c"), (5, "A"), (6, "D"), (7, "S"), (8, "G"), (63, "N")]
+def walk(va, mm):
+    """Down from the top: (name, level, physical address of the entry, its word, entry decoded, log2 of its bytes), to the
+    last. A list: while physical memory is read nothing else can be looked at."""
+    arch = machine()
+    levels = arch.levels()
+    table = arch.root(va, mm)
+    steps = []
+    with physical_memory() as u64:
+        for level in range(len(levels) - 1, -1, -1):
+            name, shift, bits = levels[level]
+            pa = table + 8 * (va >> shift & (1 << bits) - 1)
+            word = u64(pa)
+            entry = arch.entry(word, level)
+            steps.append((name, level, pa, word, entry, shift))
+            if entry.kind != "table":
+                break
+            table = entry.address
+    return steps
 
-    def root(self, words):
-        if len(words) > 1:
-            return int(task_by_pid(int(words[1], 0))["mm"]["arch_root"])
-        return number("(unsigned long)$cr3")
+
+class Pt(Command):
+    """qr-pt VA [PID]: walks the tables for VA through physical memory, from the hardware's root or PID's.
+On ppc64 without PID: the tables of the selected CPU's task, or the kernel's for its addresses."""
+    name = "qr-pt"
 
     def invoke(self, arg, tty):
         words = gdb.string_to_argv(arg)
         if not words:
             raise gdb.GdbError("usage: qr-pt VA [PID]")
         va = number(words[0])
-        top = 4 if number("(unsigned long)$cr4") >> 12 & 1 else 3
-        table = self.root(words) & 0x000FFFFFFFFFF000
-        with physical_memory() as u64:
-            self.walk(va, table, top, u64)
-
-    def walk(self, va, table, top, u64):
-        for level in range(top, -1, -1):
-            shift = 12 + 9 * level
-            pa = table + 8 * (va >> shift & 511)
-            entry = u64(pa)
-            marks = "".join(c if entry >> b & 1 else "-" for b, c in self.flags)
-            print(f"{self.levels[level]} @{pa:#x} = {entry:#018x} {marks}")
-            if not entry & 1:
-                print("not present" + ("" if entry == 0 else ": a software entry"))
-                return
-            if level == 0 or (level < 3 and entry >> 7 & 1):
+        mm = task_by_pid(int(words[1], 0))["mm"] if len(words) > 1 else machine().default_mm(current_task())
+        for name, _, pa, word, entry, shift in walk(va, mm):
+            print(f"{name} @{pa:#x} = {word:#018x} {entry.flags}")
+            if entry.kind == "nothing":
+                print("not present")
+            elif entry.kind == "marker":
+                print("not present: a software entry")
+            elif entry.kind == "leaf":
                 size = 1 << shift
-                base = entry & 0x000FFFFFFFFFF000 & ~(size - 1)
-                print(f"-> physical {base | va & (size - 1):#x}, page size {size >> 10} KiB")
-                return
-            table = entry & 0x000FFFFFFFFFF000
+                print(f"-> physical {entry.address & ~(size - 1) | va & (size - 1):#x}, page size {size >> 10} KiB")
+
+
+class Hpt(Command):
+    """qr-hpt VA [PID]: where the hash MMU looks for VA: segment, hash, the two groups, and what is in them.
+Only on ppc64 with the hash MMU. The table itself is the hypervisor's; shown is the kernel's copy of the first words."""
+    name = "qr-hpt"
+
+    def invoke(self, arg, tty):
+        words = gdb.string_to_argv(arg)
+        arch = machine()
+        if not hasattr(arch, "hash_key") or arch.is_radix():
+            raise gdb.GdbError("this machine does not use a hash table")
+        if not words:
+            raise gdb.GdbError("usage: qr-hpt VA [PID]")
+        va = number(words[0])
+        vsid, base = arch.segment(self.segment_word(va, mm_of(words[1] if len(words) > 1 else "")))
+        word, key_hash = arch.hash_key(va, vsid, base)
+        print(f"segment {va >> 28:#x}: VSID {vsid:#x}, base pages of {1 << base >> 10} KiB")
+        print(f"hash {key_hash:#x}, first word {word:#018x}")
+        found = False
+        for n, (group, entries) in enumerate(arch.hash_groups(key_hash)):
+            print(f"{('primary', 'secondary')[n]} group {group:#x}")
+            for i, entry in enumerate(entries):
+                here = entry & ~0x30 == word | 2 * n
+                found |= here
+                marks = ("bolted " if entry & 0x10 else "") + ("<- this address" if here else "")
+                print(f"  {arch.GROUP * group + i:#x}: " + (f"{entry:#018x} {marks}" if entry else "free"))
+        if not found:
+            print("not in the table: the next access refills it from the tree (qr-pt)")
+
+    @staticmethod
+    def segment_word(va, mm):
+        """The level-1 table of va has it in its struct page."""
+        for _, level, pa, _, _, _ in walk(va, mm):
+            if level == 1:
+                word = int(value(f"mem_map[{pa // PAGE - number('mem_map_first')}].pt_private"))
+                if word:
+                    return word
+        raise gdb.GdbError(f"{va:#x}: no table, or no segment number for it yet")
 
 
 class Page(Command):
@@ -233,5 +277,5 @@ class Dmesg(Command):
         print(text.decode("utf-8", "replace"), end="")
 
 
-for command in (Ps, Maps, Vma, Pt, Page, Locks, Dmesg):
+for command in (Ps, Maps, Vma, Pt, Hpt, Page, Locks, Dmesg):
     command()

@@ -171,16 +171,21 @@ static int run_function(struct node *n, struct function *f, struct fields *args,
     return status;
 }
 
-/* Only assignments and redirections. The status is that of the last command substitution. */
+/*
+ * Only assignments and redirections. The status is that of the last command substitution, or 0; the
+ * words still see that of the command before, as in status=$?.
+ */
 static int run_no_command(struct node *n, struct arena *a)
 {
     struct saved_fds saved = {.nr = 0};
+    unsigned int before = sh.nr_substitutions;
     bool ok;
 
-    sh.status = 0;
     ok = redir_apply(n->redirs, &saved, a) && assign_all(n->assigns, false, false, a);
     redir_restore(&saved);
-    return ok ? sh.status : 1;
+    if (!ok)
+        return 1;
+    return sh.nr_substitutions != before ? sh.status : 0;
 }
 
 static int run_simple(struct node *n, int flags, struct arena *a)

@@ -99,6 +99,7 @@ char *expand_command(const char *text, struct arena *a)
     close(fds[0]);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    sh.nr_substitutions++;
     sh.status = pid < 0 ? 1 : WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     while (out.len && out.text[out.len - 1] == '\n')
         out.text[--out.len] = '\0';

@@ -316,6 +316,7 @@ struct shell {
     char **params;    /* $1 ... */
     int nr_params;
     int status;            /* $? */
+    unsigned int nr_substitutions; /* command substitutions so far */
     pid_t pid;             /* $$ */
     pid_t last_background; /* $! */
     bool interactive, job_control, login;

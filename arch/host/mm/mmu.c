@@ -123,9 +123,9 @@ void mmu_quiesce_walkers(struct mm *mm)
     host_mmu_counts.quiesce++;
 }
 
-void mmu_forget(struct mm *mm, vaddr_t start, vaddr_t end)
+void mmu_forget(struct page *table)
 {
-    (void)mm, (void)start, (void)end;
+    (void)table;
     host_mmu_counts.forget++;
 }
 

@@ -138,3 +138,8 @@ bool arch_random_u64(u64 *v)
         __asm__ volatile("rdrand %0" : "=r"(*v), "=@ccc"(ok) : : "cc");
     return ok;
 }
+
+/* Nothing that others do not have. */
+void arch_proc_init(void)
+{
+}

@@ -154,6 +154,13 @@ int arch_prepare_exec(void)
     return 0;
 }
 
+/* Nothing: a program brings its own way back from a signal handler (SA_RESTORER). */
+int arch_map_user_code(struct mm *mm)
+{
+    (void)mm;
+    return 0;
+}
+
 void arch_flush_thread(void)
 {
     struct task *t = current;

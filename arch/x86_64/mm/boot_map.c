@@ -16,7 +16,7 @@
 #include <boot/bootinfo.h>
 #include <kernel/printk.h>
 #include <kernel/sections.h>
-#include <mm/memblock.h>
+#include <mm/kernel_pt.h>
 #include <mm/pt_walk.h>
 #include "internal.h"
 
@@ -34,7 +34,7 @@ static unsigned int direct_map_level;
 
 static void map(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot, unsigned int max_level)
 {
-    if (kernel_map_level(va, pa, len, prot, max_level) != 0)
+    if (kernel_pt_map(va, pa, len, prot, max_level) != 0)
         panic("mmu: cannot map 0x%lx", va);
 }
 
@@ -92,19 +92,13 @@ static void map_memory(const struct bootinfo *bi)
     map_direct(start, end);
 }
 
-static paddr_t new_table(void)
-{
-    return memblock_alloc(PAGE_SIZE, PAGE_SIZE);
-}
-
 /* The level-3 table below which the whole kernel half lies: the root itself with four levels. */
 static pte_t *make_root(void)
 {
-    kernel_root_pa = new_table();
-    kernel_root = phys_to_virt(kernel_root_pa);
+    kernel_pt_init();
     if (x86_pt_top == 3)
         return kernel_root;
-    paddr_t pa = new_table();
+    paddr_t pa = kernel_table_alloc(3);
     pte_store(kernel_root + pt_index(KERNEL_BASE, 4), pte_make_table(pa, PT_R | PT_W | PT_X));
     return phys_to_virt(pa);
 }
@@ -132,7 +126,8 @@ void mmu_boot_map(const struct bootinfo *bi)
     direct_map_level = bootinfo_has_option(bi, "dmap=4k") ? 0 : 2;
 
     level3 = make_root();
-    pte_store(level3 + pt_index(VMALLOC_START, 3), pte_make_table(new_table(), PT_R | PT_W | PT_X));
+    pte_store(level3 + pt_index(VMALLOC_START, 3),
+              pte_make_table(kernel_table_alloc(2), PT_R | PT_W | PT_X));
     map_image_part(__text_start, __text_end, PT_R | PT_X);
     map_image_part(__rodata_start, __rodata_end, PT_R);
     map_image_part(__ro_after_init_start, __kernel_end, PT_R | PT_W);
@@ -147,8 +142,8 @@ void mmu_protect_ro_after_init(void)
     size_t len = (size_t)(__ro_after_init_end - __ro_after_init_start);
     vaddr_t alias = (vaddr_t)phys_to_virt(virt_to_phys(__ro_after_init_start));
 
-    kernel_protect(va, len, PT_R);
-    kernel_protect(alias, len, PT_R);
+    kernel_pt_protect(va, len, PT_R);
+    kernel_pt_protect(alias, len, PT_R);
     kernel_flush(va, va + len);
     kernel_flush(alias, alias + len);
 }

@@ -124,12 +124,6 @@ void mmu_quiesce_walkers(struct mm *mm)
     (void)mm;
 }
 
-/* Nothing: the TLB is the only cache, and it is flushed. */
-void mmu_forget(struct mm *mm, vaddr_t start, vaddr_t end)
-{
-    (void)mm, (void)start, (void)end;
-}
-
 static void kernel_flush_call(void *arg)
 {
     const struct flush *f = arg;

@@ -26,6 +26,8 @@ void host_test_add(struct htest *t);
     static void htest_##n(void)
 
 void host_expect_failed(const char *file, int line, const char *what, long a, long b);
+/* How often an EXPECT of this test has failed; for a child process, which reports by its status. */
+unsigned int host_failures(void);
 #define EXPECT(c)                                                                                 \
     do {                                                                                          \
         if (!(c))                                                                                 \

@@ -21,6 +21,11 @@ void host_test_add(struct htest *t)
     tests_end = &t->next;
 }
 
+unsigned int host_failures(void)
+{
+    return failures;
+}
+
 void host_expect_failed(const char *file, int line, const char *what, long a, long b)
 {
     printf("# %s:%d: expected %s (%ld, %ld)\n", file, line, what, a, b);

@@ -4,7 +4,8 @@
 #include <kernel/vfs.h>
 #include "pt_test.h"
 
-#define REGION_ORDER 11 /* 8 MiB of "device memory" */
+/* "Device memory" of two leaves of level 1. */
+#define REGION_ORDER (pt_shift(1) + 1 - PAGE_SHIFT)
 #define REGION_SIZE  (PAGE_SIZE << REGION_ORDER)
 
 static struct pfnmap region;
@@ -23,7 +24,7 @@ static struct file *region_begin(void)
 
     frames = alloc_pages(REGION_ORDER, GFP_KERNEL | GFP_ZERO | GFP_NOOOM);
     if (frames == NULL) {
-        ktest_skip("no 8 MiB of contiguous memory");
+        ktest_skip("no contiguous memory of two large leaves");
         return NULL;
     }
     for (unsigned int i = 0; i < 1u << REGION_ORDER; i++)
@@ -90,6 +91,7 @@ KTEST(pfnmap, largest_leaf_that_fits)
 KTEST(pfnmap, cut_through_a_leaf)
 {
     struct file *f = region_begin();
+    unsigned int leaf = (unsigned int)(pt_size(1) >> PAGE_SHIFT);
     struct mm *mm;
     vaddr_t va;
     u64 faults;
@@ -110,8 +112,8 @@ KTEST(pfnmap, cut_through_a_leaf)
     EXPECT_EQ(level_at(mm, va + pt_size(1)), 1);
     EXPECT_EQ(mm_mprotect(mm, va + pt_size(1) + 7 * PAGE_SIZE, 9 * PAGE_SIZE, PROT_READ), 0);
     EXPECT(!test_write(va + pt_size(1) + 7 * PAGE_SIZE, 1));
-    EXPECT(test_write(va + pt_size(1) + 16 * PAGE_SIZE, 512 + 16));
-    expect_pages(va + pt_size(1), 512, 512);
+    EXPECT(test_write(va + pt_size(1) + 16 * PAGE_SIZE, leaf + 16));
+    expect_pages(va + pt_size(1), leaf, leaf);
     EXPECT_EQ(test_check(mm), 0);
     test_mm_leave();
     region_end(f);
@@ -147,9 +149,9 @@ KTEST(pfnmap, fork_move_and_refusals)
     mm_put(child);
     mmap_write_lock(mm);
     vma_write_lock(v);
-    EXPECT_EQ(vma_ops(v)->move(v, va, v, va, PAGE_SIZE * 512, &moved), 0);
+    EXPECT_EQ(vma_ops(v)->move(v, va, v, va, pt_size(1), &moved), 0);
     mmap_write_unlock(mm);
-    EXPECT_EQ(moved, PAGE_SIZE * 512);
+    EXPECT_EQ(moved, pt_size(1));
     expect_pages(va, 0, 1000);
     EXPECT_EQ(test_check(mm), 0);
     test_mm_leave();

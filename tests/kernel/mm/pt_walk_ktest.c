@@ -104,10 +104,10 @@ KTEST(pt_walk, check_finds_planted_faults)
     pte_store(slot, pte_with_prot(e, 0, PT_RWXU)); /* executable, which the VMA is not */
     EXPECT_EQ(test_check(mm), 1);
     pte_store(slot, e);
-    pte_store(slot + 8, e); /* outside every VMA */
+    pte_store(slot - 8, e); /* outside every VMA */
     table->pt_used++;
     EXPECT_EQ(test_check(mm), 1);
-    pte_store(slot + 8, pte_none());
+    pte_store(slot - 8, pte_none());
     table->pt_used--;
     mmu_flush_mm(mm);
     EXPECT_EQ(test_check(mm), 0);

@@ -39,13 +39,22 @@ static vaddr_t map_and_put(struct file *f, size_t len, unsigned long flags)
     return va;
 }
 
+/* Transparent huge pages come where they are asked for. */
 static vaddr_t map_anon(size_t len)
 {
-    return test_map(len, RW, ANON);
+    vaddr_t va;
+
+    if (len == PAGE_SIZE)
+        return test_map(len, RW, ANON);
+    va = test_map_file(ALIGN_UP(GIB(100), len), len, RW, ANON, NULL);
+    return mm_madvise(current->mm, va, len, MADV_HUGEPAGE) == 0 ? va : 0;
 }
 
+/* Objects of the row have base pages only. */
 static vaddr_t map_object(size_t len)
 {
+    if (len != PAGE_SIZE)
+        return 0;
     return map_and_put(file_of(shmem_file_create("rows", len, 0)), len, MAP_SHARED);
 }
 
@@ -248,6 +257,8 @@ static const char *op_pin(struct place *p)
     struct vma *v;
     bool ok;
 
+    /* The fault first, if fork has split a leaf: the pin itself makes none. */
+    (void)test_write(p->va + p->size - 8, VALUE);
     mmap_read_lock(p->mm);
     v = vma_lookup(p->mm, p->va);
     page = vma_ops(v)->pin(v, p->va + p->size - PAGE_SIZE, true);

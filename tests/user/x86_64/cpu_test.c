@@ -23,7 +23,7 @@
 
 static volatile sig_atomic_t caught, caught_code;
 static volatile unsigned long caught_addr, caught_trapno, caught_err, caught_cr2, caught_flags;
-static void (*change)(ucontext_t *uc);
+static void (*volatile change)(ucontext_t *uc);
 
 static void handler(int sig, siginfo_t *info, void *context)
 {

@@ -143,3 +143,5 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
     return __atomic_compare_exchange_n(&p->v, &old->v, e.v, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_RELAXED);
 }
+
+void mmu_forget(struct page *table);

@@ -184,3 +184,9 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
     old->v = found;
     return done;
 }
+
+/* Nothing: the TLB is the only cache, and it is flushed. */
+static inline void mmu_forget(struct page *table)
+{
+    (void)table;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire_atomic.h: the full barrier behind a sequentially consistent read-modify-write on
+ * the build machine, whichever it is.
+ */
+#pragma once
+
+static inline void smp_mb_after_rmw(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# What the Makefile must know about ppc64.
+
+CROSS        := powerpc64-linux-gnu-
+FIRMWARES    := direct flat
+MMUS         := hash radix
+MKRESCUE     :=
+UAPI_ROOT    := /usr/powerpc64-linux-gnu/include
+UAPI_LINUX   := $(UAPI_ROOT)/linux
+UAPI_GENERIC := $(UAPI_ROOT)/asm-generic
+UAPI_ASM     := $(UAPI_ROOT)/asm
+
+# No floating point or vector registers: they belong to user programs and are saved at a context switch only.
+ARCH_CFLAGS  := -m64 -mbig-endian -mabi=elfv2 -mcpu=power8 -mno-altivec -mno-vsx -msoft-float -mcmodel=medium \
+                -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables
+ARCH_ASFLAGS := -m64 -mbig-endian -mabi=elfv2 -mcpu=power8 -Wa,-mregnames
+ARCH_LDFLAGS := -m elf64ppc -z max-page-size=65536
+# At 0: the exception vectors are the first bytes of the image. Segments in units of the hash MMU's kernel pages.
+ARCH_LDS_DEFS := -DKERNEL_LINK_OFFSET=0xc000000000000000 -DKERNEL_LOAD_ADDRESS=0 -DPAGE_BYTES=65536 \
+                 -DKERNEL_ENTRY=boot_entry
+
+# Runs before the console, on addresses that a fault could not be reported from.
+ARCH_NO_UBSAN :=
+
+# The flat image, which QEMU starts in place of a firmware, and the shim for -kernel.
+ARCH_IMAGES  := $(B)/quire.bin $(B)/shim.bin

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * debug.c: what a panic shows of the machine: registers, callers, the last fault.
+ *
+ * Everything is read with care: the state may be the reason for the panic. No locks, any context.
+ * Source: OpenPOWER ELFv2 ABI 1.5, section 2.2.3 (the back chain; the caller's frame holds the
+ * return address). Read next: kernel/panic.c.
+ */
+#include "internal.h"
+#include <arch/debug.h>
+#include <arch/mmu.h>
+#include <asm/quire_asm.h>
+#include <kernel/kallsyms.h>
+#include <kernel/printk.h>
+#include <kernel/task.h>
+
+#define LR_OFFSET 16
+
+bool arch_peek(const void *addr, unsigned long *value)
+{
+    unsigned long v = 0;
+    int ok;
+
+    __asm__ volatile("1: ld %1, 0(%2)\n"
+                     "   li %0, 1\n"
+                     "   b 3f\n"
+                     "2: li %0, 0\n"
+                     "3:\n" EXCEPTION_ENTRY("1b", "2b")
+                     : "=&r"(ok), "+&r"(v)
+                     : "b"(addr)
+                     : "memory");
+    *value = v;
+    return ok;
+}
+
+void arch_show_regs(const struct pt_regs *r)
+{
+    pr_err("NIP %016lx %pS\n", r->nip, (void *)r->nip);
+    pr_err("LR  %016lx %pS\n", r->link, (void *)r->link);
+    pr_err("MSR %016lx CTR %016lx XER %08lx CR %08lx TRAP %04lx\n", r->msr, r->ctr, r->xer, r->ccr,
+           r->trap);
+    pr_err("DAR %016lx DSISR %08lx ORIG_GPR3 %016lx\n", r->dar, r->dsisr, r->orig_gpr3);
+    for (unsigned int i = 0; i < 32; i += 4)
+        pr_err("R%-2u %016lx %016lx %016lx %016lx\n", i, r->gpr[i], r->gpr[i + 1], r->gpr[i + 2],
+               r->gpr[i + 3]);
+    pr_err("PVR %08lx SPRG0 %016lx now: MSR %016lx\n", mfspr(SPR_PVR), mfspr(SPR_SPRG0), mfmsr());
+}
+
+void arch_show_last_fault(void)
+{
+    const struct task *t = current;
+    vaddr_t addr = mfspr(SPR_DAR);
+    unsigned int level = 0;
+
+    if (t && (t->arch.trapno == PPC_DATA_STORAGE || t->arch.trapno == PPC_INSN_STORAGE))
+        pr_err("Last fault of the task: address %#lx, error code %#lx\n", t->arch.fault_addr,
+               t->arch.error_code);
+    if (addr == 0)
+        return;
+    if (addr < user_top()) {
+        pr_err("Last fault of the CPU: %#lx, a user address\n", addr);
+        return;
+    }
+    if (addr < KERNEL_BASE || !(mfmsr() & MSR_DR)) {
+        pr_err("Last fault of the CPU: %#lx\n", addr);
+        return;
+    }
+    pte_t entry = kernel_lookup(addr, &level);
+
+    pr_err("Last fault of the CPU: %#lx, entry %016llx at level %u\n", addr,
+           (unsigned long long)entry.v, level);
+}
+
+/*
+ * From the frame at *@sp to its caller's; *@pc becomes the address to which the frame's function
+ * returns. An exception's frame tells where it interrupted.
+ */
+static bool step(unsigned long *sp, unsigned long *pc)
+{
+    unsigned long next, marker;
+
+    if (*sp < KERNEL_BASE || !IS_ALIGNED(*sp, 16) || !arch_peek((void *)*sp, &next))
+        return false;
+    if (arch_peek((void *)(*sp + FRAME_MARKER_OFFSET), &marker) && marker == FRAME_MARKER) {
+        const struct pt_regs *regs = (const void *)(*sp + FRAME_OVERHEAD);
+
+        if (!arch_peek(&regs->nip, pc))
+            return false;
+    } else if (next == 0 || !arch_peek((void *)(next + LR_OFFSET), pc)) {
+        return false;
+    }
+    /* Frames lie ever higher on one stack; anything else is a loop or garbage. */
+    if (!kernel_text_address(*pc) || next <= *sp)
+        return false;
+    *sp = next;
+    return true;
+}
+
+unsigned int arch_backtrace(const struct pt_regs *regs, unsigned long *pc, unsigned int max)
+{
+    unsigned long sp, at;
+    unsigned int n = 0;
+
+    if (regs) {
+        if (user_mode(regs))
+            return 0;
+        sp = regs->gpr[1];
+        if (n < max)
+            pc[n++] = regs->nip;
+        /*
+         * A leaf function, or one whose prologue had not run, is known by LR only; so is a call
+         * through a bad pointer. A stale LR repeats what the chain says.
+         */
+        if (n < max && kernel_text_address(regs->link))
+            pc[n++] = regs->link;
+        at = 0;
+        if (n < max && step(&sp, &at) && at != regs->link)
+            pc[n++] = at;
+    } else {
+        sp = (unsigned long)__builtin_frame_address(0);
+    }
+    while (n < max && step(&sp, &at))
+        pc[n++] = at;
+    return n;
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * entry.S: every way into the kernel and back: exceptions, interrupts, system calls, segment
+ * faults, the non-maskable reset; the context switch.
+ *
+ * Each entry but the last two leaves a struct pt_regs on the kernel stack, below it a frame header
+ * with a marker, so that backtraces see it. The vectors in boot/ppc64/boot.S have put this CPU's
+ * save area into r13 and the vector's number into r12; SPRG1 holds the interrupted r13. In C code
+ * r13 is this CPU's struct cpu.
+ * I1: interrupts are off from an entry until the C handler turns them on, and from the last look at
+ *     the work flags to the return.
+ * I2: until the frame is complete nothing is touched that could raise an exception but a segment
+ *     fault by the kernel stack; SRR0, SRR1, DAR and DSISR are read before that touch.
+ * I3: regs->trap is 0xc00 exactly while the registers are those of a system call that nobody
+ *     changed.
+ * I4: a return to the kernel does not load r13: the thread may have moved to another CPU.
+ * Source: Power ISA 3.0B Book III, chapter 6; OpenPOWER ELFv2 ABI 1.5 section 2.2 (registers,
+ * stack frames); LoPAR and Linux's powerpc system call convention for sc.
+ * Read next: traps.c, irq.c, syscall.c.
+ */
+#include <asm/quire_asm.h>
+#include <asm/quire_cpu.h>
+#include <asm_offsets.h>
+
+#define FRAME_BYTES (FRAME_OVERHEAD + PT_SIZE)
+#define REGS(field) (FRAME_OVERHEAD + (field))
+#define GPR(n)      (FRAME_OVERHEAD + 8 * (n))
+
+#define CR0_SO_HIGH 0x1000 /* CR0.SO in the upper half of the CR image */
+#define NR_SYSCALLS 512
+#define ENOSYS      38
+
+    .text
+
+.macro CALL function
+    bl \function
+    nop
+.endm
+
+/*
+ * For code that a vector branched to: with translation off it runs below the link address, and C
+ * code must not.
+ */
+.macro CALL_LINKED function
+    LI64 12, \function
+    mtctr 12
+    bctrl
+.endm
+
+.macro STORE_GPRS from, to
+    .set n, \from
+    .rept \to - \from + 1
+    std n, FRAME_OVERHEAD + 8 * n(1)
+    .set n, n + 1
+    .endr
+.endm
+
+.macro LOAD_GPRS from, to
+    .set n, \from
+    .rept \to - \from + 1
+    ld n, FRAME_OVERHEAD + 8 * n(1)
+    .set n, n + 1
+    .endr
+.endm
+
+FUNCTION exception_entry
+    std 1, SAVE_R1(13)
+    std 10, SAVE_R10(13)
+    std 11, SAVE_R11(13)
+    std 12, SAVE_VECTOR(13)
+    mfspr 10, SPR_DAR
+    std 10, SAVE_DAR(13)
+    mfspr 10, SPR_DSISR
+    std 10, SAVE_DSISR(13)
+    mfsrr0 11
+    mfsrr1 12
+    ld 10, SAVE_CPU(13)
+    ld 10, CPU_KSTACK_TOP(10)
+    andi. 1, 12, MSR_PR
+    beq from_kernel
+    addi 1, 10, -FRAME_BYTES
+save_registers:
+    std 0, GPR(0)(1)
+    ld 0, SAVE_R1(13)
+    std 0, GPR(1)(1)
+    STORE_GPRS 2, 9
+    ld 0, SAVE_R10(13)
+    std 0, GPR(10)(1)
+    ld 0, SAVE_R11(13)
+    std 0, GPR(11)(1)
+    ld 0, SAVE_R12(13)
+    std 0, GPR(12)(1)
+    mfsprg 0, 1
+    std 0, GPR(13)(1)
+    STORE_GPRS 14, 31
+    std 11, REGS(PT_NIP)(1)
+    std 12, REGS(PT_MSR)(1)
+    std 3, REGS(PT_ORIG_GPR3)(1)
+    mfctr 0
+    std 0, REGS(PT_CTR)(1)
+    mflr 0
+    std 0, REGS(PT_LINK)(1)
+    mfxer 0
+    std 0, REGS(PT_XER)(1)
+    ld 0, SAVE_CR(13)
+    std 0, REGS(PT_CCR)(1)
+    li 0, 1
+    std 0, REGS(PT_SOFTE)(1)
+    ld 11, SAVE_VECTOR(13)
+    std 11, REGS(PT_TRAP)(1)
+    ld 0, SAVE_DAR(13)
+    std 0, REGS(PT_DAR)(1)
+    ld 0, SAVE_DSISR(13)
+    std 0, REGS(PT_DSISR)(1)
+    li 0, 0
+    std 0, REGS(PT_RESULT)(1)
+    LI64C 10, FRAME_MARKER
+    std 10, FRAME_MARKER_OFFSET(1)
+    LI64 2, .TOC.
+    ld 13, SAVE_CPU(13)
+    li 10, MSR_RI
+    mtmsrd 10, 1
+    andi. 10, 12, MSR_PR
+    beq 1f
+    std 0, 0(1) /* no caller */
+    cmpldi 11, 0xc00
+    beq system_call
+    addi 3, 1, FRAME_OVERHEAD
+    CALL_LINKED handle_exception
+    b return_to_user
+1:  ld 10, GPR(1)(1)
+    std 10, 0(1)
+    addi 3, 1, FRAME_OVERHEAD
+    CALL_LINKED handle_exception
+    b return_to_kernel
+
+/* The interrupted stack must be the one that this CPU's thread has, with room for the frame. */
+from_kernel:
+    ld 1, SAVE_R1(13)
+    addi 1, 1, -(RED_ZONE + FRAME_BYTES)
+    subf 10, 1, 10
+    cmpldi 10, KSTACK_BYTES
+    blt save_registers
+    ld 1, SAVE_EMERGENCY_STACK(13)
+    ld 10, SAVE_CPU(13)
+    std 1, CPU_KSTACK_TOP(10) /* for faults inside the report */
+    ld 10, SAVE_VECTOR(13)
+    ori 10, 10, 1 /* tells handle_exception */
+    std 10, SAVE_VECTOR(13)
+    addi 1, 1, -FRAME_BYTES
+    b save_registers
+END_FUNCTION exception_entry
+
+/*
+ * The call's number is in r0, its arguments in r3 to r8: the registers of the C ABI. r1 = frame.
+ */
+FUNCTION system_call
+    li 10, 0
+    ori 10, 10, MSR_EE | MSR_RI
+    mtmsrd 10, 1
+    ld 10, GPR(0)(1)
+    cmpldi 10, NR_SYSCALLS
+    bge 3f
+    LI64 11, syscall_table
+    sldi 10, 10, 3
+    ldx 12, 11, 10
+    mtctr 12
+    bctrl
+1:  ld 10, REGS(PT_TRAP)(1)
+    cmpldi 10, 0xc00
+    bne return_to_user /* execve, sigreturn: the registers are complete */
+    ld 10, REGS(PT_CCR)(1)
+    rlwinm 10, 10, 0, 4, 2 /* SO off */
+    li 11, -4095
+    cmpld 3, 11
+    blt 2f
+    neg 3, 3
+    oris 10, 10, CR0_SO_HIGH
+2:  std 10, REGS(PT_CCR)(1)
+    std 3, GPR(3)(1)
+    b return_to_user
+3:  li 3, -ENOSYS
+    b 1b
+END_FUNCTION system_call
+
+/*
+ * First code of a new thread: switch_stack returns here with the previous task in r3;
+ * arch_copy_thread made the frame.
+ */
+FUNCTION ret_from_fork
+    CALL sched_finish_switch
+    cmpdi 14, 0
+    beq return_to_user
+    mr 12, 14
+    mtctr 12
+    mr 3, 15
+    bctrl
+    b return_to_user
+END_FUNCTION ret_from_fork
+
+/* r1 = frame. Interrupts may be on here. */
+FUNCTION return_to_user
+    li 10, MSR_RI
+    mtmsrd 10, 1
+#ifdef CONFIG_DEBUG
+    CALL lockcheck_user_return
+#endif
+    lwz 10, CPU_NEED_RESCHED(13)
+    cmpwi 10, 0
+    bne return_work
+    ld 10, CPU_CURRENT(13)
+    lbz 10, TASK_SIGPENDING(10)
+    cmpwi 10, 0
+    bne return_work
+    addi 10, 1, REGS(PT_RESULT)
+    stdcx. 10, 0, 10 /* the user's reservation ends here */
+    li 10, 0
+    mtmsrd 10, 1 /* RI off: SRR0 and SRR1 are in use */
+    ld 0, REGS(PT_CTR)(1)
+    mtctr 0
+    ld 0, REGS(PT_LINK)(1)
+    mtlr 0
+    ld 0, REGS(PT_XER)(1)
+    mtxer 0
+    ld 0, REGS(PT_CCR)(1)
+    mtcr 0
+    ld 0, REGS(PT_NIP)(1)
+    mtsrr0 0
+    ld 0, REGS(PT_MSR)(1)
+    mtsrr1 0
+    LOAD_GPRS 2, 31
+    ld 0, GPR(0)(1)
+    ld 1, GPR(1)(1)
+    rfid
+return_work:
+    li 10, 0
+    ori 10, 10, MSR_EE | MSR_RI
+    mtmsrd 10, 1
+    addi 3, 1, FRAME_OVERHEAD
+    CALL exit_to_user_work
+    b return_to_user
+END_FUNCTION return_to_user
+
+/* r1 = frame, interrupts off. */
+FUNCTION return_to_kernel
+    addi 10, 1, REGS(PT_RESULT)
+    stdcx. 10, 0, 10
+    li 10, 0
+    mtmsrd 10, 1
+    ld 0, REGS(PT_CTR)(1)
+    mtctr 0
+    ld 0, REGS(PT_LINK)(1)
+    mtlr 0
+    ld 0, REGS(PT_XER)(1)
+    mtxer 0
+    ld 0, REGS(PT_CCR)(1)
+    mtcr 0
+    ld 0, REGS(PT_NIP)(1)
+    mtsrr0 0
+    ld 0, REGS(PT_MSR)(1)
+    mtsrr1 0
+    LOAD_GPRS 2, 12
+    LOAD_GPRS 14, 31
+    ld 0, GPR(0)(1)
+    ld 1, GPR(1)(1)
+    rfid
+END_FUNCTION return_to_kernel
+
+/* ---- segment faults, the non-maskable reset: registers into slots, C in real mode ---- */
+
+/* r13 = save area; r12 and CR are in their slots, r12 = vector. */
+.macro SAVE_VOLATILE slots
+    std 0, \slots + SLOT_GPR + 0(13)
+    std 1, \slots + SLOT_GPR + 8(13)
+    std 2, \slots + SLOT_GPR + 16(13)
+    .set n, 3
+    .rept 9
+    std n, \slots + SLOT_GPR + 8 * n(13)
+    .set n, n + 1
+    .endr
+    mfctr 0
+    std 0, \slots + SLOT_CTR(13)
+    mflr 0
+    std 0, \slots + SLOT_LR(13)
+    mfxer 0
+    std 0, \slots + SLOT_XER(13)
+    mfsrr0 3
+    std 3, \slots + SLOT_SRR0(13)
+    mfsrr1 4
+    std 4, \slots + SLOT_SRR1(13)
+    std 12, \slots + SLOT_VECTOR(13)
+.endm
+
+/* All but r13, which keeps pointing to the save area, r12 and CR. */
+.macro RESTORE_VOLATILE slots
+    ld 0, \slots + SLOT_CTR(13)
+    mtctr 0
+    ld 0, \slots + SLOT_LR(13)
+    mtlr 0
+    ld 0, \slots + SLOT_XER(13)
+    mtxer 0
+    ld 0, \slots + SLOT_SRR0(13)
+    mtsrr0 0
+    ld 0, \slots + SLOT_SRR1(13)
+    mtsrr1 0
+    ld 0, \slots + SLOT_GPR + 0(13)
+    ld 1, \slots + SLOT_GPR + 8(13)
+    ld 2, \slots + SLOT_GPR + 16(13)
+    .set n, 3
+    .rept 9
+    ld n, \slots + SLOT_GPR + 8 * n(13)
+    .set n, n + 1
+    .endr
+.endm
+
+/*
+ * The faulting address is in DAR or is SRR0. DAR and DSISR of an exception that was under way are
+ * lost, which is why exception_entry reads them first.
+ */
+FUNCTION segment_entry
+    SAVE_VOLATILE SAVE_SLB
+    cmpldi 12, 0x480
+    beq 1f
+    mfspr 3, SPR_DAR
+1:  LI64 5, 2f
+    mtsrr0 5
+    LI64C 5, MSR_REAL_NO_RI
+    mtsrr1 5
+    rfid
+2:  LI64 2, .TOC.
+    ld 1, SAVE_SLB_STACK(13)
+    std 13, -16(1) /* C code wants the CPU in r13 */
+    li 0, 0
+    stdu 0, -(FRAME_OVERHEAD + 16)(1)
+    ld 13, SAVE_CPU(13)
+    CALL ppc_slb_miss
+    ld 13, FRAME_OVERHEAD(1)
+    cmpdi 3, 0
+    bne 3f
+    RESTORE_VOLATILE SAVE_SLB
+    ld 12, SAVE_SLB + SLOT_CR(13)
+    mtcr 12
+    ld 12, SAVE_SLB + SLOT_GPR + 96(13)
+    mfsprg 13, 2
+    rfid
+/* No such segment: as if the vector had led to exception_entry, translation on again. */
+3:  LI64 5, 4f
+    mtsrr0 5
+    LI64C 5, MSR_KERNEL_NO_RI
+    mtsrr1 5
+    rfid
+4:  RESTORE_VOLATILE SAVE_SLB
+    mfsprg 12, 2
+    mtsprg 1, 12
+    ld 12, SAVE_SLB + SLOT_CR(13)
+    std 12, SAVE_CR(13)
+    ld 12, SAVE_SLB + SLOT_GPR + 96(13)
+    std 12, SAVE_R12(13)
+    ld 12, SAVE_SLB + SLOT_VECTOR(13)
+    b exception_entry
+END_FUNCTION segment_entry
+
+/* The hypervisor's reset interrupt, from the vector at 0x100, in real mode. It hits anywhere. */
+FUNCTION nmi_entry
+    mtsprg 3, 13
+    mfsprg 13, 0
+    std 12, SAVE_NMI + SLOT_GPR + 96(13)
+    mfcr 12
+    std 12, SAVE_NMI + SLOT_CR(13)
+    li 12, 0x100
+    SAVE_VOLATILE SAVE_NMI
+    LI64 5, 1f
+    mtctr 5
+    bctr
+1:  LI64 2, .TOC.
+    ld 1, SAVE_NMI_STACK(13)
+    std 13, -16(1)
+    li 0, 0
+    stdu 0, -(FRAME_OVERHEAD + 16)(1)
+    ld 13, SAVE_CPU(13)
+    CALL smp_handle_nmi
+    ld 13, FRAME_OVERHEAD(1)
+    RESTORE_VOLATILE SAVE_NMI
+    ld 12, SAVE_NMI + SLOT_CR(13)
+    mtcr 12
+    ld 12, SAVE_NMI + SLOT_GPR + 96(13)
+    mfsprg 13, 3
+    rfid
+END_FUNCTION nmi_entry
+
+/* ---- context switch ---- */
+
+#define SWITCH_BYTES (32 + 8 * 18)
+
+/*
+ * struct task *switch_stack(unsigned long *save_sp, unsigned long load_sp, struct task *prev,
+ *                           unsigned long top): @top becomes this CPU's kstack_top.
+ */
+FUNCTION switch_stack
+    mflr 0
+    std 0, 16(1)
+    mfcr 0
+    stw 0, 8(1)
+    stdu 1, -SWITCH_BYTES(1)
+    .set n, 14
+    .rept 18
+    std n, 32 + 8 * (n - 14)(1)
+    .set n, n + 1
+    .endr
+    std 1, 0(3)
+    std 6, CPU_KSTACK_TOP(13)
+    mr 1, 4
+    .set n, 14
+    .rept 18
+    ld n, 32 + 8 * (n - 14)(1)
+    .set n, n + 1
+    .endr
+    addi 1, 1, SWITCH_BYTES
+    lwz 0, 8(1)
+    mtcrf 0x38, 0 /* CR2 to CR4 are the caller's */
+    ld 0, 16(1)
+    mtlr 0
+    mr 3, 5
+    blr
+END_FUNCTION switch_stack
+
+/* void arch_continue_on_stack(unsigned long top, void (*fn)(void)) */
+FUNCTION arch_continue_on_stack
+    li 0, 0
+    std 3, CPU_KSTACK_TOP(13)
+    std 3, CPU_IDLE_TOP(13)
+    mr 1, 3
+    stdu 0, -FRAME_OVERHEAD(1)
+    mr 12, 4
+    mtctr 12
+    bctrl
+    trap
+END_FUNCTION arch_continue_on_stack

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hash_flush.c: what has left the tree leaves the hash table, and what differs from the tree leaves
+ * the SLBs.
+ *
+ * A removed entry is gone from every CPU's TLB when the hypervisor call returns. SLB entries are
+ * each CPU's own: one round of calls makes the CPUs that run the address space compare theirs with
+ * the tree. A table that several address spaces link has one segment number, so removing its
+ * entries once serves all; only when its number is retired, all CPUs are asked.
+ *
+ * Small ranges are looked up page by page, until the segment has no entry left. Where that would
+ * cost more than it saves, the segment's number is retired instead, and the neighbours fill again.
+ *
+ * Locks: the caller keeps the leaves' tables or has unlinked them; a look at the tree is a walk.
+ * Invariants: I1 on return no CPU can use a translation that was not in the tree at the last
+ * mmu_quiesce_walkers. Checked by tests/kernel/mm/tlb_ktest.c. Read next: radix.c.
+ */
+#include <kernel/printk.h>
+#include <kernel/smp.h>
+#include <mm/mm.h>
+#include <mm/pt_walk.h>
+#include "internal.h"
+
+#define SEGMENT_SHIFT 28
+#define SEGMENT_SIZE  (1UL << SEGMENT_SHIFT)
+
+/* A range of more pages than this, and half as many pages as the segment has entries, is not looked
+ * up: a removal costs about as much as filling an entry again, and makes all CPUs drop their TLBs.
+ */
+#define LOOKUPS_MAX 32u
+
+struct flush {
+    struct mm *mm;
+    vaddr_t start, end;
+    bool everywhere; /* a number was retired that others than @mm may use */
+};
+
+/* Takes the number of @table away if it still is @seg. */
+static void retire(struct flush *f, struct page *table, u64 seg)
+{
+    if (seg == 0 || cmpxchg(&table->pt_private, seg, 0) != seg)
+        return;
+    if (READ_ONCE(table->pt_shared) != 0)
+        f->everywhere = true;
+    seg_retire(seg);
+}
+
+/* Pages of the segment's base size in [start, end), which lies in one segment. Interrupts are let
+ * in from time to time. */
+static void remove_pages(u64 seg, vaddr_t start, vaddr_t end)
+{
+    unsigned int base = seg_base_shift(seg);
+    vaddr_t va = ALIGN_DOWN(start, 1UL << base);
+
+    while (va < end && seg_nr_entries(seg) != 0) {
+        struct hpt_batch batch = {.nr = 0};
+        unsigned long irq = irq_save();
+
+        for (unsigned int i = 0; i < HPT_SLICE && va < end; i++, va += 1UL << base) {
+            struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
+
+            hpt_batch_add(&batch, &k);
+        }
+        hpt_batch_end(&batch);
+        irq_restore(irq);
+    }
+}
+
+/* The segment of @start, up to @end. Returns the end of what was dealt with: more than a segment
+ * where the tree has a larger hole. */
+static vaddr_t flush_segment(struct flush *f, vaddr_t start, vaddr_t end)
+{
+    vaddr_t next;
+    unsigned long irq = irq_save();
+    struct hash_walk w;
+    u64 seg = 0, pages;
+    bool gone = true;
+
+    hash_walk_begin();
+    hash_walk(f->mm, start, &w);
+    if (w.segment != NULL)
+        seg = READ_ONCE(w.segment->pt_private);
+    next = pt_next(start, end, max(w.level, 2u));
+    if (seg != 0) {
+        pages = ((next - start - 1) >> seg_base_shift(seg)) + 1;
+        gone = next - start == SEGMENT_SIZE ||
+               (pages > LOOKUPS_MAX && 2 * pages >= seg_nr_entries(seg));
+        if (gone && seg_nr_entries(seg) != 0)
+            retire(f, w.segment, seg);
+    }
+    hash_walk_end();
+    irq_restore(irq);
+    if (!gone)
+        remove_pages(seg, start, next);
+    return next;
+}
+
+static void check_call(void *arg)
+{
+    const struct flush *f = arg;
+
+    slb_check(f->mm, f->start, f->end);
+}
+
+static void drop_call(void *arg)
+{
+    (void)arg;
+    slb_drop_user();
+}
+
+static void finish(struct flush *f)
+{
+    if (f->everywhere)
+        smp_call_on((cpumask_t){~0UL}, drop_call, NULL);
+    ppc_flush_round(f->mm, check_call, f);
+    seg_sweep(false);
+}
+
+void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+    struct flush f = {.mm = mm, .start = start, .end = end};
+
+    for (vaddr_t va = start; va < end;)
+        va = flush_segment(&f, va, end);
+    finish(&f);
+}
+
+/* All level-1 tables below @base, which is at @level above 1. */
+static void retire_below(struct flush *f, const pte_t *base, unsigned int level)
+{
+    for (unsigned int i = 0; i < pt_entries(level); i++) {
+        pte_t e = pte_load(base + i);
+
+        if (!pte_is_table(e, level))
+            continue;
+        if (level > 2)
+            retire_below(f, pt_link_table(e, level), level - 1);
+        else
+            retire(f, pt_table_page(pt_link_table(e, level)),
+                   READ_ONCE(pt_table_page(pt_link_table(e, level))->pt_private));
+    }
+}
+
+void hash_flush_mm(struct mm *mm)
+{
+    struct flush f = {.mm = mm, .end = user_top()};
+    unsigned long irq = irq_save();
+
+    hash_walk_begin();
+    retire_below(&f, mm->root, pt_top_level());
+    hash_walk_end();
+    irq_restore(irq);
+    finish(&f);
+}
+
+void mmu_forget(struct page *table)
+{
+    if (ppc_mmu.radix || table->level != 1 || table->pt_private == 0)
+        return;
+    seg_retire(table->pt_private);
+    table->pt_private = 0;
+    seg_sweep(false);
+}

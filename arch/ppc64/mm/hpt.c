@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hpt.c: the hash table, an array of groups of eight entries that hardware searches for each
+ * translation it lacks.
+ *
+ * The table is the hypervisor's, so entries come and go by calls. What is where, is remembered
+ * here: hpt.word[] has the first word of every entry, 8 bytes for each of its 16, so finding an
+ * entry, a free slot or a victim reads ordinary memory. An entry's place is not kept in the
+ * software tree: the tree's entry is often gone when the translation must go.
+ *
+ * A hash names a primary group, its complement the secondary one. Entries of these two groups have
+ * one of the two hashes, so the pair is closed: one lock per pair (hashed) covers all that can
+ * happen to a translation.
+ *
+ * It does not know what segments or trees are.
+ *
+ * Locks: LEAF, of the pair; any context. Invariants: I1 word[i] is the first word of entry i, or 0
+ * when that is free; I2 a translation is in at most one slot; I3 bolted entries leave by hpt_remove
+ * only. Checked by hpt_check (I1, I2).
+ * Source: Power ISA 3.0B Book III section 5.7.9 (hash, groups, entry format); LoPAR 14.5.4.1
+ * (H_ENTER and its relatives). Read next: hpt_policy.c, segment.c.
+ */
+#include <asm/errno.h>
+#include <asm/quire_cpu.h>
+#include <asm/quire_hcall.h>
+#include <kernel/ktest.h>
+#include <kernel/printk.h>
+#include <kernel/spinlock.h>
+#include <mm/buddy.h>
+#include <mm/memblock.h>
+#include "internal.h"
+
+/* Second word. */
+#define HPTE_PP0     (1UL << 63)
+#define HPTE_M       0x010UL          /* cacheable memory: what the hypervisor accepts for RAM */
+#define HPTE_IG      0x028UL          /* uncached, guarded: what it accepts for devices */
+#define HPTE_PP_NONE 0UL              /* storage key 0 reads and writes, key 1 has no access */
+#define HPTE_PP_RW   1UL              /* key 0 reads and writes, key 1 reads */
+#define HPTE_PP_RO   3UL              /* both read */
+#define HPTE_PP_KRO  (HPTE_PP0 | 2UL) /* key 0 reads, key 1 has no access */
+
+#define H_EXACT (1UL << 39) /* H_ENTER: this slot and no other */
+
+#define NR_LOCKS 256u
+
+static struct {
+    u64 *word;
+    u64 mask; /* groups - 1 */
+    spinlock_t lock[NR_LOCKS];
+} hpt;
+
+u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
+
+void hpt_init(unsigned int log2_bytes)
+{
+    u64 slots = 1UL << (log2_bytes - 4);
+
+    hpt.mask = slots / HPT_GROUP - 1;
+    hpt.word = phys_to_virt(memblock_alloc(slots * sizeof(u64), PAGE_SIZE));
+    for (unsigned int i = 0; i < NR_LOCKS; i++)
+        spin_init(&hpt.lock[i], LOCK_LEAF);
+}
+
+u64 hpt_nr_groups(void)
+{
+    return hpt.mask + 1;
+}
+
+struct hpt_key hpt_key(u64 vsid, vaddr_t ea, unsigned int base, bool big)
+{
+    u64 offset = ea & ((1UL << (big ? 40 : 28)) - 1), page = offset >> base;
+    struct hpt_key k;
+
+    k.v = (vsid << (big ? 24 : 12)) | (((page << base) >> 16) & ~0x7fUL) | HPTE_V;
+    if (big)
+        k.v |= HPTE_1T;
+    if (base != PAGE_SHIFT)
+        k.v |= HPTE_L;
+    k.hash = vsid ^ page ^ (big ? vsid << 25 : 0);
+    return k;
+}
+
+static u64 protection_bits(pt_prot_t prot)
+{
+    u64 pp;
+
+    if (prot & PT_U)
+        pp = prot & PT_W ? HPTE_PP_RW : HPTE_PP_RO;
+    else
+        pp = prot & PT_W ? HPTE_PP_NONE : HPTE_PP_KRO;
+    return pp | (prot & PT_X ? 0 : HPTE_N);
+}
+
+/* Page sizes here are all equal to their segment's base size; only 64 KiB needs a bit for that. */
+u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot, unsigned int state)
+{
+    u64 r = (pa & ~((1UL << base) - 1)) | protection_bits(prot);
+
+    r |= base == 16 ? 1UL << 12 : 0;
+    r |= prot & PT_NC ? HPTE_IG : HPTE_M;
+    r |= (state & PT_YOUNG ? HPTE_R : 0) | (state & PT_DIRTY ? HPTE_C : 0);
+    return r;
+}
+
+static u64 primary_group(const struct hpt_key *k)
+{
+    return k->hash & hpt.mask;
+}
+
+static u64 secondary_group(const struct hpt_key *k)
+{
+    return ~k->hash & hpt.mask;
+}
+
+static spinlock_t *lock_of(u64 group)
+{
+    return &hpt.lock[min(group, ~group & hpt.mask) % NR_LOCKS];
+}
+
+/* An entry's first word as hardware knows it. */
+static u64 plain(u64 word)
+{
+    return word & ~(HPTE_BOLTED | HPTE_LEAVING);
+}
+
+/* The slot of the translation, or -1. Pair locked. */
+static long find(const struct hpt_key *k)
+{
+    u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
+
+    for (unsigned int i = 0; i < HPT_GROUP; i++) {
+        if (plain(hpt.word[first + i]) == k->v)
+            return (long)(first + i);
+        if (plain(hpt.word[second + i]) == (k->v | HPTE_H))
+            return (long)(second + i);
+    }
+    return -1;
+}
+
+/* Locks the pair of the translation; *slot as find() says, but not in somebody's batch. */
+static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
+{
+    spinlock_t *lock = lock_of(primary_group(k));
+
+    for (;;) {
+        unsigned long irq = spin_lock_irqsave(lock);
+
+        *slot = find(k);
+        if (*slot < 0 || !(hpt.word[*slot] & HPTE_LEAVING))
+            return irq;
+        spin_unlock_irqrestore(lock, irq);
+        cpu_relax();
+    }
+}
+
+static void unlock(const struct hpt_key *k, unsigned long irq)
+{
+    spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
+}
+
+/* Pair locked. */
+static void remove_slot(u64 slot)
+{
+    unsigned long arg[8] = { 0, slot };
+    long rc = hcall_args(H_REMOVE, arg);
+
+    if (rc != H_SUCCESS)
+        panic("hpt: entry %llu is not in the table: %ld", (unsigned long long)slot, rc);
+    seg_word_count(hpt.word[slot], -1);
+    hpt.word[slot] = 0;
+}
+
+/* Pair locked, the slot is free. What the hypervisor takes for RAM must be cacheable, all else not;
+ * the caller's wish gives way. */
+static void enter_slot(u64 slot, u64 v, u64 r)
+{
+    unsigned long arg[8] = { H_EXACT, slot, v, r };
+    long rc = hcall_args(H_ENTER, arg);
+
+    if (rc == H_PARAMETER) {
+        unsigned long other[8] = {H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG)};
+
+        rc = hcall_args(H_ENTER, other);
+    }
+    if (rc != H_SUCCESS)
+        panic("hpt: the hypervisor refuses entry %#llx %#llx: %ld", (unsigned long long)v,
+              (unsigned long long)r, rc);
+    hpt.word[slot] = v;
+    seg_word_count(v, 1);
+}
+
+/* Only bolted entries are in both groups. True: some of them are about to leave. */
+static bool has_leaving(u64 first, u64 second)
+{
+    u64 all = 0;
+
+    for (unsigned int i = 0; i < HPT_GROUP; i++)
+        all |= READ_ONCE(hpt.word[first + i]) | READ_ONCE(hpt.word[second + i]);
+    return (all & HPTE_LEAVING) != 0;
+}
+
+long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
+{
+    u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
+    u64 v = k->v | (bolted ? HPTE_BOLTED : 0), slot;
+    unsigned int choice;
+    unsigned long irq;
+    long old;
+
+    for (;;) {
+        bool again;
+
+        irq = lock_and_find(k, &old);
+        if (old >= 0) {
+            hpt_count(HPT_update);
+            remove_slot((u64)old);
+        }
+        choice = hpt_choose_slot(hpt.word + first, hpt.word + second);
+        if (choice != HPT_NO_SLOT)
+            break;
+        again = has_leaving(first, second);
+        unlock(k, irq);
+        if (!again)
+            return -ENOMEM;
+    }
+    slot = choice < HPT_GROUP ? first + choice : second + choice - HPT_GROUP;
+    if (hpt.word[slot] != 0) {
+        ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
+        hpt_count(seg_word_is_dead(hpt.word[slot]) ? HPT_evict_dead : HPT_evict);
+        remove_slot(slot);
+    }
+    hpt_count(choice < HPT_GROUP ? HPT_insert_primary : HPT_insert_secondary);
+    enter_slot(slot, v | (choice < HPT_GROUP ? 0 : HPTE_H), r);
+    unlock(k, irq);
+    return (long)slot;
+}
+
+bool hpt_remove(const struct hpt_key *k)
+{
+    long slot;
+    unsigned long irq = lock_and_find(k, &slot);
+
+    if (slot >= 0) {
+        hpt_count(HPT_remove);
+        remove_slot((u64)slot);
+    }
+    unlock(k, irq);
+    return slot >= 0;
+}
+
+/* Requests of H_BULK_REMOVE: two words each, the first of them with a command above the slot. */
+#define BULK_REQUEST (1UL << 62)
+#define BULK_END     (3UL << 62)
+#define BULK_ANSWER  0xf000000000000000UL
+#define BULK_REMOVED 0x8000000000000000UL
+
+/* The entry stays where it is and cannot be used for anything until the hypervisor has it removed;
+ * the lock need not be held for that. */
+void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k)
+{
+    long slot;
+    unsigned long irq = lock_and_find(k, &slot);
+
+    if (slot >= 0) {
+        WRITE_ONCE(hpt.word[slot], hpt.word[slot] | HPTE_BOLTED | HPTE_LEAVING);
+        b->slot[b->nr++] = (u64)slot;
+    }
+    unlock(k, irq);
+    if (b->nr == HPT_BATCH)
+        hpt_batch_end(b);
+}
+
+void hpt_batch_end(struct hpt_batch *b)
+{
+    unsigned long arg[8] = { 0 };
+    long rc;
+
+    if (b->nr == 0)
+        return;
+    for (unsigned int i = 0; i < b->nr; i++)
+        arg[2 * i] = BULK_REQUEST | b->slot[i];
+    if (b->nr < HPT_BATCH)
+        arg[2 * b->nr] = BULK_END;
+    rc = hcall_args(H_BULK_REMOVE, arg);
+    for (unsigned int i = 0; i < b->nr; i++) {
+        if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
+            panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
+                  arg[2 * i]);
+        hpt_count(HPT_remove);
+        seg_word_count(hpt.word[b->slot[i]], -1);
+        smp_store_release(&hpt.word[b->slot[i]], 0);
+    }
+    b->nr = 0;
+}
+
+/* H_PROTECT has the protection's highest bit at bit 8 of its flags. */
+void hpt_protect(const struct hpt_key *k, pt_prot_t prot)
+{
+    u64 bits = protection_bits(prot);
+    unsigned long arg[8] = { (bits & ~HPTE_PP0) | (bits & HPTE_PP0 ? 0x100 : 0) };
+    long slot, rc;
+    unsigned long irq = lock_and_find(k, &slot);
+
+    ASSERT(slot >= 0);
+    arg[1] = (u64)slot;
+    rc = hcall_args(H_PROTECT, arg);
+    if (rc != H_SUCCESS)
+        panic("hpt: cannot protect entry %ld: %ld", slot, rc);
+    unlock(k, irq);
+}
+
+long hpt_find(const struct hpt_key *k, u64 *r)
+{
+    unsigned long arg[8] = { 0 };
+    long slot;
+    unsigned long irq = lock_and_find(k, &slot);
+
+    if (slot >= 0 && r != NULL) {
+        arg[1] = (u64)slot;
+        if (hcall_args(H_READ, arg) != H_SUCCESS)
+            panic("hpt: cannot read entry %ld", slot);
+        *r = arg[1];
+    }
+    unlock(k, irq);
+    return slot;
+}
+
+/* Locks the slot's pair, when the slot is in nobody's batch. */
+static unsigned long lock_settled(u64 slot)
+{
+    spinlock_t *lock = lock_of(slot / HPT_GROUP);
+
+    for (;;) {
+        unsigned long irq = spin_lock_irqsave(lock);
+
+        if (!(hpt.word[slot] & HPTE_LEAVING))
+            return irq;
+        spin_unlock_irqrestore(lock, irq);
+        cpu_relax();
+    }
+}
+
+u64 hpt_remove_if(bool (*dead)(u64 word))
+{
+    u64 removed = 0;
+
+    for (u64 slot = 0; slot < (hpt.mask + 1) * HPT_GROUP; slot++) {
+        unsigned long irq;
+
+        if (!dead(READ_ONCE(hpt.word[slot])))
+            continue;
+        irq = lock_settled(slot);
+        if (dead(hpt.word[slot])) {
+            hpt_count(HPT_remove);
+            remove_slot(slot);
+            removed++;
+        }
+        spin_unlock_irqrestore(lock_of(slot / HPT_GROUP), irq);
+    }
+    return removed;
+}
+
+void hpt_occupancy(struct hpt_occupancy *o)
+{
+    *o = (struct hpt_occupancy){0};
+    for (u64 group = 0; group <= hpt.mask; group++) {
+        unsigned int used = 0;
+
+        for (unsigned int i = 0; i < HPT_GROUP; i++) {
+            u64 word = READ_ONCE(hpt.word[group * HPT_GROUP + i]);
+
+            if (word == 0)
+                continue;
+            used++;
+            o->bolted += (word & HPTE_BOLTED) != 0;
+            o->secondary += (word & HPTE_H) != 0;
+            o->dead += seg_word_is_dead(word);
+        }
+        o->groups[used]++;
+        o->entries += used;
+    }
+}
+
+/* Every 64th slot, another set each time: a call of the hypervisor for each would take too long. */
+static int hpt_check(void)
+{
+    static unsigned int turn;
+    int bad = 0;
+
+    if (hpt.word == NULL)
+        return 0;
+    for (u64 slot = turn++ % 64; slot < (hpt.mask + 1) * HPT_GROUP; slot += 64) {
+        unsigned long irq = spin_lock_irqsave(lock_of(slot / HPT_GROUP));
+        unsigned long arg[8] = { 0, slot };
+        u64 word = hpt.word[slot], v;
+
+        if (hcall_args(H_READ, arg) != H_SUCCESS)
+            panic("hpt: cannot read entry %llu", (unsigned long long)slot);
+        v = arg[0] & HPTE_V ? arg[0] & ~0x78UL : 0;
+        if (v != plain(word) && !(word & HPTE_LEAVING)) {
+            bad++;
+            pr_err("hpt_check: entry %llu is %#llx, remembered as %#llx\n",
+                   (unsigned long long)slot, (unsigned long long)v, (unsigned long long)word);
+        }
+        for (u64 other = slot + 1; word != 0 && other % HPT_GROUP != 0; other++) {
+            if (plain(hpt.word[other]) != plain(word))
+                continue;
+            bad++;
+            pr_err("hpt_check: entries %llu and %llu translate the same address\n",
+                   (unsigned long long)slot, (unsigned long long)other);
+        }
+        spin_unlock_irqrestore(lock_of(slot / HPT_GROUP), irq);
+    }
+    return bad;
+}
+KCHECK("hpt_check", hpt_check);

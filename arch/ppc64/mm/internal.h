@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h: what the files of ppc64's two MMUs say to each other only.
+ *
+ * Names: hpt_ the hash table itself; seg_ segment numbers (VSIDs); slb_ the CPU's table of
+ * segments; hash_ what joins the software tree and these three; radix_ the other MMU.
+ */
+#pragma once
+#include <arch/current.h>
+#include <arch/mmu.h>
+#include <asm/quire_hpt.h>
+
+/* mmu.c */
+void ppc_translation_on(void); /* MSR.IR and DR; the CPU's tables are loaded */
+/* One round of calls: every CPU in mm->cpus that must flush runs @local(arg), interrupts off. */
+void ppc_flush_round(struct mm *mm, void (*local)(void *), void *arg);
+
+/* ---- hpt.c: entries by what they translate, whatever slot they are in ---- */
+
+/* Bits of an entry's first word, and of the copy of it that this file keeps. */
+#define HPTE_V       1UL
+#define HPTE_H       2UL         /* it sits in its secondary group */
+#define HPTE_L       4UL         /* page larger than 4 KiB */
+#define HPTE_BOLTED  16UL        /* software: is not evicted */
+#define HPTE_LEAVING 32UL        /* software, in the copy only: in a batch; always with BOLTED */
+#define HPTE_1T      (1UL << 62) /* of a segment of 1 TiB: the kernel's */
+/* Bits of the second word. */
+#define HPTE_N 0x004UL
+#define HPTE_C 0x080UL
+#define HPTE_R 0x100UL
+
+/* A translation's name in the table: the first word without HPTE_H, and the hash. */
+struct hpt_key {
+    u64 v, hash;
+};
+/* @base: log2 of the segment's base page size, which is also the entry's page size. @big: segment
+ * of 1 TiB. */
+struct hpt_key hpt_key(u64 vsid, vaddr_t ea, unsigned int base, bool big);
+/* Second word: address, size, memory type, permissions, R and C set as @state says. */
+u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot, unsigned int state);
+
+void hpt_init(unsigned int log2_bytes);
+/* Puts the translation in, in place of an older one of the same name; evicts another when both
+ * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way. */
+long __must_check hpt_insert(const struct hpt_key *k, u64 r, bool bolted);
+/* Takes it out; false when it was not there. */
+bool hpt_remove(const struct hpt_key *k);
+/* Removal of many with fewer calls of the hypervisor. Between the first hpt_batch_add and
+ * hpt_batch_end interrupts are off: others wait for what is in the batch. */
+#define HPT_BATCH 4u
+#define HPT_SLICE 64u /* so many translations at most are looked up with interrupts off */
+struct hpt_batch {
+    u64 slot[HPT_BATCH];
+    unsigned int nr; /* 0 at the beginning */
+};
+void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k);
+void hpt_batch_end(struct hpt_batch *b);
+/* Changes the permissions of a bolted translation in place. */
+void hpt_protect(const struct hpt_key *k, pt_prot_t prot);
+/* The slot of the translation, or -1; its second word in *r when not NULL. */
+long hpt_find(const struct hpt_key *k, u64 *r);
+/* Removes entries whose first word @dead(word) is true for. */
+u64 hpt_remove_if(bool (*dead)(u64 word));
+
+/* What happened, by CPU; /proc/hpt shows the sums. */
+#define HPT_EVENTS(X)                                                                              \
+    X(refill)                                                                                      \
+    X(insert_primary)                                                                              \
+    X(insert_secondary)                                                                            \
+    X(update) X(evict) X(evict_dead) X(remove) X(slb_miss) X(slb_fix) X(base_size_change) X(sweep)
+enum hpt_event {
+#define X(n) HPT_##n,
+    HPT_EVENTS(X)
+#undef X
+        NR_HPT_EVENTS
+};
+extern u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
+/* Interrupts are off, or a lost update is harmless. */
+static inline void hpt_count(enum hpt_event e)
+{
+    hpt_events[smp_processor_id()][e]++;
+}
+
+/* ---- hpt_policy.c: the one function to replace ---- */
+
+#define HPT_GROUP   8u /* slots of a group: fixed by the architecture */
+#define HPT_NO_SLOT (2 * HPT_GROUP)
+/*
+ * Where does a new translation go? @primary and @secondary are the first words of the two groups
+ * that hardware will search, 0 for a free slot. Returns 0..7 for a slot of the primary group, 8..15
+ * for one of the secondary; what is in it, is evicted. Not a bolted one; HPT_NO_SLOT when there is
+ * no other. The pair's lock is held, interrupts are off: no output, no memory.
+ */
+unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary);
+
+/* ---- segment.c: numbers for level-1 tables ---- */
+
+#define SEG_16M 1UL /* flag in a segment word: base page size 16 MiB, otherwise 4 KiB */
+/* Numbers of their own: the segment that contains nothing, the kernel's two. */
+#define SEG_EMPTY   (1UL << 8)
+#define SEG_DIRECT  (2UL << 8)
+#define SEG_VMALLOC (3UL << 8)
+
+void seg_init(u64 nr_frames);
+/* A segment word that no table had since the last sweep. */
+u64 seg_alloc(u64 flags);
+/* The word is no longer in any table; its number comes back after a sweep. */
+void seg_retire(u64 seg);
+/* Gives the numbers of retired segments back, when many have gathered or @now. Not from a refill:
+ * it waits for other CPUs. */
+void seg_sweep(bool now);
+u64 seg_vsid(u64 seg);
+static inline unsigned int seg_base_shift(u64 seg)
+{
+    return seg & SEG_16M ? 24 : PAGE_SHIFT;
+}
+/* About the first word of an entry of the table: belongs to a retired segment, and is not bolted.
+ */
+bool seg_word_is_dead(u64 word);
+/* An entry with this first word came (+1) or went (-1). */
+void seg_word_count(u64 word, int change);
+/* Entries of the segment that are in the table. */
+u32 seg_nr_entries(u64 seg);
+/* Numbers: all, in use, retired. */
+void seg_numbers(u64 *all, u64 *live, u64 *retired);
+
+/* ---- slb.c ---- */
+
+void slb_init(void);        /* sizes and encodings, boot CPU */
+void slb_load_kernel(void); /* bolted entries on this CPU, nothing else */
+void slb_drop_user(void);   /* interrupts off */
+/* Makes the entry for @va what (@seg, @link) says. Interrupts off. True: it was another, or
+ * missing. */
+bool slb_install(vaddr_t va, u64 seg, pt_prot_t link);
+/* Drops this CPU's entries in [start, end) that differ from @mm's tree. Interrupts off. */
+void slb_check(struct mm *mm, vaddr_t start, vaddr_t end);
+
+/* ---- hash_walk.c: lockless walks and who waits for them ---- */
+
+/* Where a walk of a user tree ends. */
+struct hash_walk {
+    struct page *segment;   /* the level-1 table, or NULL: there is none */
+    pt_prot_t segment_link; /* AND of the links to it: what the SLB entry allows */
+    pt_prot_t table_link;   /* AND of the links below it: the same for all who link it */
+    pte_t *slot;            /* the entry that decides */
+    pte_t entry;
+    unsigned int level;
+};
+/* Between the two no table that the walk meets is freed, and whoever has changed an entry can wait
+ * for the end. Interrupts off, bounded. */
+void hash_walk_begin(void);
+void hash_walk_end(void);
+void hash_walk(struct mm *mm, vaddr_t va, struct hash_walk *w);
+void hash_quiesce(void);
+
+/* ---- hash.c ---- */
+
+int hash_refill(struct mm *mm, vaddr_t va, unsigned int flags);
+/* Kernel half: enters or removes what the kernel's tree got or lost. */
+int __must_check hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot);
+void hash_unbolt(vaddr_t va, size_t len);
+void hash_bolt_protect(vaddr_t va, size_t len, pt_prot_t prot);
+
+/* ---- hash_flush.c ---- */
+
+void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end);
+void hash_flush_mm(struct mm *mm);
+
+/* ---- radix.c ---- */
+
+void radix_boot_map(void); /* the kernel's tree is filled */
+void radix_init_cpu(void);
+int __must_check radix_mm_init(struct mm *mm);
+void radix_mm_destroy(struct mm *mm);
+void radix_switch(struct mm *mm);
+void radix_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level);
+void radix_flush_mm(struct mm *mm);
+void radix_flush_kernel(vaddr_t start, vaddr_t end);

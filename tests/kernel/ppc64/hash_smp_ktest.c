@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* hash_smp_ktest.c: walks of the hash MMU against changes on other CPUs. */
+#include "hash_test.h"
+#include "tests/kernel/team.h"
+
+static void enter_mm(struct mm *mm)
+{
+    mm_get(mm);
+    mm_set_current(mm);
+}
+
+/* ---- the protocol of hash_walk.c, step by step ---- */
+
+struct late_walk {
+    struct mm *mm;
+    u32 phase; /* 1: the walker has read the entry; 2: it is changed */
+    bool ended;
+};
+
+static void wait_for(struct late_walk *l, u32 phase)
+{
+    while (smp_load_acquire(&l->phase) < phase)
+        cpu_relax();
+}
+
+/* A refill that is slow between reading the entry and entering it. */
+static void walk_late(struct late_walk *l)
+{
+    unsigned long irq = irq_save();
+    struct hash_walk w;
+    struct hpt_key k;
+    u64 seg;
+
+    hash_walk_begin();
+    hash_walk(l->mm, BASE, &w);
+    EXPECT(pte_is_leaf(w.entry, 0));
+    smp_store_release(&l->phase, 1);
+    wait_for(l, 2);
+    test_spin_us(3000);
+    seg = w.segment->pt_private;
+    k = hpt_key(seg_vsid(seg), BASE, seg_base_shift(seg), false);
+    EXPECT(hpt_insert(&k, hpt_second_word(pte_paddr(w.entry, 0), PAGE_SHIFT, USER_RW, USED),
+                      false) >= 0);
+    smp_store_release(&l->ended, true);
+    hash_walk_end();
+    irq_restore(irq);
+}
+
+static void change_early(struct late_walk *l)
+{
+    wait_for(l, 1);
+    set_entry(l->mm, BASE, 0, pte_none());
+    smp_store_release(&l->phase, 2);
+    mmu_quiesce_walkers(l->mm);
+    EXPECT(smp_load_acquire(&l->ended)); /* else it would enter the old page behind the flush */
+    EXPECT(explain(BASE).slot >= 0);
+    mmu_flush_range(l->mm, BASE, BASE + PAGE_SIZE, 0);
+    EXPECT_EQ(explain(BASE).slot, -1);
+    EXPECT_EQ(read_word(BASE), ~0ULL);
+}
+
+static void late_walk_member(struct team *team, unsigned int nr)
+{
+    struct late_walk *l = team->arg;
+
+    enter_mm(l->mm);
+    if (nr == 0)
+        change_early(l);
+    else
+        walk_late(l);
+    mm_set_current(NULL);
+}
+
+KTEST(hash_smp, flush_waits_for_walks)
+{
+    struct late_walk late = {0};
+    struct team team = {.arg = &late};
+    struct page *p;
+
+    if (!is_hash())
+        return;
+    if (nr_cpus_online < 2) {
+        ktest_skip("needs two CPUs");
+        return;
+    }
+    p = alloc_pages(0, GFP_KERNEL | GFP_ZERO);
+    EXPECT_OR_RETURN(p != NULL);
+    late.mm = test_mm_enter();
+    set_entry(late.mm, BASE, 0, pte_make_leaf(page_to_phys(p), 0, USER_RW));
+    EXPECT(can_write(BASE, 1)); /* the segment has a number */
+    team_run(&team, 2, late_walk_member, true);
+    drop_tables(late.mm, BASE, BASE + SEGMENT, 0, 0);
+    test_mm_leave();
+    free_pages(p, 0);
+}
+
+/* ---- base page size ---- */
+
+struct toggle {
+    struct mm *mm;
+    struct page *small;
+    unsigned int pages; /* of the large leaf */
+};
+
+/* A small page appears beside the large leaf and goes, with its table. */
+static void toggle_small(struct team *team, struct toggle *t)
+{
+    vaddr_t va = BASE + 3 * pt_size(1);
+
+    while (team_round(team, 0, 300)) {
+        set_entry(t->mm, va, 0, pte_make_leaf(page_to_phys(t->small), 0, USER_RW));
+        EXPECT_EQ(read_word(va), 4711);
+        set_entry(t->mm, va, 0, pte_none());
+        flush(t->mm, va, 0);
+        EXPECT_EQ(read_word(va), ~0ULL);
+        drop_tables(t->mm, va, va + pt_size(1), BASE, BASE + SEGMENT - 1);
+        flush(t->mm, BASE, 1); /* its pieces go; the next access finds only the large leaf */
+        EXPECT_EQ(read_word(BASE), 0);
+    }
+    WRITE_ONCE(team->stop, true);
+}
+
+static void read_large(struct team *team, struct toggle *t, unsigned int nr)
+{
+    u64 seed = nr;
+
+    while (!team_stopped(team)) {
+        u32 page = test_random(&seed) % t->pages;
+
+        EXPECT_EQ(read_word(BASE + page * PAGE_SIZE), page);
+        team->rounds[nr]++;
+    }
+}
+
+static void toggle_member(struct team *team, unsigned int nr)
+{
+    struct toggle *t = team->arg;
+
+    enter_mm(t->mm);
+    if (nr == 0)
+        toggle_small(team, t);
+    else
+        read_large(team, t, nr);
+    mm_set_current(NULL);
+}
+
+KTEST(hash_smp, page_size_changes_under_readers)
+{
+    unsigned int order = pt_shift(1) - PAGE_SHIFT;
+    struct toggle t = {.pages = 1u << order};
+    struct team team = {.arg = &t};
+    struct page *large;
+    u64 changes;
+
+    if (!is_hash())
+        return;
+    large = alloc_pages(order, GFP_KERNEL | GFP_ZERO | GFP_NOOOM);
+    if (large == NULL) {
+        ktest_skip("no 16 MiB of contiguous memory");
+        return;
+    }
+    t.small = alloc_pages(0, GFP_KERNEL | GFP_ZERO);
+    EXPECT_OR_RETURN(t.small != NULL);
+    for (unsigned int i = 0; i < t.pages; i++)
+        *(u64 *)page_to_virt(large + i) = i;
+    *(u64 *)page_to_virt(t.small) = 4711;
+    t.mm = test_mm_enter();
+    set_entry(t.mm, BASE, 1, pte_make_leaf(page_to_phys(large), 1, USER_RW));
+    changes = hpt_event_sum("base_size_change");
+    team_run(&team, 4, toggle_member, false);
+    changes = hpt_event_sum("base_size_change") - changes;
+    EXPECT_EQ(min(changes, team.rounds[0]), team.rounds[0]);
+    hpt_sweep();
+    EXPECT_EQ(read_word(BASE + 5 * PAGE_SIZE), 5);
+    set_entry(t.mm, BASE, 1, pte_none());
+    flush(t.mm, BASE, 1);
+    EXPECT_EQ(read_word(BASE + 5 * PAGE_SIZE), ~0ULL);
+    drop_tables(t.mm, BASE, BASE + SEGMENT, 0, 0);
+    test_mm_leave();
+    free_pages(large, order);
+    free_pages(t.small, 0);
+}

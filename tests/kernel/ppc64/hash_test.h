@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* hash_test.h: the hash MMU as its tests see it: accesses without mm_fault, entries by hand. */
+#pragma once
+#include <arch/ppc64/mm/internal.h>
+#include <mm/pt_walk.h>
+#include "tests/kernel/mm/pt_test.h"
+
+#define SEGMENT (1UL << 28)
+#define BASE    (1UL << 36)
+#define USER_RW (PT_R | PT_W | PT_U)
+#define USED    (PT_YOUNG | PT_DIRTY)
+
+static inline bool is_hash(void)
+{
+    if (ppc_mmu.radix)
+        ktest_skip("needs the hash MMU");
+    return !ppc_mmu.radix;
+}
+
+/* Without mm_fault: what the MMU and its refill say. */
+static inline bool access(vaddr_t va, bool write, u64 *value)
+{
+    int err;
+
+    current->pagefault_disabled++;
+    err = write ? put_user_u64(*value, (void *)va) : get_user_u64(value, (void *)va);
+    current->pagefault_disabled--;
+    return err == 0;
+}
+
+static inline bool can_write(vaddr_t va, u64 v)
+{
+    return access(va, true, &v);
+}
+
+/* ~0 when it faults. */
+static inline u64 read_word(vaddr_t va)
+{
+    u64 v;
+
+    return access(va, false, &v) ? v : ~0ULL;
+}
+
+static inline struct hpt_info explain(vaddr_t va)
+{
+    struct hpt_info info;
+
+    EXPECT(hpt_explain(current->mm, va, &info));
+    return info;
+}
+
+static inline void set_entry(struct mm *mm, vaddr_t va, unsigned int level, pte_t e)
+{
+    struct page *table;
+    unsigned int found;
+    pte_t *slot = pt_get_slot(mm, va, level, &table, &found), old;
+
+    EXPECT_OR_RETURN(slot != NULL && found == level);
+    pt_lock(table);
+    old = pte_xchg(slot, e);
+    table->pt_used += !pte_is_none(e) - !pte_is_none(old);
+    pt_unlock(table);
+}
+
+static inline void flush(struct mm *mm, vaddr_t va, unsigned int level)
+{
+    mmu_quiesce_walkers(mm);
+    mmu_flush_range(mm, va, va + pt_size(level), level);
+}
+
+/* Tables around [va, end) that serve nothing outside [floor, ceiling); both 0: all of them. */
+static inline void drop_tables(struct mm *mm, vaddr_t va, vaddr_t end, vaddr_t floor,
+                               vaddr_t ceiling)
+{
+    struct tlb_gather tlb;
+
+    tlb_gather_begin(&tlb, mm, false);
+    pt_free_tables(&tlb, va, end, floor, ceiling);
+    tlb_gather_end(&tlb);
+}
