@@ -19,11 +19,6 @@ static inline struct page *pte_page(pte_t e, unsigned int level)
 {
     return pfn_to_page(pte_paddr(e, level) >> PAGE_SHIFT);
 }
-/* A page of private memory, small or huge: its exclusive mark says whose it is. */
-static inline bool page_is_private(const struct page *head)
-{
-    return head->kind == PAGE_ANON || (head->kind == PAGE_HUGETLB && huge_is_private(head));
-}
 /* Base pages that a leaf of @level maps. */
 static inline unsigned long pt_leaf_pages(unsigned int level)
 {
