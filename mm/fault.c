@@ -38,11 +38,21 @@ static inline enum fault_result dispatch(struct fault_ctx *f)
     return vma_ops(f->vma)->fault(f);
 }
 
-enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags)
+enum fault_result mm_handle_fault_level(struct vma *v, vaddr_t addr, unsigned int flags,
+                                        unsigned int *level)
 {
     struct fault_ctx f = { .vma = v, .addr = addr & PAGE_MASK, .flags = flags };
+    enum fault_result result = dispatch(&f);
 
-    return dispatch(&f);
+    *level = f.level;
+    return result;
+}
+
+enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags)
+{
+    unsigned int level;
+
+    return mm_handle_fault_level(v, addr, flags, &level);
 }
 
 static inline enum fault_result with_vma_lock(struct mm *mm, struct fault_ctx *f)
@@ -102,6 +112,7 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
     case FAULT_OOM: /* the allocator killed somebody, or a test made it fail: tried again */
     case FAULT_INTR:  /* the signal is pending */
     case FAULT_RETRY:
+    case FAULT_AGAIN:
     case FAULT_OK:
         break;
     }
