@@ -19,8 +19,8 @@
 
 #define POPULATE_BATCH 256 /* pages between two chances for writers of mmap_lock */
 
-/* One page of @v through the normal fault path, *level gets its leaf's. 0, or -errno as mm_populate.
- * mmap_lock held for reading. */
+/* One page of @v through the normal fault path, *level gets its leaf's. 0, or -errno as
+ * mm_populate. mmap_lock held for reading. */
 static int fault_in(struct vma *v, vaddr_t va, bool write, unsigned int *level)
 {
     for (;;) {
