@@ -26,7 +26,7 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
         return NULL;
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
-    p->mapping = NULL;
+    p->family = v->mm->family;
     p->index = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
     return p;
 }

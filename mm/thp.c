@@ -182,7 +182,7 @@ static bool fault_new(struct fault_ctx *f, vaddr_t first)
     }
     clear_huge(head);
     head->flags = PG_EXCLUSIVE | PG_UPTODATE;
-    head->mapping = NULL;
+    head->family = v->mm->family;
     head->index = v->pgoff + ((first - v->start) >> PAGE_SHIFT);
     f->kind = "huge";
     if (unlikely(!map_new(f, first, head, table))) {

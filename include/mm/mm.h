@@ -17,6 +17,7 @@
 #include <kernel/rcu.h>
 #include <linux/mman.h>
 
+struct anon_family;
 struct file;
 struct mapping;
 struct task;
@@ -103,6 +104,8 @@ struct mm {
     unsigned int auxv_words;
     struct file *exe;        /* [M] */
     struct list_head all_link; /* MM_LIST */
+    struct anon_family *family; /* [S] rmap.h */
+    struct list_head family_link; /* MM_LIST of the family */
     struct rcu_head rcu;
     bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
