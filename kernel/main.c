@@ -173,6 +173,7 @@ static void run_tests_or_init(void)
         return;
     }
 #ifdef CONFIG_DEBUG
+    thp_only_on_advice();
     int failed = ktest_main(ktest_pattern);
 
     arch_machine_exit(failed == 0 ? MACHINE_PASS : MACHINE_FAIL);

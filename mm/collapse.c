@@ -134,7 +134,7 @@ static void publish(struct span *s, struct page *head, pt_prot_t prot, unsigned 
     struct huge_place at = {.mm = s->v->mm, .va = s->va, .parent = s->parent};
     pte_t e = pte_make_leaf(page_to_phys(head), HUGE_LEVEL, prot);
 
-    head->mapping = NULL;
+    head->family = s->v->mm->family;
     head->index = s->v->pgoff + ((s->va - s->v->start) >> PAGE_SHIFT);
     huge_map_new(head, s->table, &at);
     thp_count_mapped(1);

@@ -177,13 +177,9 @@ bool huge_take_whole(struct page *head, u64 *found)
             w = __atomic_load_n(word, __ATOMIC_RELAXED);
             continue;
         }
-        if (!(w & HUGE_IS))
+        /* Without references it is being taken apart, by somebody who may be preempted. */
+        if (!(w & HUGE_IS) || huge_refs(w) == 0)
             return false;
-        if (huge_refs(w) == 0) { /* its last reference has just gone */
-            cpu_relax();
-            w = __atomic_load_n(word, __ATOMIC_RELAXED);
-            continue;
-        }
         new = w - HUGE_IS - maps *(HUGE_MAP + HUGE_REF);
         if (maps != 0)
             new |= HUGE_BUSY;

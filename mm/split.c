@@ -41,7 +41,7 @@ static void set_fields(struct page *head, u64 maps)
 
         p->flags = p->flags == 0 ? flags : p->flags | flags;
         p->mapcount = (s32)maps;
-        p->mapping = head->mapping;
+        p->family = head->family;
         p->index = head->index + i;
     }
 }

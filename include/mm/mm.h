@@ -17,6 +17,7 @@
 #include <kernel/rcu.h>
 #include <linux/mman.h>
 
+struct anon_family;
 struct file;
 struct mapping;
 struct task;
@@ -108,6 +109,8 @@ struct mm {
     unsigned int auxv_words;
     struct file *exe;        /* [M] */
     struct list_head all_link; /* MM_LIST */
+    struct anon_family *family; /* [S] rmap.h */
+    struct list_head family_link; /* MM_LIST of the family */
     struct rcu_head rcu;
     bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */

@@ -6,6 +6,8 @@
 
 /* Boot: the words of huge frames, knobs below /sys/kernel/mm/transparent_hugepage. */
 void thp_init(void);
+/* In-kernel tests count base pages, so they must ask for huge ones. */
+void thp_only_on_advice(void);
 /* May an area like this have huge pages at all, by flags and knobs? For smaps: THPeligible. */
 bool thp_eligible(const struct vma *v);
 /* Huge pages that are mapped now, whole system, in base pages. */

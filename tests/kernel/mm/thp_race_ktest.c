@@ -16,8 +16,8 @@
 
 #define SIZE      pt_size(HUGE_LEVEL)
 #define NR_OWNERS 2u
-#define NR_HUGE   2u /* of an owner's area */
-#define MAX_PAGES 1024u
+#define NR_HUGE   2u    /* of an owner's area */
+#define MAX_PAGES 8192u /* 16 MiB pages, too */
 #define NR_PINS   24u
 #define DURATION  (4 * NSEC_PER_SEC)
 
@@ -36,7 +36,7 @@ static struct arena {
 
 static unsigned int nr_pages(void)
 {
-    return (unsigned int)min((u64)NR_HUGE * huge_nr(), (u64)MAX_PAGES);
+    return NR_HUGE * (unsigned int)huge_nr();
 }
 
 static void check_page(const struct owner *o, unsigned int i, const char *when)
@@ -313,6 +313,7 @@ KTEST(thp_race, all_at_once)
         ktest_skip("no huge pages, or no memory");
         return;
     }
+    EXPECT_OR_RETURN(nr_pages() <= MAX_PAGES);
     memset(&arena, 0, sizeof(arena));
     arena.mm = test_mm_enter();
     for (unsigned int i = 0; i < NR_OWNERS; i++)
