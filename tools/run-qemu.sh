@@ -79,7 +79,7 @@ x86_64() {
     finish "$@"
 }
 
-# POWER on QEMU's pseries. The kernel is started in place of a firmware: at once, by a stub that jumps to it, with a device
+# POWER on QEMU's pseries. The kernel is started in place of a firmware: at once, by a shim that jumps to it, with a device
 # tree that names initramfs and command line. What the options are for:
 #   cap-...=broken, off       defences against speculation that TCG does not have and would warn of
 #   cap-hpt-max-page-size     16 MiB pages of the hash MMU
@@ -115,7 +115,7 @@ ppc64() {
         -no-reboot -action panic=exit-failure -kernel "$KERNEL" -append "mmu=$MMU $APPEND"
     case $FIRMWARE in
     flat) set -- "$@" -bios "${KERNEL%.elf}.bin" ;; # the copy that -kernel loads is not used
-    *) set -- "$@" -bios "$(dirname "$KERNEL")/stub.bin" ;;
+    *) set -- "$@" -bios "$(dirname "$KERNEL")/shim.bin" ;;
     esac
     [ -n "$INITRD" ] && set -- "$@" -initrd "$INITRD"
     finish "$@"
