@@ -116,6 +116,13 @@ static inline bool unchanged(const struct walk *w, const pte_t *slot, pte_t e)
            pte_with_state(pte_load(w->link_slot), 0).v == pte_with_state(w->link, 0).v;
 }
 
+/* Memory that fork shares copy-on-write? */
+static inline bool is_private(const struct page *p)
+{
+    return likely(p->kind == PAGE_ANON) ||
+           (p->kind == PAGE_HUGETLB && huge_is_private(page_head(p)));
+}
+
 static inline bool is_exclusive(const struct page *p)
 {
     return (__atomic_load_n(&page_whole(p)->flags, __ATOMIC_SEQ_CST) & PG_EXCLUSIVE) != 0;
@@ -124,7 +131,7 @@ static inline bool is_exclusive(const struct page *p)
 /* F5: is what the entry maps what a pin may be on, without a fault first? */
 static inline bool is_pinnable(const struct request *r, const struct page *p)
 {
-    if (likely(page_is_private(page_whole(p))))
+    if (likely(is_private(p)))
         return is_exclusive(p);
     /* In a private mapping this would have to be copied; only the area knows. */
     return !(r->flags & GUP_LONGTERM);
@@ -213,7 +220,7 @@ static bool must_unshare(const struct vma *v, const struct page *p, const struct
 {
     if (!r->pin || (v->flags & VM_SHARED))
         return false;
-    if (page_is_private(page_whole(p)))
+    if (is_private(p))
         return !is_exclusive(p);
     return (r->flags & GUP_LONGTERM) != 0;
 }
