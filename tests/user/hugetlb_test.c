@@ -713,8 +713,8 @@ TEST(gigantic_pages)
 
     if (before < 0)
         ktap_skip("no pages of 1 GiB here");
-    if (before == 0 && (!write_number(BIG_DIR "nr_hugepages", 1) ||
-                        number_in(BIG_DIR "free_hugepages") != 1)) {
+    if (before == 0 &&
+        (!write_number(BIG_DIR "nr_hugepages", 1) || number_in(BIG_DIR "free_hugepages") != 1)) {
         write_number(BIG_DIR "nr_hugepages", 0);
         ktap_skip("no gigabyte of contiguous memory");
     }
@@ -759,6 +759,35 @@ TEST(numa_maps_counts_huge_pages)
     CHECK(q.flag);
 }
 
+static long hash_entries(void)
+{
+    return file_field("/proc/hpt", "entries");
+}
+
+/* POWER's hash MMU: a segment with nothing but huge pages has one entry of the table for each. */
+TEST(one_hash_entry_per_huge_page)
+{
+    enum { NR = 4 };
+    long before = -1, after = 0;
+
+    if (access("/proc/hpt", R_OK))
+        ktap_skip("no hash table here");
+    set_pool(NR);
+    for (int i = 0; i < 10 && after - before != NR; i++) { /* others' entries come and go */
+        char *p = mmap((void *)(1ul << 44), NR * huge_size, RW, HUGE | MAP_FIXED, -1, 0);
+
+        REQUIRE(p != MAP_FAILED);
+        hash_entries(); /* so that what looking needs is there */
+        before = hash_entries();
+        for (size_t at = 0; at < NR * huge_size; at += page_size)
+            p[at] = 1;
+        after = hash_entries();
+        CHECK_OK(munmap(p, NR * huge_size));
+        usleep(20000);
+    }
+    CHECK_EQ(after - before, NR);
+}
+
 KTAP_MAIN(CASE(pool_grows_and_shrinks), CASE(sysfs_names_each_size), CASE(mapping_is_huge),
           CASE(length_is_rounded_to_huge_pages), CASE(promises_are_kept), CASE(sizes_in_the_flags),
           CASE(error_table), CASE(partial_operations_on_borders), CASE(fork_copies_on_write),
@@ -770,4 +799,5 @@ KTAP_MAIN(CASE(pool_grows_and_shrinks), CASE(sysfs_names_each_size), CASE(mappin
           CASE(mremap_moves_whole_pages), CASE(sysv_segment), CASE(pagemap_sees_every_part),
           CASE(others_can_read_and_write_it), CASE(surplus_comes_and_goes),
           CASE(used_pages_become_surplus), CASE(seals), CASE(advice_about_fork),
-          CASE(pinned_by_a_pipe), CASE(gigantic_pages), CASE(numa_maps_counts_huge_pages))
+          CASE(pinned_by_a_pipe), CASE(one_hash_entry_per_huge_page), CASE(gigantic_pages),
+          CASE(numa_maps_counts_huge_pages))
