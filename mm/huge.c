@@ -180,7 +180,7 @@ bool huge_take_whole(struct page *head, u64 *found)
         /* Without references it is being taken apart, by somebody who may be preempted. */
         if (!(w & HUGE_IS) || huge_refs(w) == 0)
             return false;
-        new = w - HUGE_IS - maps *(HUGE_MAP + HUGE_REF);
+        new = w - HUGE_IS - maps * (HUGE_MAP + HUGE_REF);
         if (maps != 0)
             new |= HUGE_BUSY;
         if (__atomic_compare_exchange_n(word, &w, new, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {

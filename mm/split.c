@@ -39,7 +39,7 @@ static void set_fields(struct page *head, u64 maps)
     for (unsigned long i = 1; i < huge_nr(); i++) {
         struct page *p = head + i;
 
-        p->flags = p->flags == 0 ? flags : p->flags | flags;
+        page_set(p, flags); /* a pin may be setting one, too */
         p->mapcount = (s32)maps;
         p->family = head->family;
         p->index = head->index + i;

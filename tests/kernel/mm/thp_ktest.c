@@ -243,6 +243,17 @@ KTEST(thp, border_shift_splits)
         EXPECT(!is_huge(mm, va + SIZE));
         EXPECT_EQ(test_check(mm), 0);
         expect_filled(va + SIZE, va + 2 * SIZE, MARK);
+        EXPECT_EQ(mm_munmap(mm, va, 2 * SIZE), 0);
+        EXPECT(test_map_file(va, 2 * SIZE, RW, ANON, NULL) == va);
+        EXPECT_EQ(mm_madvise(mm, va, 2 * SIZE, MADV_HUGEPAGE), 0);
+        EXPECT_EQ(mm_madvise(mm, va, SIZE, MADV_DONTDUMP), 0);
+        fill(va + SIZE, MARK);
+        EXPECT(is_huge(mm, va + SIZE));
+        /* no permissions change: only the border moves */
+        EXPECT_EQ(mm_madvise(mm, va + SIZE, 3 * PAGE_SIZE, MADV_DONTDUMP), 0);
+        EXPECT(!is_huge(mm, va + SIZE));
+        EXPECT_EQ(test_check(mm), 0);
+        expect_filled(va + SIZE, va + 2 * SIZE, MARK);
     }
     test_mm_leave();
 }
