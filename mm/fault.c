@@ -16,6 +16,7 @@
  * vma_lock_miss).
  * Checked by tests/kernel/mm/fault_ktest.c. Read next: pt_default.c.
  */
+#include <kernel/fail.h>
 #include <kernel/task.h>
 #include <mm/fault.h>
 #include <mm/faulttrace.h>
@@ -33,6 +34,8 @@ static inline bool vma_allows(const struct vma *v, unsigned int flags)
 
 static inline enum fault_result dispatch(struct fault_ctx *f)
 {
+    ASSERT(f->addr >= f->vma->start && f->addr < f->vma->end && IS_ALIGNED(f->addr, PAGE_SIZE));
+    ASSERT(f->vma->pt_ops < NR_PT_OPS);
     if (unlikely(!vma_allows(f->vma, f->flags)))
         return FAULT_SIGSEGV_ACCERR;
     return vma_ops(f->vma)->fault(f);
@@ -53,6 +56,7 @@ static inline enum fault_result with_vma_lock(struct mm *mm, struct fault_ctx *f
     if (unlikely(f->vma == NULL))
         return FAULT_RETRY;
     f->vma_locked = true;
+    ASSERT(f->vma->mm == mm);
     result = dispatch(f);
     vma_read_unlock(f->vma);
     return result;
@@ -89,6 +93,8 @@ static __noinline enum fault_result with_mmap_lock(struct mm *mm, struct fault_c
 /* What cannot be repaired: tells the user. The address is the one that was used, not its page's. */
 static __noinline void finish_failed(const struct fault_info *fi, enum fault_result result)
 {
+    ASSERT(result != FAULT_OK && (fi->flags & FAULT_USER));
+    ASSERT(lockcheck_nr_held() == 0); /* I1 */
     switch (result) {
     case FAULT_SIGSEGV_MAPERR:
         signal_send_fault(SIGSEGV, SEGV_MAPERR, fi->addr, -1, 0);
@@ -97,6 +103,7 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
         signal_send_fault(SIGSEGV, SEGV_ACCERR, fi->addr, -1, 0);
         break;
     case FAULT_SIGBUS:
+        fail_check_signal(SIGBUS);
         signal_send_fault(SIGBUS, BUS_ADRERR, fi->addr, -1, 0);
         break;
     case FAULT_OOM: /* the allocator killed somebody, or a test made it fail: tried again */

@@ -2,6 +2,8 @@
 /*
  * oom.c: the last resort when memory is out: one process is killed so that the others can go on.
  *
+ * Before that, pages go that programs gave up with MADV_FREE (lazyfree.c).
+ *
  * The victim is the process whose end frees most: resident pages plus page tables, shifted by
  * oom_score_adj (a thousandth of all memory per step). Never init, never a kernel thread, never one
  * with -1000. All processes that share its memory die with it.
@@ -167,6 +169,7 @@ static void kill(struct process *p, struct mm *mm)
 /* Is the last victim's memory still to come? Owner of choosing. */
 static bool victim_pending(void)
 {
+    ASSERT(READ_ONCE(choosing) == 1);
     if (!victim_mm)
         return false;
     /* An exit gives the users' reference back when everything is unmapped; ours is the other
@@ -184,9 +187,11 @@ static bool kill_somebody(unsigned int order, gfp_t gfp)
     struct mm *mm;
     struct process *p = choose(&mm);
 
+    ASSERT(READ_ONCE(choosing) == 1 && victim_mm == NULL);
     if (!p)
         return false;
     if (mm) { /* else it just exited, which is as good */
+        ASSERT(p != &kproc && !p->unkillable && p->tgid != 1);
         log_kill(p, mm, order, gfp);
         vmstat_inc(VMSTAT_oom_kill);
         victim_mm = mm;
@@ -213,6 +218,8 @@ bool oom_out_of_memory(unsigned int order, gfp_t gfp)
     if (gfp & (GFP_ATOMIC | GFP_NOOOM) || order > OOM_MAX_ORDER || current->flags & TF_OOM_VICTIM)
         return false;
     if (dying())
+        return true;
+    if (lazyfree_reclaim() != 0)
         return true;
     if (cmpxchg(&choosing, 0, 1) == 0) {
         if (!victim_pending())

@@ -16,6 +16,7 @@
  * Read next: pt_default_file.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 {
@@ -23,48 +24,12 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 
     if (unlikely(p == NULL))
         return NULL;
+    ASSERT(addr >= v->start && addr < v->end && page_refs(p) == 1);
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
     p->mapping = NULL;
     p->index = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
     return p;
-}
-
-/* The entry allows what the fault wanted and remembers that it happened. Table locked. */
-static void make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
-{
-    pte_t e = f->entry, new;
-
-    do
-        new = pte_with_state(pte_with_prot(e, f->level, prot), pte_state(e) | state);
-    while (!pte_cmpxchg(f->slot, &e, new));
-    mmu_update_hint(f->vma->mm, f->addr, new, f->level);
-}
-
-/* Leaf that already allows the access: another CPU was faster, or this MMU leaves it to software to
- * set young and dirty. */
-static enum fault_result answered(struct fault_ctx *f)
-{
-    bool write = (f->flags & FAULT_WRITE) != 0;
-    pt_prot_t prot = vma_prot_ro(f->vma) | (pte_prot(f->entry, f->level) & PT_W);
-
-    f->kind = "spurious";
-    make_usable(f, prot, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
-    pt_unlock(f->table);
-    return FAULT_OK;
-}
-
-/* May this process write @p in place? The table is locked. */
-static bool is_own(struct page *p)
-{
-    if (page_test(p, PG_EXCLUSIVE))
-        return true;
-    if (page_refs(p) != 1)
-        return false;
-    /* Others' last accesses, before their references went. */
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    page_set(p, PG_EXCLUSIVE);
-    return true;
 }
 
 static void copy_contents(struct page *to, struct page *from)
@@ -81,6 +46,8 @@ static void replace(struct fault_ctx *f, struct page *old, struct page *new, pte
     struct vma *v = f->vma;
     struct mm *mm = v->mm;
 
+    ASSERT(!(v->flags & VM_SHARED) && page_refs(new) == 1);
+    ASSERT(old == zero_page || page_refs(old) >= 2); /* the leaf's and ours */
     (void)pte_xchg(f->slot, pte_none());
     mmu_quiesce_walkers(mm);
     mmu_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
@@ -141,24 +108,26 @@ static enum fault_result private_write(struct fault_ctx *f)
 {
     struct page *p = pte_page(f->entry, f->level);
 
-    if (p->kind == PAGE_ANON && is_own(p)) {
+    if (unlikely(f->level != 0))
+        return thp_write(f);
+    if (p->kind == PAGE_ANON && pt_is_own(p)) {
         if (!(f->flags & FAULT_WRITE))
-            return answered(f);
+            return pt_answered(f);
         f->kind = "reuse";
-        make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+        pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
         pt_unlock(f->table);
         vmstat_inc(VMSTAT_pgreuse);
         return FAULT_OK;
     }
-    ASSERT(f->level == 0); /* the row makes no larger leaves */
     return copy_page_of(f, p);
 }
 
 static enum fault_result shared_write(struct fault_ctx *f)
 {
+    ASSERT(f->vma->mapping != NULL && pte_page(f->entry, f->level)->kind == PAGE_FILE);
     f->kind = "shared";
     page_set(pte_page(f->entry, f->level), PG_DIRTY);
-    make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+    pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
     pt_unlock(f->table);
     return FAULT_OK;
 }
@@ -177,5 +146,5 @@ enum fault_result pt_default_present(struct fault_ctx *f)
         return shared ? shared_write(f) : private_write(f);
     if ((f->flags & FAULT_UNSHARE) && !shared)
         return private_write(f);
-    return answered(f);
+    return pt_answered(f);
 }

@@ -71,12 +71,14 @@ static inline void gap_changed(struct vma *v)
 
 static inline void change_begin(struct mm *mm)
 {
+    ASSERT(!(mm->vma_seq & 1)); /* one change at a time */
     WRITE_ONCE(mm->vma_seq, mm->vma_seq + 1);
     smp_wmb();
 }
 
 static inline void change_end(struct mm *mm)
 {
+    ASSERT(mm->vma_seq & 1);
     smp_store_release(&mm->vma_seq, mm->vma_seq + 1);
 }
 
@@ -147,6 +149,9 @@ void vma_tree_remove(struct mm *mm, struct vma *v)
 {
     struct vma *prev = v->prev, *next = v->next;
 
+    ASSERT(v->mm == mm && !v->detached && mm->nr_vmas != 0);
+    ASSERT(prev ? prev->next == v : mm->first_vma == v);
+    ASSERT(next ? next->prev == v : mm->last_vma == v);
     change_begin(mm);
     *(prev ? &prev->next : &mm->first_vma) = next;
     *(next ? &next->prev : &mm->last_vma) = prev;
@@ -176,6 +181,7 @@ void vma_tree_set_range(struct vma *v, vaddr_t start, vaddr_t end, u64 pgoff)
 /* The border is drawn before the insertion, so that no hole opens and closes again above it. */
 void vma_tree_split(struct vma *v, struct vma *upper)
 {
+    ASSERT(upper->start > v->start && upper->end == v->end && upper->mm == v->mm);
     WRITE_ONCE(v->end, upper->start);
     vma_tree_insert(v->mm, upper, v, v->next);
 }
@@ -232,7 +238,9 @@ void vma_tree_build(struct mm *mm)
 
     while ((2ULL << full) - 1 <= mm->nr_vmas)
         full++;
+    ASSERT(mm->vmas.node == NULL);
     mm->vmas.node = build(&list, mm->nr_vmas, full);
+    ASSERT(list == NULL); /* nr_vmas is the length of the list */
 }
 
 /* Can the hole directly below @v hold the request? */
@@ -242,8 +250,8 @@ static bool hole_fits(vaddr_t from, vaddr_t to, const struct gap_query *q, vaddr
     to = min(to, q->high);
     if (to < from || to - from < q->len)
         return false;
-    *at = q->topdown ? to - q->len : from;
-    return true;
+    *at = (q->topdown ? to - q->len : from + q->align_mask) & ~q->align_mask;
+    return *at >= from && *at <= to - q->len;
 }
 
 /* Could a hole of the subtree on that side of @v do, by its size and by where the subtree lies? */
@@ -263,7 +271,8 @@ static inline struct rb_node *promising(const struct vma *v, unsigned int side,
  * Depth first, the preferred side before the node's own hole before the other side. A subtree is
  * entered only when it has a hole that is large enough; only the two holes that the limits cut can
  * disappoint, so the walk is O(log n). A request beyond VMA_GAP_MAX may meet holes that are too
- * small after all, but there is room for a few hundred of that size only.
+ * small after all, but there is room for a few hundred of that size only; and one for huge pages
+ * may meet holes that are large enough but lie askew.
  */
 static struct vma *search_holes(struct mm *mm, const struct gap_query *q, vaddr_t *at)
 {
