@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* huge.c: what the rows of huge pages and others reach that the host does not have: a clock,
- * sleep, fault sweeps, text files, a user who fills holes, parsing of parameters. No host test calls
- * any of it. */
+ * sleep, fault sweeps, text files, a user who fills holes, parsing of parameters. No host test
+ * calls any of it. */
 #include <kernel/fail.h>
 #include <kernel/printk.h>
 #include <kernel/string.h>
