@@ -41,15 +41,24 @@ static inline enum fault_result dispatch(struct fault_ctx *f)
     return vma_ops(f->vma)->fault(f);
 }
 
-enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags)
+enum fault_result mm_handle_fault_level(struct vma *v, vaddr_t addr, unsigned int flags,
+                                        unsigned int *level)
 {
     struct fault_ctx f = { .vma = v, .addr = addr & PAGE_MASK, .flags = flags };
     enum fault_result result = dispatch(&f);
 
+    *level = f.level;
     if (likely(result != FAULT_WAIT))
         return result;
     userfault_cancel(&f); /* who holds mmap_lock does not wait for a user */
     return FAULT_SIGBUS;
+}
+
+enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags)
+{
+    unsigned int level;
+
+    return mm_handle_fault_level(v, addr, flags, &level);
 }
 
 static inline enum fault_result with_vma_lock(struct mm *mm, struct fault_ctx *f)
@@ -114,6 +123,7 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
     case FAULT_INTR:  /* the signal is pending */
     case FAULT_RETRY:
     case FAULT_WAIT:
+    case FAULT_AGAIN:
     case FAULT_OK:
         break;
     }

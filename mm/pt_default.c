@@ -132,7 +132,7 @@ int pt_fill_hole_zero(struct vma *v, vaddr_t addr)
     return fill_hole(&f, pte_make_leaf(page_to_phys(zero_page), 0, vma_prot_ro(v)), false);
 }
 
-enum fault_result pt_default_fault(struct fault_ctx *f)
+static __always_inline enum fault_result fault_once(struct fault_ctx *f)
 {
     f->slot = pt_find_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
     if (unlikely(f->slot == NULL)) {
@@ -148,14 +148,24 @@ enum fault_result pt_default_fault(struct fault_ctx *f)
     f->entry = pte_load(f->slot);
     if (pte_is_none(f->entry)) {
         if (unlikely(f->level != 0))
-            return FAULT_OK; /* a huge leaf went meanwhile: the access comes again */
+            return FAULT_AGAIN; /* a huge leaf went meanwhile */
         return f->vma->mapping != NULL ? pt_default_file(f) : fault_anon(f);
     }
     if (likely(pte_is_leaf(f->entry, f->level)))
         return pt_default_present(f);
     if (pte_is_table(f->entry, f->level))
-        return FAULT_OK; /* a larger leaf has become a table meanwhile: the access finds it */
+        return FAULT_AGAIN; /* a larger leaf has become a table meanwhile */
     return FAULT_SIGBUS; /* a marker: the page is lost */
+}
+
+enum fault_result pt_default_fault(struct fault_ctx *f)
+{
+    enum fault_result result;
+
+    do
+        result = fault_once(f);
+    while (unlikely(result == FAULT_AGAIN));
+    return result;
 }
 
 /*

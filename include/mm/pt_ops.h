@@ -48,6 +48,7 @@ enum fault_result {
     FAULT_OOM,    /* no memory; the caller lets the OOM killer run and retries or dies */
     FAULT_INTR,   /* fatal signal */
     FAULT_WAIT,   /* userfault_begin has taken note: userfault_wait, without locks */
+    FAULT_AGAIN,  /* inside a row only: the entry changed, look at it again */
 };
 
 struct pt_ops {
@@ -102,6 +103,9 @@ void userfault_cancel(struct fault_ctx *f);
 bool mm_fault(const struct fault_info *fi);
 /* One fault on behalf of somebody. mmap_lock held for reading, and still held on return. */
 enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags);
+/* The same; *level gets the level of the leaf that is there on FAULT_OK. */
+enum fault_result mm_handle_fault_level(struct vma *v, vaddr_t addr, unsigned int flags,
+                                        unsigned int *level);
 
 /* What entries of this VMA may allow at most. The low VM_ flags are the PT_ ones. */
 static inline pt_prot_t vma_prot(const struct vma *v)

@@ -77,8 +77,9 @@ x86_64)
     expect "/init for another machine" "is an ELF for .*[Pp]ower" $boot "$tmp/init.cpio" ""
     ;;
 ppc64)
-    echo "1..17"
+    echo "1..18"
     expect "FIRMWARE of another machine" "FIRMWARE=bios is not known on ppc64" make ARCH=ppc64 FIRMWARE=bios run
+    expect "iso" "ARCH=ppc64 has no boot image" make ARCH=ppc64 iso
     expect "unknown MMU" "MMU=soft is not known on ppc64. There is: hash radix" make ARCH=ppc64 MMU=soft run
     expect "unknown CPU" "CPU=foo is not known on ppc64. There is: power8 power9" make ARCH=ppc64 CPU=foo run
     expect "a CPU without radix" "MMU=radix: a power8 has the hash MMU only" make ARCH=ppc64 MMU=radix CPU=power8 test

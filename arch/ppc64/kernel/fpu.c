@@ -94,6 +94,7 @@ void fpu_enable(struct pt_regs *regs)
     preempt_disable();
     load(current->arch.fpu);
     regs->msr |= MSR_LIVE;
+    current->arch.fpu_used = true;
     preempt_enable();
 }
 

@@ -26,7 +26,6 @@
 #include <kernel/uaccess.h>
 #include <linux/mman.h>
 #include <mm/mm.h>
-#include <mm/slab.h>
 
 #define NR_GREGS   48 /* struct pt_regs, padded */
 #define NR_FREGS   33 /* FPR 0 to 31, FPSCR */
@@ -40,8 +39,7 @@ struct linux_sigcontext {
     u64 regs;               /* address of gp_regs */
     u64 gp_regs[NR_GREGS];
     u64 fp_regs[NR_FREGS];
-    u64 v_regs;             /* address of the vector registers in vmx, 16-byte aligned */
-    u64 vmx[VMX_WORDS];     /* NR_VREGS times 16 bytes, then the second halves of VSR 0 to 31 */
+    u64 v_regs;             /* address of the vector registers in the frame, 16-byte aligned */
 };
 
 struct linux_ucontext {
@@ -52,19 +50,26 @@ struct linux_ucontext {
     struct linux_sigcontext mc;
 };
 
-struct rt_sigframe {
-    struct linux_ucontext uc;
+struct frame_tail {
     u64 unused[2];
     u32 trampoline[6];      /* where older systems had the code to return to */
     u64 pinfo, puc;
     siginfo_t info;
+};
+
+struct rt_sigframe {
+    struct linux_ucontext uc;
+    /* Part of the ucontext: NR_VREGS times 16 bytes, then the second halves of VSR 0 to 31. */
+    u64 vmx[VMX_WORDS];
+    struct frame_tail tail;
     u8 gap[512];            /* of the interrupted program: below its r1 */
 } __aligned(16);
 
 _Static_assert(offsetof(struct linux_ucontext, mc) == 168, "Linux's layout");
 _Static_assert(offsetof(struct linux_sigcontext, gp_regs) == 64, "Linux's layout");
 _Static_assert(offsetof(struct linux_sigcontext, fp_regs) == 448, "Linux's layout");
-_Static_assert(offsetof(struct linux_sigcontext, vmx) == 720, "Linux's layout");
+_Static_assert(offsetof(struct rt_sigframe, vmx) == 888, "Linux's layout");
+_Static_assert(offsetof(struct rt_sigframe, tail) == 1696, "Linux's layout");
 
 /* Frame of a caller that the handler may save its own registers in. */
 #define CALLER_FRAME 128
@@ -109,27 +114,14 @@ size_t arch_min_sigstack(void)
     return sizeof(struct rt_sigframe) + CALLER_FRAME + 16;
 }
 
-static void fill_fp_regs(struct linux_sigcontext *sc, vaddr_t at)
+/* Where in a frame at @frame the vector registers lie. */
+static vaddr_t vmx_of(vaddr_t frame)
 {
-    const struct fpu_state *s = current->arch.fpu;
-    vaddr_t vmx = at + offsetof(struct linux_sigcontext, vmx);
-    size_t skip = ALIGN_UP(vmx, 16) - vmx;
-    u8 *v = (u8 *)sc->vmx + skip;
-
-    for (unsigned int i = 0; i < 32; i++) {
-        sc->fp_regs[i] = s->vsr[i][0];
-        memcpy(v + 16 * NR_VREGS + 8 * i, &s->vsr[i][1], 8);
-    }
-    sc->fp_regs[32] = s->fpscr;
-    memcpy(v, s->vsr[32], 32 * 16);
-    memcpy(v + 32 * 16, s->vscr, 16);
-    memcpy(v + 33 * 16, &s->vrsave, 4);
-    sc->v_regs = vmx + skip;
+    return ALIGN_UP(frame + offsetof(struct rt_sigframe, vmx), 16);
 }
 
-/* @at: where the structure will lie in user memory. */
-static void fill_sigcontext(struct linux_sigcontext *sc, const struct pt_regs *r, vaddr_t at,
-                            u64 handler, u64 mask)
+/* @frame: where the structure will lie in user memory. */
+static void fill_sigcontext(struct linux_sigcontext *sc, const struct pt_regs *r, vaddr_t frame)
 {
     const struct arch_thread *a = &current->arch;
     struct pt_regs *out = (struct pt_regs *)sc->gp_regs;
@@ -138,11 +130,25 @@ static void fill_sigcontext(struct linux_sigcontext *sc, const struct pt_regs *r
     out->trap = a->trapno;
     out->dar = a->fault_addr;
     out->dsisr = a->error_code;
-    out->msr |= MSR_VEC | MSR_VSX; /* the frame has them */
-    fill_fp_regs(sc, at);
-    sc->handler = handler;
-    sc->oldmask = mask;
-    sc->regs = at + offsetof(struct linux_sigcontext, gp_regs);
+    out->msr |= a->fpu_used ? MSR_VEC | MSR_VSX : 0; /* the frame has them */
+    sc->regs = frame + offsetof(struct rt_sigframe, uc.mc.gp_regs);
+    sc->v_regs = vmx_of(frame);
+    for (unsigned int i = 0; i < 32 && a->fpu_used; i++)
+        sc->fp_regs[i] = a->fpu->vsr[i][0];
+    sc->fp_regs[32] = a->fpu_used ? a->fpu->fpscr : 0;
+}
+
+static int write_vmx(u8 __user *to)
+{
+    const struct fpu_state *s = current->arch.fpu;
+    u64 low[32];
+
+    for (unsigned int i = 0; i < 32; i++)
+        low[i] = s->vsr[i][1];
+    if (copy_to_user(to, s->vsr[32], 32 * 16) != 0 ||
+        copy_to_user(to + 32 * 16, s->vscr, 16) != 0 || put_user_u32(s->vrsave, to + 33 * 16) != 0)
+        return -EFAULT;
+    return copy_to_user(to + NR_VREGS * 16, low, sizeof(low));
 }
 
 /* Lowest address of the frame; false when an alternate stack would overflow. */
@@ -175,24 +181,24 @@ static int enter_handler(struct pt_regs *regs, vaddr_t handler)
 static int write_frame(vaddr_t frame, const struct pt_regs *regs, const siginfo_t *info,
                        const struct ksigaction *act, const sigset_t *oldmask)
 {
-    struct rt_sigframe *f = kzalloc(sizeof(*f));
-    vaddr_t uc = frame + offsetof(struct rt_sigframe, uc);
+    struct linux_ucontext uc = { .mask = *oldmask };
+    struct frame_tail tail = {
+        .pinfo = frame + offsetof(struct rt_sigframe, tail.info), .puc = frame, .info = *info
+    };
     int err;
 
-    if (!f)
-        return -EFAULT;
-    signal_save_altstack(&f->uc.stack);
-    f->uc.mask = *oldmask;
-    fill_sigcontext(&f->uc.mc, regs, uc + offsetof(struct linux_ucontext, mc), (u64)act->handler,
-                    oldmask->bits);
-    f->uc.mc.signal = (u32)info->si_signo;
-    f->pinfo = frame + offsetof(struct rt_sigframe, info);
-    f->puc = uc;
-    f->info = *info;
-    /* Not the gap: it is the interrupted program's. */
-    err = copy_to_user((void __user *)frame, f, offsetof(struct rt_sigframe, gap));
-    kfree(f);
-    return err;
+    signal_save_altstack(&uc.stack);
+    uc.mc.signal = (u32)info->si_signo;
+    uc.mc.handler = (u64)act->handler;
+    uc.mc.oldmask = oldmask->bits;
+    fill_sigcontext(&uc.mc, regs, frame);
+    err = copy_to_user((void __user *)frame, &uc, sizeof(uc));
+    if (!err && current->arch.fpu_used)
+        err = write_vmx((u8 __user *)vmx_of(frame));
+    if (!err)
+        err = copy_to_user((void __user *)(frame + offsetof(struct rt_sigframe, tail)), &tail,
+                           sizeof(tail));
+    return err; /* the gap is the interrupted program's */
 }
 
 int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struct ksigaction *act,
@@ -216,7 +222,7 @@ int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struc
     current->arch.fpu->fpscr = 0;
     regs->gpr[1] = sp;
     regs->gpr[3] = (unsigned long)info->si_signo;
-    regs->gpr[4] = frame + offsetof(struct rt_sigframe, info);
+    regs->gpr[4] = frame + offsetof(struct rt_sigframe, tail.info);
     regs->gpr[5] = frame + offsetof(struct rt_sigframe, uc);
     regs->gpr[6] = frame;
     regs->link = current->mm->arch_code;
@@ -228,7 +234,10 @@ int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struc
 
 /* ---- the way back ---- */
 
-/* Vector registers, when the frame says that it has them, from @uc's own memory. */
+/*
+ * Into the state of the current thread, whose registers are not live, so that nobody else writes
+ * it. Vector registers only when the frame says that it has them, else they are zero.
+ */
 static int read_vmx(struct fpu_state *s, u64 v_regs, unsigned long msr)
 {
     const u8 __user *v = (const u8 __user *)v_regs;
@@ -238,7 +247,7 @@ static int read_vmx(struct fpu_state *s, u64 v_regs, unsigned long msr)
         return 0;
     if (copy_from_user(s->vsr[32], v, 32 * 16) != 0 ||
         copy_from_user(s->vscr, v + 32 * 16, 16) != 0 ||
-        copy_from_user(&s->vrsave, v + 33 * 16, 4) != 0)
+        get_user_u32(&s->vrsave, v + 33 * 16) != 0)
         return -EFAULT;
     if (!(msr & MSR_VSX))
         return 0;
@@ -247,6 +256,23 @@ static int read_vmx(struct fpu_state *s, u64 v_regs, unsigned long msr)
     for (unsigned int i = 0; i < 32; i++)
         s->vsr[i][1] = low[i];
     return 0;
+}
+
+static int read_fpu(const struct linux_sigcontext *sc, unsigned long msr)
+{
+    struct fpu_state *s = current->arch.fpu;
+    u64 any = 0;
+
+    for (unsigned int i = 0; i < NR_FREGS; i++)
+        any |= sc->fp_regs[i];
+    if (!current->arch.fpu_used && any == 0 && !(msr & MSR_VEC))
+        return 0; /* the initial state, before and after */
+    current->arch.fpu_used = true;
+    fpu_reset(s);
+    for (unsigned int i = 0; i < 32; i++)
+        s->vsr[i][0] = sc->fp_regs[i];
+    s->fpscr = sc->fp_regs[32];
+    return read_vmx(s, sc->v_regs, msr);
 }
 
 static void load_gp_regs(struct pt_regs *r, const u64 *gp_regs)
@@ -261,35 +287,19 @@ static void load_gp_regs(struct pt_regs *r, const u64 *gp_regs)
     r->result = 0;
 }
 
-static int restore_frame(struct pt_regs *regs, const struct linux_ucontext __user *at)
+static int restore_frame(struct pt_regs *regs, const void __user *frame)
 {
-    struct linux_ucontext *uc = kmalloc(sizeof(*uc));
-    struct fpu_state *s;
-    int err = -EFAULT;
+    struct linux_ucontext uc;
 
-    if (!uc)
+    if (copy_from_user(&uc, frame, sizeof(uc)) != 0)
         return -EFAULT;
-    if (fpu_alloc(&s) != 0)
-        goto out;
-    if (copy_from_user(uc, at, sizeof(*uc)) != 0)
-        goto free;
-    /* Not into the thread's own state: the copy may sleep, and a switch would save over it. */
-    for (unsigned int i = 0; i < 32; i++)
-        s->vsr[i][0] = uc->mc.fp_regs[i];
-    s->fpscr = uc->mc.fp_regs[32];
-    err = read_vmx(s, uc->mc.v_regs, ((struct pt_regs *)uc->mc.gp_regs)->msr);
-    if (err)
-        goto free;
-    signal_set_blocked(&uc->mask);
     fpu_forget(regs);
-    *current->arch.fpu = *s;
-    load_gp_regs(regs, uc->mc.gp_regs);
-    signal_restore_altstack(&uc->stack, regs->gpr[1]);
-free:
-    fpu_free(s);
-out:
-    kfree(uc);
-    return err;
+    if (read_fpu(&uc.mc, ((struct pt_regs *)uc.mc.gp_regs)->msr) != 0)
+        return -EFAULT;
+    signal_set_blocked(&uc.mask);
+    load_gp_regs(regs, uc.mc.gp_regs);
+    signal_restore_altstack(&uc.stack, regs->gpr[1]);
+    return 0;
 }
 
 SYSCALL0(rt_sigreturn)

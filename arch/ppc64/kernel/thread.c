@@ -93,6 +93,7 @@ static int copy_user_state(struct task *child, const struct clone_args_k *args)
     *child->arch.fpu = *current->arch.fpu;
     preempt_enable();
     fpu_forget(regs);
+    child->arch.fpu_used = current->arch.fpu_used;
     child->arch.elfv2 = current->arch.elfv2;
     return 0;
 }
@@ -135,6 +136,7 @@ void arch_flush_thread(void)
 {
     fpu_forget(current_regs());
     fpu_reset(current->arch.fpu);
+    current->arch.fpu_used = false;
 }
 
 /* An ELFv1 file's entry is a descriptor: the address of the code, then the value of r2. */

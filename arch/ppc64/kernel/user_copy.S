@@ -2,59 +2,86 @@
 /*
  * user_copy.S: the loops that touch user memory. Each instruction that may fault has an entry in
  * the exception table; the callers in uaccess.c have checked that the range lies in the user half.
- * All return the number of bytes that were not done. A fault inside a word is retried by bytes, so
- * that a copy ends exactly at the border of what is mapped.
+ * All return the number of bytes that were not done. Four words per step, then words, then bytes; a
+ * fault in a larger step is retried in smaller ones, so that a copy ends exactly at the border of
+ * what is mapped.
  */
 #include <asm/quire_asm.h>
+
+/* An instruction at which a fault continues at \to. */
+.macro TRY to, insn:vararg
+991:
+    \insn
+    EXCEPTION 991b, \to
+.endm
 
     .text
 /* size_t user_copy(void *to, const void *from, size_t n): r5 counts what is left. */
 FUNCTION user_copy
-    li 6, 0
-    srdi. 7, 5, 3
-    beq 3f
+    srdi. 7, 5, 5
+    beq 2f
     mtctr 7
-1:  ldx 8, 4, 6
-2:  stdx 8, 3, 6
-    addi 6, 6, 8
-    addi 5, 5, -8
+1:  TRY 2f, ld 8, 0(4)
+    TRY 2f, ld 9, 8(4)
+    TRY 2f, ld 10, 16(4)
+    TRY 2f, ld 11, 24(4)
+    TRY 2f, std 8, 0(3)
+    TRY 2f, std 9, 8(3)
+    TRY 2f, std 10, 16(3)
+    TRY 2f, std 11, 24(3)
+    addi 4, 4, 32
+    addi 3, 3, 32
+    addi 5, 5, -32
     bdnz 1b
-3:  cmpdi 5, 0
+2:  srdi. 7, 5, 3
+    beq 4f
+    mtctr 7
+3:  TRY 4f, ld 8, 0(4)
+    TRY 4f, std 8, 0(3)
+    addi 4, 4, 8
+    addi 3, 3, 8
+    addi 5, 5, -8
+    bdnz 3b
+4:  cmpdi 5, 0
     beq 6f
     mtctr 5
-4:  lbzx 8, 4, 6
-5:  stbx 8, 3, 6
-    addi 6, 6, 1
+5:  TRY 6f, lbz 8, 0(4)
+    TRY 6f, stb 8, 0(3)
+    addi 4, 4, 1
+    addi 3, 3, 1
     addi 5, 5, -1
-    bdnz 4b
+    bdnz 5b
 6:  mr 3, 5
     blr
-    EXCEPTION 1b, 3b
-    EXCEPTION 2b, 3b
-    EXCEPTION 4b, 6b
-    EXCEPTION 5b, 6b
 END_FUNCTION user_copy
 
 /* size_t user_clear(void *to, size_t n) */
 FUNCTION user_clear
-    li 6, 0
     li 8, 0
-    srdi. 7, 4, 3
+    srdi. 7, 4, 5
     beq 2f
     mtctr 7
-1:  stdx 8, 3, 6
-    addi 6, 6, 8
-    addi 4, 4, -8
+1:  TRY 2f, std 8, 0(3)
+    TRY 2f, std 8, 8(3)
+    TRY 2f, std 8, 16(3)
+    TRY 2f, std 8, 24(3)
+    addi 3, 3, 32
+    addi 4, 4, -32
     bdnz 1b
-2:  cmpdi 4, 0
+2:  srdi. 7, 4, 3
     beq 4f
-    mtctr 4
-3:  stbx 8, 3, 6
-    addi 6, 6, 1
-    addi 4, 4, -1
+    mtctr 7
+3:  TRY 4f, std 8, 0(3)
+    addi 3, 3, 8
+    addi 4, 4, -8
     bdnz 3b
-4:  mr 3, 4
+4:  cmpdi 4, 0
+    beq 6f
+    mtctr 4
+5:  TRY 6f, stb 8, 0(3)
+    addi 3, 3, 1
+    addi 4, 4, -1
+    bdnz 5b
+6:  mr 3, 4
     blr
-    EXCEPTION 1b, 2b
-    EXCEPTION 3b, 4b
 END_FUNCTION user_clear

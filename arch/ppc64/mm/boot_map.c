@@ -47,6 +47,8 @@ static const struct ppc_mmu hash_mmu = {
     .link_mask = PPC_LINK_NOW | PPC_LINK_NOX,
 };
 
+static unsigned int direct_map_level;
+
 static void check_value(const char *value)
 {
     if (strcmp(value, "hash") != 0 && strcmp(value, "radix") != 0)
@@ -65,8 +67,7 @@ static void choose(const struct bootinfo *bi)
         radix = true;
     ppc_mmu = radix ? radix_mmu : hash_mmu;
     ppc_user_top = (1UL << (ppc_mmu.level[3].shift + ppc_mmu.level[3].bits)) - PAGE_SIZE;
-    if (radix && bootinfo_has_option(bi, "dmap=4k"))
-        ppc_mmu.leaf_levels = 1;
+    direct_map_level = !radix ? 1 : bootinfo_has_option(bi, "dmap=4k") ? 0 : 2;
 }
 
 static void map(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot, unsigned int max_level)
@@ -87,13 +88,11 @@ static void map_direct(paddr_t start, paddr_t end)
 {
     paddr_t text = virt_to_phys(__text_start), rodata = virt_to_phys(__text_end);
     paddr_t init = virt_to_phys(__rodata_end), data = virt_to_phys(__ro_after_init_end);
-    unsigned int max_level = ppc_mmu.radix ? 2 : 1;
-
-    map_part(start, min(end, max(start, text)), PT_R | PT_W, max_level);
+    map_part(start, min(end, max(start, text)), PT_R | PT_W, direct_map_level);
     map_part(max(start, text), min(end, rodata), PT_R | PT_X, 0);
     map_part(max(start, rodata), min(end, init), PT_R, 0);
     map_part(max(start, init), min(end, data), PT_R | PT_W, 0);
-    map_part(min(end, max(start, data)), end, PT_R | PT_W, max_level);
+    map_part(min(end, max(start, data)), end, PT_R | PT_W, direct_map_level);
 }
 
 /* Neighbouring ranges become one, so that a large leaf may cover their border. */

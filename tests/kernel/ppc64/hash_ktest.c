@@ -43,40 +43,51 @@ static u64 events(const char *name)
     return hpt_event_sum(name);
 }
 
-/* The page of segment @i whose hash is @group, mapped and touched. Its address. */
-static vaddr_t touch_in_group(unsigned int i, u64 group)
+/* A page of segment @i whose hash names @group, mapped and with @value in it. Its address; 0 when
+ * the segment has none. */
+static vaddr_t touch_in_group(unsigned int i, u64 group, u64 value)
 {
     vaddr_t segment = BASE + i * SEGMENT, va;
 
     EXPECT_EQ(test_map_file(segment, PAGE_SIZE, RW, ANON, NULL), segment);
     EXPECT(test_write(segment, 1)); /* gives the segment its number */
     va = segment + (((explain(segment).vsid ^ group) & (hpt_nr_groups() - 1)) << PAGE_SHIFT);
-    if (va >= segment + SEGMENT)
-        return 0; /* more groups than pages */
+    if (va >= segment + SEGMENT || va == segment) {
+        EXPECT_EQ(mm_munmap(current->mm, segment, PAGE_SIZE), 0);
+        return 0;
+    }
     EXPECT_EQ(test_map_file(va, PAGE_SIZE, RW, ANON, NULL), va);
-    EXPECT(test_write(va, 1000 + i));
+    EXPECT(test_write(va, value));
     EXPECT_EQ(explain(va).group[0], group);
     return va;
 }
+
+#define NR_COLLIDING 24u
 
 /* More translations than the two groups have room for: the second group is used, then something is
  * evicted and comes back on demand. */
 KTEST(hash, full_group_overflows_then_evicts)
 {
-    u64 group = 0x123 & (hpt_nr_groups() - 1), secondary, evicted;
-    vaddr_t va[24];
-    unsigned int present = 0, in_second = 0;
+    unsigned int nr = 0, present = 0, in_second = 0;
+    u64 group, secondary, evicted;
+    vaddr_t va[NR_COLLIDING];
 
     if (!is_hash())
         return;
     test_mm_enter();
+    EXPECT_EQ(test_map_file(BASE - SEGMENT, PAGE_SIZE, RW, ANON, NULL), BASE - SEGMENT);
+    EXPECT(test_write(BASE - SEGMENT, 1));
+    group = explain(BASE - SEGMENT).group[0]; /* where a segment's pages may be at all */
     secondary = events("insert_secondary");
     evicted = events("evict") + events("evict_dead");
-    for (unsigned int i = 0; i < ARRAY_SIZE(va); i++)
-        va[i] = touch_in_group(i, group);
+    for (unsigned int i = 0; nr < NR_COLLIDING && i < 4096; i++) {
+        va[nr] = touch_in_group(i, group, 1000 + nr);
+        nr += va[nr] != 0;
+    }
+    EXPECT_OR_RETURN(nr == NR_COLLIDING);
     EXPECT(events("insert_secondary") >= secondary + 1);
-    EXPECT(events("evict") + events("evict_dead") >= evicted + ARRAY_SIZE(va) - 2 * HPT_GROUP);
-    for (unsigned int i = 0; i < ARRAY_SIZE(va); i++) {
+    EXPECT(events("evict") + events("evict_dead") >= evicted + nr - 2 * HPT_GROUP);
+    for (unsigned int i = 0; i < nr; i++) {
         struct hpt_info info = explain(va[i]);
 
         present += info.slot >= 0;
@@ -87,34 +98,16 @@ KTEST(hash, full_group_overflows_then_evicts)
     EXPECT(present > 0 && present <= 2 * HPT_GROUP);
     EXPECT(in_second > 0 && in_second <= HPT_GROUP);
     for (unsigned int round = 0; round < 3; round++)
-        for (unsigned int i = 0; i < ARRAY_SIZE(va); i++)
-            if (va[i] != 0)
-                EXPECT_EQ(read_word(va[i]), 1000 + i);
-    for (unsigned int i = 0; i < ARRAY_SIZE(va); i++)
+        for (unsigned int i = 0; i < nr; i++)
+            EXPECT_EQ(read_word(va[i]), 1000 + i);
+    for (unsigned int i = 0; i < nr; i++)
         EXPECT_EQ(mm_munmap(current->mm, va[i], PAGE_SIZE), 0);
-    for (unsigned int i = 0; i < ARRAY_SIZE(va); i++)
+    for (unsigned int i = 0; i < nr; i++)
         EXPECT_EQ(read_word(va[i]), ~0ULL);
     test_mm_leave();
 }
 
 /* ---- a number belongs to a table ---- */
-
-/* Hangs the level-1 table around @from of @a below the entry for @to of @b, with the permissions
- * @link; 0 takes it out again. */
-static void share_segment(struct mm *a, vaddr_t from, struct mm *b, vaddr_t to, pt_prot_t link)
-{
-    unsigned int found;
-    struct page *table;
-    bool was_shared;
-    pte_t *slot = pt_find_slot(a, from, 1, &table, &found);
-
-    EXPECT_OR_RETURN(slot != NULL && found == 1);
-    was_shared = table->pt_shared != 0;
-    table->pt_shared = link != 0;
-    set_entry(b, to, 2, link ? pte_make_table(page_to_phys(table), link) : pte_none());
-    if (was_shared)
-        flush(b, to, 0); /* also forgets the first page, which a new link need not */
-}
 
 /* The second process uses the entries that the first has filled, at another address: no refill. A
  * link without write permission takes it from this process only. What the first unmaps is gone for
@@ -177,7 +170,7 @@ KTEST(hash, segment_changes_its_page_size)
     struct mm *mm;
     u64 vsid[3], refills;
 
-    if (!is_hash())
+    if (!has_large_pages())
         return;
     large = alloc_pages(order, GFP_KERNEL | GFP_ZERO | GFP_NOOOM);
     if (large == NULL) {

@@ -11,6 +11,7 @@ struct fpu_state;
 struct arch_thread {
     unsigned long ksp;      /* kernel stack pointer while switched out */
     struct fpu_state *fpu;  /* FPU, VMX and VSX registers; NULL for kernel threads */
+    bool fpu_used;          /* since exec: the state is not the initial one */
     bool elfv2;             /* function pointers are addresses, not descriptors */
     /* The last fault, for the signal frame (trap, dsisr, dar). */
     unsigned long trapno;
