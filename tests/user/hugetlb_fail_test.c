@@ -179,6 +179,14 @@ static int op_cut(void)
     return err;
 }
 
+static void detach_segment(const struct mem_map *m, void *arg)
+{
+    (void)arg;
+    if (strncmp(m->name, "/SYSV", 5) == 0)
+        shmdt((void *)(uintptr_t)m->start);
+}
+
+/* Where the C library attaches through ipc(2), the address can fail to come back. */
 static int op_segment(void)
 {
     int id = shmget(IPC_PRIVATE, 2 * huge_size, IPC_CREAT | SHM_HUGETLB | 0600), err = result(id);
@@ -191,6 +199,9 @@ static int op_segment(void)
     if (!err) {
         err = touch(p);
         shmdt(p);
+    } else {
+        no_more_faults();
+        mem_each_map(NULL, (size_t)1 << 46, detach_segment, NULL);
     }
     shmctl(id, IPC_RMID, NULL);
     return err;
@@ -283,7 +294,7 @@ static const struct operation {
     {"fork", op_fork, {ENOMEM, EAGAIN, EFAULT, ENFILE}},
     {"move", op_move, {ENOMEM, ENFILE}},
     {"cut", op_cut, {ENOMEM, ENFILE, EAGAIN}},
-    {"segment", op_segment, {ENOMEM, ENFILE, ENOSPC}},
+    {"segment", op_segment, {ENOMEM, ENFILE, ENOSPC, EFAULT}},
     {"mount", op_mount, {ENOMEM, EFAULT, ENOSPC, ENFILE}},
     {"device", op_device, {ENOMEM, EFAULT, ENFILE}},
     {"process_vm", op_process_vm, {ENOMEM, ENFILE, EFAULT}},

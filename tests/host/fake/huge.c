@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* huge.c: what the rows of huge pages and others reach that the host does not have: a clock, sleep,
- * fault sweeps, text files, a user who fills holes, parsing of parameters. None of it is called by
- * a host test. */
-#include <kernel/fail.h>
+/* huge.c: what the rows of huge pages and others reach that the host does not have: a clock,
+ * sleep, text files, a user who fills holes, parsing of parameters. No host test
+ * calls any of it. */
 #include <kernel/printk.h>
 #include <kernel/string.h>
 #include <kernel/time.h>
@@ -19,11 +18,6 @@ int nanosleep_until(u64 deadline_ns, bool interruptible, u64 *left_ns)
 {
     (void)deadline_ns, (void)interruptible, (void)left_ns;
     panic("a host test would sleep");
-}
-
-void fail_check_signal(int sig)
-{
-    (void)sig;
 }
 
 void seq_printf(struct seq *s, const char *fmt, ...)
