@@ -50,8 +50,8 @@ static const char *read_memory(const struct fdt *f)
 }
 
 /*
- * The loader also reserves what it loaded. Of that the initramfs is given back to the page allocator
- * when it was unpacked, and the image has copied itself away.
+ * The loader also reserves what it loaded. Of that the initramfs is given back to the page
+ * allocator when it was unpacked, and the image has copied itself away.
  */
 static void read_reserved(const struct bootinfo *bi, const struct fdt *f, paddr_t loaded_at)
 {
