@@ -294,7 +294,7 @@ static const struct operation {
     {"fork", op_fork, {ENOMEM, EAGAIN, EFAULT, ENFILE}},
     {"move", op_move, {ENOMEM, ENFILE}},
     {"cut", op_cut, {ENOMEM, ENFILE, EAGAIN}},
-    {"segment", op_segment, {ENOMEM, ENFILE, ENOSPC, EFAULT}},
+    {"segment", op_segment, {ENOMEM, ENFILE, ENOSPC, EFAULT}}, /* ipc(2) stores the address */
     {"mount", op_mount, {ENOMEM, EFAULT, ENOSPC, ENFILE}},
     {"device", op_device, {ENOMEM, EFAULT, ENFILE}},
     {"process_vm", op_process_vm, {ENOMEM, ENFILE, EFAULT}},
