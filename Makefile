@@ -36,6 +36,7 @@ SMP      ?= 2
 MEM      ?= 256M
 APPEND   ?=
 INITRD   ?=
+DISK     ?=
 T        ?=
 GDB      ?= 0
 ACCEL    ?= tcg
@@ -98,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test debug bench check help doctor deps clean FORCE
+.PHONY: all kernel iso run test mutants debug bench check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -125,6 +126,17 @@ $(shell mkdir -p $(B); echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' | cmp -s - $(F
 # gcc would turn the loop inside strlen into a call of strlen.
 $(B)/obj/lib/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
 
+# Another row PT_EXPERIMENT: make EXPERIMENT=path/to/row.c. mm/pt_ops.c includes the file.
+EXPERIMENT ?=
+ifneq ($(EXPERIMENT),)
+ifeq ($(wildcard $(EXPERIMENT)),)
+$(error EXPERIMENT=$(EXPERIMENT): there is no such file. Give the path of a row, for example labs/experiment/row.c)
+endif
+$(B)/obj/mm/pt_ops.o: CFLAGS += -DEXPERIMENT='"$(abspath $(EXPERIMENT))"'
+endif
+$(shell echo '$(abspath $(EXPERIMENT))' | cmp -s - $(B)/experiment || echo '$(abspath $(EXPERIMENT))' > $(B)/experiment)
+$(B)/obj/mm/pt_ops.o: $(B)/experiment
+
 # Offsets of C structures for assembly code.
 OFFSETS := $(B)/gen/asm_offsets.h
 $(OFFSETS): arch/$(ARCH)/asm_offsets.c $(FLAGS_FILE) | $(UAPI)
@@ -149,7 +161,12 @@ $(B)/linker.ld: linker.ld $(FLAGS_FILE) | $(UAPI)
 	@mkdir -p $(@D)
 	@$(CC) -E -P -x c -D__ASSEMBLY__ $(ARCH_LDS_DEFS) $(INCLUDES) -MMD -MF $@.d -MT $@ -o $@ $<
 
-$(B)/quire.elf: $(OBJS) $(B)/linker.ld tools/link-kernel.sh tools/gen-kallsyms.py
+# No kernel whose mm/ asks for the kind of a mapping.
+$(B)/kinds: tools/check/kinds.py $(wildcard mm/*.[ch] include/mm/*.h)
+	@$(PYTHON) tools/check/kinds.py
+	@touch $@
+
+$(B)/quire.elf: $(OBJS) $(B)/linker.ld tools/link-kernel.sh tools/gen-kallsyms.py $(B)/kinds
 	@echo "  LD      $@"
 	@LD='$(LD)' LDFLAGS='$(LDFLAGS)' NM='$(NM)' PYTHON='$(PYTHON)' AS_CMD='$(CC) $(ASFLAGS)' \
 	  tools/link-kernel.sh $@ $(B)/linker.ld $(OBJS)
@@ -203,7 +220,7 @@ doctor:
 	@tools/deps.sh --doctor $(ARCH)
 
 RUN_ENV = ARCH=$(ARCH) FIRMWARE=$(FIRMWARE) MMU=$(MMU) CPU=$(CPU) SMP=$(SMP) MEM=$(MEM) GDB=$(GDB) ACCEL=$(ACCEL) \
-          KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) APPEND="$(APPEND)"
+          KERNEL=$(B)/quire.elf ISO=$(B)/quire.iso INITRD=$(RUN_INITRD) DISK=$(DISK) APPEND="$(APPEND)"
 
 # What cannot be run is said before anything is built; then the tools, since a fresh machine has no compiler yet; then the build.
 .PHONY: runnable
@@ -232,6 +249,7 @@ bench: runnable deps
 	  if [ $$mmu = one ]; then config=$(ARCH) mmu=; else config=$(ARCH)-$$mmu; fi; \
 	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
 	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet $(APPEND)" tools/run-qemu.sh bench || exit 1; done
+	@[ $(ARCH) != x86_64 ] || tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
 # Both flavours compile without a warning; then the gates.
 check: deps
@@ -239,8 +257,15 @@ check: deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/check/style.py
 	@$(PYTHON) tools/check/docs.py
+	@tools/gen-syscalls-doc --check
+	@tools/gen-locking-doc --check
 	@tools/check/headers.sh $(CC) $(CFLAGS)
 	@tools/check/analyse.sh $(ARCH)
+
+# Takes most of an hour: every seeded fault is built, and booted with the test that shall notice it.
+mutants: deps
+	@tests/mutants/run-host.sh '$(T)'
+	@tests/mutants/run-kernel.sh '$(T)'
 
 clean:
 	rm -rf build compile_commands.json

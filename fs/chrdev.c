@@ -42,6 +42,7 @@ const struct file_ops *special_fops(mode_t mode)
 {
     switch (mode & S_IFMT) {
     case S_IFCHR: return &chrdev_open_fops;
+    case S_IFBLK: return &blkdev_open_fops;
     case S_IFIFO: return &pipe_fops;
     default: return NULL;
     }
@@ -52,5 +53,4 @@ void chrdev_show(struct seq *s)
     seq_puts(s, "Character devices:\n");
     for (unsigned int n = 0; n < nr_chrdevs; n++)
         seq_printf(s, "%3u %s\n", MAJOR(chrdevs[n].rdev), chrdevs[n].name);
-    seq_puts(s, "\nBlock devices:\n");
 }

@@ -13,7 +13,7 @@
  * ep->wait.lock (WAITQ), taken inside a file's queue lock, for the ready list. Waking therefore
  * nests one queue lock in another, always in this order. Invariants: I1 an item is in its set's
  * list and in its file's list; I2 a hot item is on the ready list. Checked by
- * tests/kernel/fs/poll_ktest.c. Source: epoll(7). Read next: poll.c.
+ * tests/user/fs_test.c. Source: epoll(7). Read next: poll.c.
  */
 #include "internal.h"
 #include <asm/poll.h>

@@ -30,13 +30,15 @@ static long set_status(struct file *f, unsigned long arg)
 {
     if ((arg & O_NOATIME) && !(f->flags & O_NOATIME) && !inode_owner_or_root(f->inode))
         return -EPERM;
+    if ((arg & O_DIRECT) && !inode_can_direct(f->inode))
+        return -EINVAL;
     WRITE_ONCE(f->flags, (f->flags & ~(unsigned int)SETFL_MASK) | ((unsigned int)arg & SETFL_MASK));
     return 0;
 }
 
 static struct mapping *sealable(struct file *f)
 {
-    return f->op == &tmpfs_file_fops ? f->inode->mapping : NULL;
+    return f->op == &tmpfs_file_fops || f->op == &hugetlbfs_file_fops ? f->inode->mapping : NULL;
 }
 
 static long add_seals(struct file *f, unsigned int seals)

@@ -84,7 +84,9 @@ int file_open_on(struct file *f, const struct path *p, unsigned int flags)
     if (ret)
         return ret;
     f->dentry = p->dentry;
-    if (!f->op)
+    if ((flags & O_DIRECT) && !inode_can_direct(i))
+        ret = -EINVAL;
+    else if (!f->op)
         ret = -ENXIO;
     else if (f->op->open)
         ret = f->op->open(i, f);

@@ -266,7 +266,12 @@ ssize_t iov_from_user(const struct iovec __user *uvec, unsigned long n, struct i
 ssize_t write_limit(struct file *f, loff_t pos, size_t n);
 
 /* ---- chrdev.c ---- */
-extern const struct file_ops chrdev_open_fops;
+/* May O_DIRECT be asked for? Only where there is something that memory is not. */
+static inline bool inode_can_direct(const struct inode *i)
+{
+    return S_ISBLK(i->mode);
+}
+extern const struct file_ops chrdev_open_fops, blkdev_open_fops;
 void chrdev_show(struct seq *s);
 /* fop for a device, fifo or socket inode by its mode; NULL for others. */
 const struct file_ops *special_fops(mode_t mode);
@@ -300,12 +305,14 @@ void sysfs_init(void);
 void devfs_add(const char *path, mode_t mode, dev_t rdev);
 
 /* ---- tmpfs ---- */
-extern const struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, proc_type, sysfs_type;
+extern const struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, proc_type, sysfs_type,
+    hugetlbfs_type;
 struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode,
                                dev_t rdev);
 int tmpfs_setsize(struct inode *i, u64 size);
-extern const struct file_ops tmpfs_file_fops;
+extern const struct file_ops tmpfs_file_fops, hugetlbfs_file_fops;
 void tmpfs_init(void);
+void hugetlbfs_init(void); /* after sysfs and procfs: the pools are files there */
 extern struct super_block *shmem_sb; /* of memory objects without a file system */
 
 /* ---- poll.c ---- */

@@ -21,6 +21,27 @@ static size_t front(struct iov_iter *it, size_t n, char **base)
     return min(n, (size_t)it->iov->iov_len - it->off);
 }
 
+size_t iov_iter_piece(struct iov_iter *it, char **base)
+{
+    return front(it, it->count, base);
+}
+
+unsigned long iov_iter_alignment(const struct iov_iter *it)
+{
+    struct iov_iter at = *it;
+    unsigned long bits = 0;
+
+    while (at.count > 0) {
+        char *base;
+        size_t n = front(&at, at.count, &base);
+
+        bits |= (unsigned long)base | n;
+        at.off += n;
+        at.count -= n;
+    }
+    return bits;
+}
+
 static void consume(struct iov_iter *it, size_t n)
 {
     it->off += n;

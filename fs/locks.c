@@ -9,7 +9,7 @@
  * is released and tries again. Deadlocks are not looked for.
  *
  * Locks: locks_lock (LEAF) for all lists and the release counter. Invariants: I1 record locks of
- * one owner on one inode do not overlap. Checked by tests/kernel/fs/locks_ktest.c. Source:
+ * one owner on one inode do not overlap. Checked by tests/user/fs_test.c. Source:
  * flock(2), fcntl(2). Read next: fcntl.c.
  */
 #include "internal.h"

@@ -142,6 +142,21 @@ static void strings_free(struct mount_strings *s)
     kfree(IS_ERR(s->options) ? NULL : s->options);
 }
 
+/* One after the other: the first that fails says why. 0 or -errno; strings_free in both cases. */
+static int strings_get(struct mount_strings *s, const char __user *source, const char __user *type,
+                       const char __user *data)
+{
+    *s = (struct mount_strings){0};
+    s->source = optional_string(source, PATH_MAX_LEN);
+    if (IS_ERR(s->source))
+        return (int)PTR_ERR(s->source);
+    s->type = optional_string(type, 256);
+    if (IS_ERR(s->type))
+        return (int)PTR_ERR(s->type);
+    s->options = optional_string(data, PATH_MAX_LEN);
+    return IS_ERR(s->options) ? (int)PTR_ERR(s->options) : 0;
+}
+
 static int mount_dispatch(const struct mount_strings *s, const char __user *usource,
                           const struct path *at, unsigned long flags)
 {
@@ -171,13 +186,7 @@ SYSCALL5(mount, const char __user *, source, const char __user *, target, const 
         return -EPERM;
     if (flags & ~(unsigned long)MS_KNOWN)
         return -EINVAL;
-    s.source = optional_string(source, PATH_MAX_LEN);
-    s.type = optional_string(type, 256);
-    s.options = optional_string(data, PATH_MAX_LEN);
-    ret = IS_ERR(s.source)    ? (int)PTR_ERR(s.source)
-          : IS_ERR(s.type)    ? (int)PTR_ERR(s.type)
-          : IS_ERR(s.options) ? (int)PTR_ERR(s.options)
-                              : 0;
+    ret = strings_get(&s, source, type, data);
     if (ret == 0)
         ret = walk_user_path(AT_FDCWD, target, WALK_FOLLOW, &at);
     if (ret == 0) {

@@ -43,7 +43,7 @@ struct pipe *pipe_alloc(void)
 void pipe_free(struct pipe *p)
 {
     while (!pipe_empty(p))
-        page_put(pipe_slot(p, p->tail++)->page);
+        pipe_slot_put(pipe_slot(p, p->tail++));
     if (p->spare)
         page_put(p->spare);
     kfree(p->slots);
@@ -64,7 +64,7 @@ void pipe_drop_slot(struct pipe *p)
     if (!p->spare && slot_is_private(s))
         p->spare = s->page;
     else
-        page_put(s->page);
+        pipe_slot_put(s);
     s->page = NULL;
     p->tail++;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pipe.h: between pipe.c, pipe_slots.c, splice.c and socketpair.c. */
+/* pipe.h: between pipe.c, pipe_slots.c, splice.c, vmsplice.c and socketpair.c. */
 #pragma once
 #include "internal.h"
 #include <mm/page.h>
@@ -8,7 +8,23 @@ struct pipe_slot {
     struct page *page;
     u32 off, len;
     bool shared; /* spliced in: somebody else's page, only to be read */
+    bool pinned; /* vmspliced: the reference comes with a pin */
 };
+/* One more holder of the slot's page, and one less. */
+static inline void pipe_slot_get(const struct pipe_slot *s)
+{
+    if (s->pinned)
+        page_pin(s->page);
+    else
+        page_get(s->page);
+}
+static inline void pipe_slot_put(const struct pipe_slot *s)
+{
+    if (s->pinned)
+        page_unpin(s->page);
+    else
+        page_put(s->page);
+}
 
 struct pipe {
     struct mutex lock; /* PIPE: everything below */
@@ -48,6 +64,12 @@ static inline u32 pipe_opens_seen(const struct file *f)
 {
     return (u32)f->pos;
 }
+
+#define SPLICE_F_MOVE     1u
+#define SPLICE_F_NONBLOCK 2u
+#define SPLICE_F_MORE     4u
+#define SPLICE_F_GIFT     8u
+#define SPLICE_F_ALL      15u
 
 #define PIPE_NONBLOCK 1u
 #define PIPE_NOSIGNAL 2u /* no SIGPIPE with EPIPE */

@@ -21,7 +21,7 @@ int pipe_take(struct pipe *p, size_t max, bool nonblock, struct pipe_slot *out)
         if (out->len == s->len) {
             p->tail++;
         } else {
-            page_get(s->page);
+            pipe_slot_get(s);
             s->off += out->len;
             s->len -= out->len;
             s->shared = true;
@@ -67,7 +67,7 @@ void pipe_unget(struct pipe *p, const struct pipe_slot *s)
         *pipe_slot(p, --p->tail) = *s;
     mutex_unlock(&p->lock);
     if (!back)
-        page_put(s->page);
+        pipe_slot_put(s);
     pipe_wake_readers(p);
 }
 
@@ -82,7 +82,7 @@ bool pipe_peek(struct pipe *p, u32 n, size_t max, struct pipe_slot *out)
     if (there) {
         struct pipe_slot *s = pipe_slot(p, p->tail + n);
 
-        page_get(s->page);
+        pipe_slot_get(s);
         s->shared = true;
         *out = *s;
         out->len = (u32)min((size_t)s->len, max);

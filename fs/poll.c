@@ -8,7 +8,7 @@
  * its queues live as long as they do.
  *
  * Locks: each queue's own; triggered is ordered against the sleep by the state change and the
- * wake-up (both full barriers). Checked by tests/kernel/fs/poll_ktest.c. Source: poll(2),
+ * wake-up (both full barriers). Checked by tests/user/pipe_test.c. Source: poll(2),
  * select(2). Read next: epoll.c.
  */
 #include "internal.h"
@@ -218,7 +218,7 @@ static long do_poll(struct pollfd __user *ufds, unsigned int nr, u64 deadline)
         ret = poll_loop(&s, ask_all, &p, deadline);
         poll_end(&s);
         for (unsigned int n = 0; n < nr && ret >= 0; n++)
-            if (copy_to_user(&ufds[n].revents, &p.fds[n].revents, sizeof(ufds[n].revents)))
+            if (put_user_u16((u16)p.fds[n].revents, user_field(ufds + n, revents)))
                 ret = -EFAULT;
     }
     if (p.fds != fast)

@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * splice.c: moving data between files inside the kernel: sendfile, splice, tee, vmsplice,
- * copy_file_range.
+ * splice.c: moving data between files inside the kernel: sendfile, splice, tee, copy_file_range.
  *
  * Between two pipes whole pages change hands; everything else is one copy through a buffer. Data
  * taken from a pipe and not accepted by the other side goes back to its front. Locks: none held
- * between the two sides, so that a pipe's lock is never held together with an inode's. Not offered:
- * SPLICE_F_GIFT's promise (a copy is made). Source: sendfile(2), splice(2), tee(2), vmsplice(2),
- * copy_file_range(2). Read next: pipe.c.
+ * between the two sides, so that a pipe's lock is never held together with an inode's. Source:
+ * sendfile(2), splice(2), tee(2), copy_file_range(2). Read next: vmsplice.c.
  */
 #include "pipe.h"
 #include <kernel/syscall.h>
 
-#define SPLICE_F_MOVE     1u
-#define SPLICE_F_NONBLOCK 2u
-#define SPLICE_F_MORE     4u
-#define SPLICE_F_GIFT     8u
-#define SPLICE_F_ALL      15u
-#define BOUNCE            KIB(16)
+#define BOUNCE KIB(16)
 
 /* ---- file to file by copying ---- */
 
@@ -197,7 +190,7 @@ static ssize_t pipe_to_file(struct pipe *in, struct file *out, loff_t *opos, siz
         s.len -= done;
         pipe_unget(in, &s);
     } else {
-        page_put(s.page);
+        pipe_slot_put(&s);
     }
     return put;
 }
@@ -311,7 +304,7 @@ SYSCALL6(splice, int, in_fd, loff_t __user *, uin, int, out_fd, loff_t __user *,
     return ret;
 }
 
-/* ---- tee, vmsplice ---- */
+/* ---- tee ---- */
 
 static ssize_t do_tee(struct pipe *in, struct pipe *out, size_t n, bool nonblock)
 {
@@ -327,7 +320,7 @@ static ssize_t do_tee(struct pipe *in, struct pipe *out, size_t n, bool nonblock
     for (u32 nth = 0; done < n && pipe_peek(in, nth, n - done, &s); nth++) {
         ret = pipe_push(out, &s, nonblock || done);
         if (ret) {
-            page_put(s.page);
+            pipe_slot_put(&s);
             break;
         }
         done += s.len;
@@ -355,40 +348,5 @@ SYSCALL4(tee, int, in_fd, int, out_fd, size_t, n, unsigned int, flags)
         fdref_put(in);
     if (out.file)
         fdref_put(out);
-    return ret;
-}
-
-static ssize_t do_vmsplice(struct file *f, const struct iovec __user *uvec, unsigned long nr,
-                           bool nonblock)
-{
-    struct iovec fast[IOV_FAST], *v;
-    struct iov_iter it;
-    ssize_t n = iov_from_user(uvec, nr, fast, &v);
-
-    if (n < 0)
-        return n;
-    it = (struct iov_iter){.iov = v, .nr = (unsigned int)nr, .count = (size_t)n};
-    if (f->f_mode & FMODE_WRITE)
-        n = pipe_write_iter(file_pipe(f), &it, nonblock ? PIPE_NONBLOCK : 0);
-    else
-        n = pipe_read_iter(file_pipe(f), &it, nonblock);
-    if (v != fast)
-        kfree(v);
-    return n;
-}
-
-SYSCALL4(vmsplice, int, fd, const struct iovec __user *, vec, unsigned long, nr, unsigned int,
-         flags)
-{
-    struct fdref r = fdref_get(fd);
-    ssize_t ret = -EBADF;
-
-    if (r.file && (flags & ~SPLICE_F_ALL))
-        ret = -EINVAL;
-    else if (r.file && file_pipe(r.file))
-        ret = do_vmsplice(r.file, vec, nr,
-                          (flags & SPLICE_F_NONBLOCK) || (r.file->flags & O_NONBLOCK));
-    if (r.file)
-        fdref_put(r);
     return ret;
 }

@@ -230,7 +230,7 @@ SYSCALL3(readlink, const char __user *, name, char __user *, buf, int, size)
 
 /* ---- statfs ---- */
 
-static void fill_statfs(const struct super_block *sb, unsigned long flags, struct statfs *st)
+static void fill_statfs(struct super_block *sb, unsigned long flags, struct statfs *st)
 {
     u64 used = (u64)atomic_long_read(&sb->used_blocks),
         inodes = (u64)atomic_long_read(&sb->used_inodes);
@@ -249,6 +249,8 @@ static void fill_statfs(const struct super_block *sb, unsigned long flags, struc
         st->f_files = (long)sb->max_inodes;
         st->f_ffree = (long)(sb->max_inodes - min(inodes, sb->max_inodes));
     }
+    if (sb->type->statfs)
+        sb->type->statfs(sb, st);
 }
 
 SYSCALL2(statfs, const char __user *, name, struct statfs __user *, ust)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sync.c: sync(2) and relatives, and advice about files. Memory is where everything lives, so there
- * is nothing to write back: the calls check their arguments. Source: sync(2), fsync(2),
- * posix_fadvise(2), readahead(2).
+ * sync.c: sync(2) and relatives, and advice about files. Files live in memory; only disks have
+ * something to write back (blkdev.c), and the other calls check their arguments. Source: sync(2),
+ * fsync(2), posix_fadvise(2), readahead(2).
  */
 #include "internal.h"
+#include <kernel/blkdev.h>
 #include <kernel/syscall.h>
 #include <linux/fadvise.h>
 
 SYSCALL0(sync)
 {
+    blkdev_sync_all();
     return 0;
 }
 

@@ -23,7 +23,11 @@ void vfs_init(void)
     devfs_init();
     procfs_init();
     sysfs_init();
+    hugetlbfs_init();
     mem_devices_init();
+    page_huge_init();
+    experiment_init();
+    dmatest_init();
     tty_init();
     must(mount_fs(&tmpfs_type, "rootfs", NULL, 0, "mode=755"), "root file system");
     must(name_mkdir(AT_FDCWD, "/dev", 0755), "/dev");

@@ -9,8 +9,8 @@
  * handlers are not counted: where they fall is not the test's doing. Source of the semantics:
  * Linux, Documentation/fault-injection. No locks: a task's counter is its own, the global ones are
  * atomic.
- * I1: every armed counter makes at most one call fail. Checked by tests/kernel/lock/fail_ktest.c.
- *     Read next: ktest.c.
+ * I1: every armed counter makes at most one call fail. Checked by tests/kernel/lock/ktest_ktest.c.
+ *     Read next: fail_sweep.c.
  */
 #include <arch/current.h>
 #include <kernel/fail.h>
@@ -39,15 +39,18 @@ bool should_fail(enum fail_site site)
 {
     struct task *t = current;
 
-    (void)site;
     if (!t || this_cpu()->irq_depth > 0)
         return false;
+    if (unlikely(t->make_it_fail) && fail_sweep_asks(site))
+        return true;
     if (likely(t->fail_nth <= 0 && atomic_long_read(&global_nth) <= 0))
         return false;
     atomic_long_inc(&nr_asked);
-    if (t->fail_nth > 0 && --t->fail_nth == 0)
+    if ((t->fail_nth > 0 && --t->fail_nth == 0) || count_down_global()) {
+        fail_sweep_record(site);
         return true;
-    return count_down_global();
+    }
+    return false;
 }
 
 void fail_set_nth(struct task *t, long n)

@@ -21,6 +21,7 @@
 #include <kernel/irq.h>
 #include <kernel/kallsyms.h>
 #include <kernel/ktest.h>
+#include <kernel/mutex.h>
 #include <kernel/panic.h>
 #include <kernel/param.h>
 #include <kernel/printk.h>
@@ -40,10 +41,6 @@
 #define WATCH_GRACE_NS (1 * NSEC_PER_SEC) /* then others speak for a silent CPU */
 #define SETTLE_TRIES 25
 #define SETTLE_NS (20 * NSEC_PER_MSEC)
-
-struct counts {
-    u64 free_pages, objects;
-};
 
 static const struct ktest *running_test;
 static struct task *test_thread;
@@ -264,22 +261,33 @@ static void run_body(const struct ktest *t)
     stop_watch();
 }
 
-static int run_checks(const struct ktest *t)
+int kcheck_run(const char *where)
 {
+    static struct mutex one = MUTEX_INIT(one, LOCK_KCHECK); /* walkers keep things in statics */
     int bad = 0;
 
+    mutex_lock(&one);
     for (const struct kcheck *c = __kchecks_start; c < __kchecks_end; c++) {
         int n = c->fn();
 
         if (n == 0)
             continue;
-        say("  # %s.%s: check \"%s\" finds %d violations\n", t->suite, t->name, c->name, n);
+        say("  # %s: check \"%s\" finds %d violations\n", where, c->name, n);
         bad += n;
     }
+    mutex_unlock(&one);
     return bad;
 }
 
-static struct counts count(void)
+static int run_checks(const struct ktest *t)
+{
+    char where[64];
+
+    snprintf(where, sizeof(where), "%s.%s", t->suite, t->name);
+    return kcheck_run(where);
+}
+
+struct kcheck_counts kcheck_count(void)
 {
     rcu_barrier();
     work_flush();
@@ -287,14 +295,14 @@ static struct counts count(void)
     vmalloc_shrink();
     buddy_drain_pcp();
     /* Tables of the kernel's half stay on purpose: known, so not lost. */
-    return (struct counts){ buddy_nr_free() + kernel_nr_tables(), slab_nr_objects() };
+    return (struct kcheck_counts){ buddy_nr_free() + kernel_nr_tables(), slab_nr_objects() };
 }
 
 /* Threads that the test started may still be on their way out. */
-static bool has_leaked(const struct counts *before, struct counts *after)
+static bool has_leaked(const struct kcheck_counts *before, struct kcheck_counts *after)
 {
     for (int i = 0; i < SETTLE_TRIES; i++) {
-        *after = count();
+        *after = kcheck_count();
         if (after->free_pages >= before->free_pages && after->objects <= before->objects)
             return false;
         nanosleep_until(clock_monotonic_ns() + SETTLE_NS, false, NULL);
@@ -302,9 +310,9 @@ static bool has_leaked(const struct counts *before, struct counts *after)
     return true;
 }
 
-static void check_leak(const struct ktest *t, struct counts before)
+static void check_leak(const struct ktest *t, struct kcheck_counts before)
 {
-    struct counts after;
+    struct kcheck_counts after;
 
     if (!has_leaked(&before, &after) || atomic_read(&failures) > 0)
         return;
@@ -321,11 +329,11 @@ enum result { PASS, FAIL, SKIP, NR_RESULTS };
 
 static enum result run_test(const struct ktest *t, unsigned int nr)
 {
-    struct counts before;
+    struct kcheck_counts before;
 
     running_test = t;
     skip_reason = NULL;
-    before = count();
+    before = kcheck_count();
     atomic_set(&failures, 0);
     run_body(t);
     check_leak(t, before);

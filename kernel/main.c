@@ -14,6 +14,7 @@
 #include <arch/setup.h>
 #include <boot/bootinfo.h>
 #include <kernel/crash.h>
+#include <kernel/devices.h>
 #include <kernel/ktest.h>
 #include <kernel/param.h>
 #include <kernel/printk.h>
@@ -25,6 +26,7 @@
 #include <kernel/time.h>
 #include <kernel/vfs.h>
 #include <mm/buddy.h>
+#include <mm/hugetlb.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
 #include <mm/page_cache.h>
@@ -124,6 +126,7 @@ static const struct boot_step early_steps[] = {
     { "memory map", memory_map },
     { "firmware tables", firmware_tables },
     { "page tables", page_tables },
+    { "gigantic pages", hugetlb_reserve_boot },
     { "page allocator", buddy_init },
     { "slab allocator", slab_init },
     { "kernel virtual areas", vmalloc_init },
@@ -134,6 +137,7 @@ static const struct boot_step cpu_steps[] = {
     { "address spaces", mm_init },
     { "page-table operations", pt_init },
     { "page cache", page_cache_init },
+    { "huge pages", hugetlb_init },
     { "signals", signal_init },
     { "tasks", task_init },
     { "interrupts and timer", arch_setup_devices },
@@ -176,6 +180,7 @@ static void run_tests_or_init(void)
 static const struct boot_step thread_steps[] = {
     { "files", vfs_init },
     { "other CPUs", smp_start_cpus },
+    { "devices", pci_init },
     { "console input", arch_setup_console_input },
     { "initramfs", unpack_initramfs },
     { "read-only data", mmu_protect_ro_after_init },

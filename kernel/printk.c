@@ -26,6 +26,7 @@ static char printk_ring[LOG_SIZE];
 static u64 printk_head; /* bytes ever written */
 static struct console *consoles;
 static int console_level = LOG_INFO;
+static u64 nr_warnings; /* records of LOG_WARNING and more serious */
 static bool line_open; /* the last record did not end with a newline */
 
 static u32 log_owner; /* CPU + 1 */
@@ -157,6 +158,7 @@ void printk(enum log_level level, const char *fmt, ...)
     u64 us = arch_clock_ns() / NSEC_PER_USEC;
     unsigned long flags = log_lock();
 
+    nr_warnings += level <= LOG_WARNING;
     if (!line_open) {
         int n = scnprintf(stamp, sizeof(stamp), "<%d>[%5llu.%06llu] ", (int)level,
                           (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
@@ -170,6 +172,11 @@ void printk(enum log_level level, const char *fmt, ...)
         consoles_write_text(text, (size_t)len);
     line_open = len > 0 && text[len - 1] != '\n';
     log_unlock(flags);
+}
+
+u64 printk_nr_warnings(void)
+{
+    return READ_ONCE(nr_warnings);
 }
 
 size_t printk_read(u64 *pos, char *buf, size_t n)

@@ -16,6 +16,7 @@
  * vma_lock_miss).
  * Checked by tests/kernel/mm/fault_ktest.c. Read next: pt_default.c.
  */
+#include <kernel/fail.h>
 #include <kernel/task.h>
 #include <mm/fault.h>
 #include <mm/faulttrace.h>
@@ -97,6 +98,7 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
         signal_send_fault(SIGSEGV, SEGV_ACCERR, fi->addr, -1, 0);
         break;
     case FAULT_SIGBUS:
+        fail_check_signal(SIGBUS);
         signal_send_fault(SIGBUS, BUS_ADRERR, fi->addr, -1, 0);
         break;
     case FAULT_OOM: /* the allocator killed somebody, or a test made it fail: tried again */

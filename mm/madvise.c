@@ -6,9 +6,8 @@
  * and go through the row of each area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are
  * flags of areas, so they split and merge under the lock for writing. Hints that could only matter
  * with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
- * MADV_FREE frees at once: the program may read zeroes from then on, and nothing here would ever
- * come back for a page that was kept. Without KSM, huge pages and memory-failure handling, their
- * advice is unknown (EINVAL), as in a Linux built so.
+ * MADV_FREE only marks pages (lazyfree.c). Without KSM, huge pages and memory-failure handling,
+ * their advice is unknown (EINVAL), as in a Linux built so.
  *
  * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a
  * split is EAGAIN.
@@ -69,6 +68,12 @@ static bool droppable(const struct vma *v)
     return vma_has_pages(v) && !(v->flags & VM_LOCKED);
 }
 
+/* The end of the range may lie inside a larger page, which then goes as a whole; not the start. */
+static int drop(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    return IS_ALIGNED(start, vma_page_size(v)) ? zap(v, start, end) : -EINVAL;
+}
+
 /* Advice about pages, in one area. mmap_lock held for reading. */
 static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
 {
@@ -77,13 +82,16 @@ static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
         return 0;
     case MADV_COLD:
     case MADV_PAGEOUT:
-        return droppable(v) ? 0 : -EINVAL;
+        return droppable(v) && !(v->flags & VM_POOL) ? 0 : -EINVAL;
     case MADV_DONTNEED:
-        return droppable(v) ? zap(v, start, end) : -EINVAL;
+        return droppable(v) ? drop(v, start, end) : -EINVAL;
     case MADV_DONTNEED_LOCKED:
-        return vma_has_pages(v) ? zap(v, start, end) : -EINVAL;
+        return vma_has_pages(v) ? drop(v, start, end) : -EINVAL;
     case MADV_FREE:
-        return droppable(v) && vma_is_anon(v) ? zap(v, start, end) : -EINVAL;
+        if (!droppable(v) || !vma_is_anon(v))
+            return -EINVAL;
+        lazyfree_mark(v, start, end);
+        return 0;
     default:
         return remove_pages(v, start, end);
     }
@@ -119,7 +127,7 @@ static int advised_flags(const struct vma *v, int behavior, unsigned long *flags
         return 0;
     default: /* MADV_DODUMP */
         *flags &= ~VM_DONTDUMP;
-        return v->flags & VM_SPECIAL ? -EINVAL : 0;
+        return v->flags & VM_SPECIAL && !(v->flags & VM_POOL) ? -EINVAL : 0;
     }
 }
 

@@ -189,6 +189,17 @@ paddr_t memblock_alloc(u64 len, u64 align)
     return req.found;
 }
 
+paddr_t memblock_try_reserve(u64 len, u64 align)
+{
+    struct alloc_request req = { .len = len, .align = align };
+
+    BUG_ON(closed || len == 0 || (align & (align - 1)) != 0);
+    if (!for_each_gap_down(gap_fits, &req))
+        return 0;
+    memblock_reserve(req.found, len);
+    return req.found;
+}
+
 u64 memblock_total(void)
 {
     u64 sum = 0;

@@ -26,6 +26,7 @@ static bool object_has(struct vma *v, vaddr_t va)
 
     if (!v->mapping)
         return false;
+    va = ALIGN_DOWN(va, vma_page_size(v));
     p = mapping_find_get(v->mapping, v->pgoff + ((va - v->start) >> PAGE_SHIFT));
     there = p && page_test(p, PG_UPTODATE);
     if (p)

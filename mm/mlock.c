@@ -52,7 +52,7 @@ static int fault_in_batch(struct vma *v, vaddr_t *at, vaddr_t end, bool write)
     while (*at < stop && !err) {
         err = fault_in(v, *at, write);
         if (!err)
-            *at += PAGE_SIZE;
+            *at = ALIGN_DOWN(*at, vma_page_size(v)) + vma_page_size(v);
     }
     return err;
 }

@@ -125,6 +125,33 @@ struct mm *mm_next(struct mm *prev)
     return found;
 }
 
+struct mm *mm_next_lazyfree(void)
+{
+    struct mm *mm, *found = NULL;
+
+    spin_lock(&mm_list_lock);
+    list_for_each_entry(mm, &mm_list, all_link) {
+        if (!READ_ONCE(mm->has_lazyfree) || mm->lazyfree_tried)
+            continue;
+        mm->lazyfree_tried = true;
+        mm_grab(mm); /* on the list: has users, who hold one */
+        found = mm;
+        break;
+    }
+    spin_unlock(&mm_list_lock);
+    return found;
+}
+
+void mm_end_lazyfree(void)
+{
+    struct mm *mm;
+
+    spin_lock(&mm_list_lock);
+    list_for_each_entry(mm, &mm_list, all_link)
+        mm->lazyfree_tried = false;
+    spin_unlock(&mm_list_lock);
+}
+
 void mm_set_current(struct mm *mm)
 {
     struct task *t = current;
@@ -163,6 +190,7 @@ static void copy_layout(struct mm *mm, const struct mm *old)
     mm->exe = old->exe ? file_get(old->exe) : NULL;
     mm->dumpable = old->dumpable;
     mm->membarrier = old->membarrier;
+    mm->has_lazyfree = old->has_lazyfree;
 }
 
 /* A copy of @src at the end of @mm's list, on its object's list behind @src. NULL when memory or

@@ -18,6 +18,7 @@
 #include <asm/errno.h>
 #include <kernel/syscall.h>
 #include <kernel/vfs.h>
+#include <mm/hugetlb.h>
 #include <mm/page_cache.h>
 #include "vma_internal.h"
 
@@ -46,11 +47,11 @@ int mm_check_future_lock(struct mm *mm, unsigned long flags, size_t len)
 
 /* May @addr be used as asked for? Pages near 0 are kept from ordinary users, to make null pointers
  * of the kernel harmless. */
-static long check_address(vaddr_t addr, size_t len)
+static long check_address(vaddr_t addr, const struct mmap_request *r)
 {
-    if (addr > user_top() - len)
+    if (addr > user_top() - r->len)
         return -ENOMEM;
-    if (!IS_ALIGNED(addr, PAGE_SIZE))
+    if (!IS_ALIGNED(addr, pt_size(r->level)))
         return -EINVAL;
     if (addr < sysctl_mmap_min_addr && !has_capability())
         return -EPERM;
@@ -72,7 +73,11 @@ static bool hint_fits(struct mm *mm, vaddr_t addr, size_t len, struct vma **next
 static long search(struct mm *mm, const struct mmap_request *r, struct vma **next)
 {
     vaddr_t floor = max(sysctl_mmap_min_addr, PAGE_SIZE);
-    struct gap_query q = { .len = r->len, .low = floor, .high = mm->mmap_base, .topdown = true };
+    struct gap_query q = { .len = r->len,
+                           .low = floor,
+                           .high = mm->mmap_base,
+                           .align_mask = pt_size(r->level) - 1,
+                           .topdown = true };
     long at;
 
 #ifdef MAP_32BIT /* only the x86-64 ABI has it */
@@ -96,21 +101,21 @@ static long search(struct mm *mm, const struct mmap_request *r, struct vma **nex
 
 long mm_choose_address(struct mm *mm, const struct mmap_request *r, struct vma **next)
 {
-    vaddr_t addr = r->addr & PAGE_MASK;
+    vaddr_t addr = r->level ? ALIGN_UP(r->addr, pt_size(r->level)) : r->addr & PAGE_MASK;
     long at;
 
     if (r->len > user_top())
         return -ENOMEM;
     if (r->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         *next = vma_find(mm, r->addr);
-        return check_address(r->addr, r->len);
+        return check_address(r->addr, r);
     }
     if (addr != 0 && addr < sysctl_mmap_min_addr)
         addr = PAGE_ALIGN(sysctl_mmap_min_addr);
     if (addr != 0 && hint_fits(mm, addr, r->len, next))
-        return check_address(addr, r->len);
+        return check_address(addr, r);
     at = search(mm, r, next);
-    return at < 0 && at >= -MAX_ERRNO ? at : check_address((vaddr_t)at, r->len);
+    return at < 0 && at >= -MAX_ERRNO ? at : check_address((vaddr_t)at, r);
 }
 
 /* What the file's mode and kind allow; adjusts the MAY bits. */
@@ -183,6 +188,8 @@ static unsigned long plan_flags(struct mm *mm, const struct mmap_request *r, int
         *err = mm_check_future_lock(mm, flags, r->len);
     if (!*err)
         *err = r->file ? check_file(r, &flags) : check_anon(r, &flags);
+    if (r->level > 0)
+        flags |= VM_POOL;
     return flags | noreserve(r);
 }
 
@@ -301,12 +308,12 @@ static long map_locked(struct mm *mm, const struct mmap_request *r, struct file 
     if (err)
         return err;
     p->attr.pt_ops = PT_DEFAULT;
+    p->attr.level = (u8)r->level;
     p->attr.pgoff = r->file ? r->pgoff : p->attr.flags & VM_SHARED ? 0 : p->start >> PAGE_SHIFT;
     err = make_room(mm, p);
     if (err)
         return err;
-    /* no pool of huge pages: what Linux answers with an empty one */
-    if (r->flags & MAP_HUGETLB || IS_ERR(shmem)) {
+    if (IS_ERR(shmem)) {
         err = -ENOMEM;
     } else if (r->file || shmem) {
         p->attr.file = r->file ? r->file : shmem;
@@ -329,12 +336,14 @@ long mm_mmap(struct mm *mm, const struct mmap_request *req)
 
     if (r.len == 0)
         return -EINVAL;
+    if (r.file && r.file->op->map_level)
+        r.level = r.file->op->map_level(r.file, &r.len);
     r.len = PAGE_ALIGN(r.len);
     if (r.len == 0)
         return -ENOMEM;
     if (r.pgoff + (r.len >> PAGE_SHIFT) < r.pgoff)
         return -EOVERFLOW;
-    if (!r.file && (r.flags & MAP_TYPE) == MAP_SHARED && !(r.flags & MAP_HUGETLB))
+    if (!r.file && (r.flags & MAP_TYPE) == MAP_SHARED)
         shmem = shmem_file_create("dev/zero", r.len, noreserve(&r));
     ret = mmap_write_lock_killable(mm);
     if (!ret) {
@@ -391,14 +400,20 @@ int mm_map_anon_fixed(struct mm *mm, vaddr_t start, size_t len, unsigned long vm
     return err;
 }
 
-bool vm_huge_size_exists(unsigned int log)
+/* MAP_HUGETLB without a file: an object of its own, as large as the mapping. */
+static long mmap_huge(struct mmap_request *r)
 {
-    if (log == 0)
-        return true;
-    for (unsigned int level = 1; level < pt_top_level(); level++)
-        if (pt_level_can_leaf(level) && pt_shift(level) == log)
-            return true;
-    return false;
+    struct huge_pool *pool = huge_pool_by_log((r->flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK);
+    long ret;
+
+    if (!pool || r->len == 0 || ALIGN_UP(r->len, huge_size(pool)) < r->len)
+        return -EINVAL;
+    r->file = hugetlb_file_create("anon_hugepage", pool, ALIGN_UP(r->len, huge_size(pool)), false);
+    if (IS_ERR(r->file))
+        return PTR_ERR(r->file);
+    ret = mm_mmap(current->mm, r);
+    file_put(r->file);
+    return ret;
 }
 
 SYSCALL6(mmap, vaddr_t, addr, size_t, len, unsigned long, prot, unsigned long, flags, int, fd, u64,
@@ -410,16 +425,15 @@ SYSCALL6(mmap, vaddr_t, addr, size_t, len, unsigned long, prot, unsigned long, f
 
     if (!IS_ALIGNED(offset, PAGE_SIZE))
         return -EINVAL;
-    if (flags & MAP_ANONYMOUS) {
-        if (flags & MAP_HUGETLB && !vm_huge_size_exists((flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK))
-            return -EINVAL;
-        return mm_mmap(current->mm, &r);
-    }
+    if (flags & MAP_ANONYMOUS)
+        return flags & MAP_HUGETLB ? mmap_huge(&r) : mm_mmap(current->mm, &r);
     r.file = fd_get(fd);
     if (!r.file)
         return -EBADF;
-    /* A file decides by itself about huge pages, and none here is of that kind. */
-    ret = flags & MAP_HUGETLB ? -EINVAL : mm_mmap(current->mm, &r);
+    /* A file decides by itself about the size of its pages. */
+    ret = flags & MAP_HUGETLB && !(r.file->op && r.file->op->map_level)
+              ? -EINVAL
+              : mm_mmap(current->mm, &r);
     file_put(r.file);
     return ret;
 }

@@ -27,7 +27,7 @@ static int charge_writable(struct vma *v, unsigned long pages, unsigned long *fl
         return 0;
     if (!mm_may_expand(mm, *flags, pages) && mm_may_expand(mm, v->flags, pages))
         return -ENOMEM;
-    if (v->flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE))
+    if (v->flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE | VM_POOL))
         return 0;
     if (vm_commit(mm, pages))
         return -ENOMEM;

@@ -174,7 +174,7 @@ static void empty_old(struct remap *r, struct vma *v)
             return; /* out of memory for the cut: it stays locked, and counted so */
         v = changed;
     }
-    if (v->start == r->old && v->end == end)
+    if (v->start == r->old && v->end == end && vma_is_anon(v))
         v->has_anon = false;
 }
 
@@ -217,7 +217,8 @@ static long move_area(struct remap *r, struct vma *v, struct vma *next)
 static long choose(const struct remap *r, const struct vma *v, unsigned long flags,
                    struct vma **next)
 {
-    struct mmap_request q = { .addr = r->new, .len = r->new_len, .flags = flags };
+    struct mmap_request q = {
+        .addr = r->new, .len = r->new_len, .flags = flags, .level = v->level };
 
     if (v->flags & VM_MAYSHARE)
         q.flags |= MAP_SHARED;
@@ -259,6 +260,19 @@ static long remap_to(struct remap *r)
     return move_area(r, v, next);
 }
 
+/* An area of larger pages moves and shrinks by those. It does not grow, as on Linux: what it was
+ * promised is as large as it is. */
+static int round_to_leaves(struct remap *r, const struct vma *v)
+{
+    size_t size = vma_page_size(v);
+
+    if (!IS_ALIGNED(r->old | r->new, size))
+        return -EINVAL;
+    r->old_len = ALIGN_UP(r->old_len, size);
+    r->new_len = ALIGN_UP(r->new_len, size);
+    return r->new_len > r->old_len ? -EINVAL : 0;
+}
+
 /* mmap_lock held for writing. */
 static long remap(struct remap *r)
 {
@@ -269,6 +283,11 @@ static long remap(struct remap *r)
 
     if (!v)
         return -EFAULT;
+    if (v->level > 0) {
+        err = round_to_leaves(r, v);
+        if (err)
+            return err;
+    }
     if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
         return remap_to(r);
     if (r->old_len >= r->new_len) {

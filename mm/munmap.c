@@ -104,6 +104,7 @@ static void clear_range(struct mm *mm, const struct removed *r, bool full_mm)
     struct vma *v;
 
     tlb_gather_begin(&tlb, mm, full_mm);
+    tlb.areas_go = true;
     for (v = r->first; v; v = v->next)
         vma_ops(v)->zap(&tlb, v, v->start, v->end);
     for (v = r->first; v; v = v->next)

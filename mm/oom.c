@@ -2,6 +2,8 @@
 /*
  * oom.c: the last resort when memory is out: one process is killed so that the others can go on.
  *
+ * Before that, pages go that programs gave up with MADV_FREE (lazyfree.c).
+ *
  * The victim is the process whose end frees most: resident pages plus page tables, shifted by
  * oom_score_adj (a thousandth of all memory per step). Never init, never a kernel thread, never one
  * with -1000. All processes that share its memory die with it.
@@ -213,6 +215,8 @@ bool oom_out_of_memory(unsigned int order, gfp_t gfp)
     if (gfp & (GFP_ATOMIC | GFP_NOOOM) || order > OOM_MAX_ORDER || current->flags & TF_OOM_VICTIM)
         return false;
     if (dying())
+        return true;
+    if (lazyfree_reclaim() != 0)
         return true;
     if (cmpxchg(&choosing, 0, 1) == 0) {
         if (!victim_pending())

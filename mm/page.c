@@ -11,9 +11,14 @@
  */
 #include <kernel/printk.h>
 #include <mm/buddy.h>
+#include <mm/hugetlb.h>
 
 void page_free_last(struct page *p)
 {
+    if (p->kind == PAGE_HUGETLB || (p->kind == PAGE_ZERO && p->order != 0)) {
+        huge_page_free(p);
+        return;
+    }
     if (unlikely(p->kind == PAGE_ZERO || p->kind == PAGE_RESERVED || p->kind == PAGE_FREE ||
                  p->kind == PAGE_PCP))
         panic("frame 0x%lx of kind %u lost its last reference", page_to_pfn(p), p->kind);

@@ -26,6 +26,8 @@ static atomic_long_t nr_cached, nr_shmem; /* pages, all mappings */
 
 static void count_pages(const struct mapping *m, long n)
 {
+    if (m->flags & MAPPING_POOL)
+        return;
     atomic_long_add(&nr_cached, n);
     if (m->flags & MAPPING_SHMEM)
         atomic_long_add(&nr_shmem, n);

@@ -2,21 +2,20 @@
 /*
  * process_vm.c: reading and writing the memory of another address space.
  *
- * A page is pinned through its area's row, which checks what the entry allows, and copied through
- * the kernel's own map of memory; when it is not there, one fault is made on behalf of the owner.
+ * Pages are pinned (gup.c: the area's row checks what the entry allows, faults are made on behalf
+ * of the owner) and copied through the kernel's own map of memory.
  * Used by process_vm_readv(2), /proc/PID/mem and by exec for the new program's arguments.
  * Debuggers' writes to read-only memory are not offered.
  *
- * Locks: the other mm's mmap_lock for reading while a page is found; none while it is copied: the
- * pin keeps the page.
- * Source: process_vm_readv(2). Checked by tests/kernel/mm/remote_ktest.c. Read next: fault.c,
- * pt_default.c (pin).
+ * Locks: none while pages are copied: the pins keep them.
+ * Source: process_vm_readv(2). Checked by tests/kernel/mm/remote_ktest.c. Read next: gup.c.
  */
 #include <asm/errno.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
 #include <kernel/uaccess.h>
 #include <kernel/vfs.h>
+#include <mm/gup.h>
 #include <mm/slab.h>
 #include "vma_internal.h"
 
@@ -41,103 +40,112 @@ struct mm *process_mm_get(struct process *p)
     return mm;
 }
 
-/* The page at @va, pinned: ERR_PTR(-EFAULT) when the area does not allow the access, -ENOMEM,
- * -EINTR. */
-static struct page *pin_in_area(struct vma *v, vaddr_t va, bool write)
-{
-    if (!vma_has_pages(v) || !(v->flags & (write ? VM_WRITE : VM_READ)))
-        return ERR_PTR(-EFAULT);
-    for (;;) {
-        struct page *p = vma_ops(v)->pin(v, va, write);
+/* Pages that are held at a time. */
+#define BATCH 16
 
-        if (p)
-            return p;
-        if (fatal_signal_pending())
-            return ERR_PTR(-EINTR);
-        switch (mm_handle_fault(v, va & PAGE_MASK, FAULT_REMOTE | (write ? FAULT_WRITE : 0))) {
-        case FAULT_OK:
-        case FAULT_RETRY:
-            break;
-        case FAULT_OOM:
-            return ERR_PTR(-ENOMEM);
-        case FAULT_INTR:
-            return ERR_PTR(-EINTR);
-        default:
-            return ERR_PTR(-EFAULT);
-        }
-    }
+/* Pins the pages of the first part of [addr, addr + len), at most BATCH: how many, or -errno.
+ * *bytes of the range lie in them. */
+static long pin_part(struct mm *mm, vaddr_t addr, size_t len, bool write, struct page **pages,
+                     size_t *bytes)
+{
+    size_t off = addr & ~PAGE_MASK;
+    unsigned long nr;
+    long got;
+
+    len = min(len, BATCH * PAGE_SIZE - off);
+    nr = PAGE_ALIGN(off + len) >> PAGE_SHIFT;
+    got = pin_user_pages(mm, addr, nr, write ? GUP_WRITE : 0, pages);
+    if (got > 0)
+        *bytes = min(len, (size_t)got * PAGE_SIZE - off);
+    return got;
 }
 
-static struct page *pin_page(struct mm *mm, vaddr_t va, bool write)
+/* The same bytes in one call of @copy per page. Returns how many it did. */
+static size_t for_each_piece(struct page **pages, vaddr_t addr, size_t len,
+                             size_t (*copy)(void *ctx, char *at, size_t n), void *ctx)
 {
-    for (int grown = 0;; grown = 1) {
-        struct page *p = NULL;
-        struct vma *v;
-        bool below_stack;
+    size_t done = 0;
 
-        mmap_read_lock(mm);
-        v = vma_find(mm, va);
-        below_stack = v && v->start > va && v->flags & VM_GROWSDOWN;
-        if (v && v->start <= va)
-            p = pin_in_area(v, va, write);
-        mmap_read_unlock(mm);
-        if (p)
-            return p;
-        if (grown || !below_stack || vma_grow_stack(mm, va))
-            return ERR_PTR(-EFAULT);
+    while (done < len) {
+        size_t off = (addr + done) & ~PAGE_MASK, n = min(len - done, PAGE_SIZE - off), got;
+
+        got = copy(ctx, (char *)page_to_virt(*pages++) + off, n);
+        done += got;
+        if (got < n)
+            break;
     }
+    return done;
+}
+
+struct linear {
+    char *buf;
+    bool write;
+};
+
+static size_t copy_linear(void *ctx, char *at, size_t n)
+{
+    struct linear *l = ctx;
+
+    if (l->write)
+        memcpy(at, l->buf, n);
+    else
+        memcpy(l->buf, at, n);
+    l->buf += n;
+    return n;
 }
 
 ssize_t mm_access_remote(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write)
 {
-    size_t done = 0;
+    struct linear l = { buf, write };
+    struct page *pages[BATCH];
+    size_t done = 0, part;
 
     if (addr >= user_top())
         return len ? -EFAULT : 0;
     len = min(len, user_top() - addr);
     while (done < len) {
-        vaddr_t va = addr + done;
-        size_t n = min(len - done, PAGE_SIZE - (va & ~PAGE_MASK));
-        struct page *p = pin_page(mm, va, write);
-        char *at;
+        long nr = pin_part(mm, addr + done, len - done, write, pages, &part);
 
-        if (IS_ERR(p))
+        if (nr <= 0)
             break;
-        at = (char *)page_to_virt(p) + (va & ~PAGE_MASK);
-        if (write)
-            memcpy(at, (char *)buf + done, n);
-        else
-            memcpy((char *)buf + done, at, n);
-        page_unpin(p);
-        done += n;
+        done += for_each_piece(pages, addr + done, part, copy_linear, &l);
+        unpin_user_pages(pages, (unsigned long)nr, write);
     }
     return done || !len ? (ssize_t)done : -EFAULT;
 }
 
-/* One call: between the remote segments and the local ones, through a page of the kernel's own. */
+/* One call: between the remote segments and the local ones. */
 struct transfer {
     struct mm *mm;
     bool write;
     struct iov_iter local;
     const struct iovec *remote;
     unsigned long nr_remote;
-    void *bounce; /* PAGE_SIZE */
 };
 
-/* At most a page at remote @va: bytes done, short or -EFAULT at a fault on either side. */
-static ssize_t transfer_piece(struct transfer *t, vaddr_t va, size_t n)
+static size_t copy_local(void *ctx, char *at, size_t n)
 {
-    ssize_t done;
+    struct transfer *t = ctx;
 
-    if (t->write) {
-        n = copy_from_iter(t->bounce, n, &t->local);
-        return n ? mm_access_remote(t->mm, va, t->bounce, n, true) : -EFAULT;
-    }
-    done = mm_access_remote(t->mm, va, t->bounce, n, false);
-    if (done <= 0)
+    return t->write ? copy_from_iter(at, n, &t->local) : copy_to_iter(at, n, &t->local);
+}
+
+/* Some pages at remote @va: bytes done, short or -EFAULT at a fault on either side. The local side
+ * is copied while the pages are pinned and nothing is locked. *want: what would not be short. */
+static ssize_t transfer_piece(struct transfer *t, vaddr_t va, size_t n, size_t *want)
+{
+    struct page *pages[BATCH];
+    size_t done;
+    long nr;
+
+    if (va >= user_top())
         return -EFAULT;
-    n = copy_to_iter(t->bounce, (size_t)done, &t->local);
-    return n ? (ssize_t)n : -EFAULT;
+    nr = pin_part(t->mm, va, n, t->write, pages, want);
+    if (nr <= 0)
+        return -EFAULT;
+    done = for_each_piece(pages, va, *want, copy_local, t);
+    unpin_user_pages(pages, (unsigned long)nr, t->write);
+    return done ? (ssize_t)done : -EFAULT;
 }
 
 static ssize_t transfer(struct transfer *t)
@@ -149,16 +157,16 @@ static ssize_t transfer(struct transfer *t)
         size_t left = t->remote[i].iov_len;
 
         while (left && t->local.count) {
-            size_t n = min(min(left, t->local.count), PAGE_SIZE - (va & ~PAGE_MASK));
-            ssize_t done = transfer_piece(t, va, n);
+            size_t want;
+            ssize_t done = transfer_piece(t, va, min(left, t->local.count), &want);
 
             if (done < 0)
                 return total ? total : done;
             total += done;
-            if ((size_t)done < n)
+            if ((size_t)done < want)
                 return total;
-            va += n;
-            left -= n;
+            va += want;
+            left -= want;
         }
     }
     return total;
@@ -203,9 +211,7 @@ static ssize_t transfer_with(pid_t pid, struct transfer *t)
     t->mm = remote_mm(pid);
     if (IS_ERR(t->mm))
         return PTR_ERR(t->mm);
-    t->bounce = kmalloc(PAGE_SIZE);
-    ret = t->bounce ? transfer(t) : -ENOMEM;
-    kfree(t->bounce);
+    ret = transfer(t);
     mm_put(t->mm);
     return ret;
 }

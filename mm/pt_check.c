@@ -9,7 +9,9 @@
  * Read next: pt_dump.c.
  */
 #include <kernel/ktest.h>
+#include <mm/hugetlb.h>
 #include "pt_internal.h"
+#include "vma_internal.h"
 
 struct check {
     struct mm *mm;
@@ -62,12 +64,38 @@ static void check_file(struct check *c, const struct page *p, pte_t e, unsigned 
     c->rss[vma_file_counter(v)] += (long)pt_leaf_pages(level);
     require(c, v->mapping != NULL && p->mapping == v->mapping, va, "page of another object");
     require(c, p->index == index_at(v, va), va, "page at the wrong place of its object");
+    require(c, !page_test(p, PG_LAZYFREE), va, "object's page given up by MADV_FREE");
     require(c, page_mapcount(p) > 0 && page_refs(p) > (u32)page_mapcount(p), va,
             "references fewer than mappings");
     require(c, !(pte_prot(e, level) & PT_W) || (v->flags & VM_SHARED), va,
             "object's page writable through a private mapping");
     require(c, !(pte_prot(e, level) & PT_W) || (pte_state(e) & PT_DIRTY), va,
             "writable leaf that is clean");
+}
+
+/* A huge page of a pool; the row's promises are checked by hugetlb_object.c. */
+static void check_hugetlb(struct check *c, const struct page *p, pte_t e, unsigned int level,
+                          vaddr_t va)
+{
+    const struct vma *v = c->v;
+    bool exclusive = page_test(p, PG_EXCLUSIVE), writable = (pte_prot(e, level) & PT_W) != 0;
+
+    c->rss[MM_HUGETLB] += (long)pt_leaf_pages(level);
+    require(c, !(p->word & PAGE_TAIL) && PAGE_SIZE << p->order == pt_size(level), va,
+            "leaf that maps a part of a huge page");
+    require(c, page_refs(p) >= (u32)page_mapcount(p) && page_mapcount(p) > 0, va,
+            "references fewer than mappings");
+    require(c, !exclusive || page_mapcount(p) == 1, va,
+            "exclusive page that is mapped more than once");
+    require(c, p->index == index_at(v, va), va, "huge page at the wrong place of its object");
+    if (huge_is_private(p)) {
+        require(c, !(v->flags & VM_MAYSHARE), va, "private huge page in a shared mapping");
+        require(c, exclusive || !writable, va, "writable leaf of a page that others may have");
+    } else {
+        require(c, p->mapping == v->mapping, va, "page of another object");
+        require(c, !writable || (v->flags & VM_SHARED), va,
+                "object's page writable through a private mapping");
+    }
 }
 
 static void check_default(struct check *c, pte_t e, unsigned int level, vaddr_t va)
@@ -87,9 +115,13 @@ static void check_default(struct check *c, pte_t e, unsigned int level, vaddr_t 
     case PAGE_FILE:
         check_file(c, p, e, level, va);
         break;
+    case PAGE_HUGETLB:
+        check_hugetlb(c, p, e, level, va);
+        break;
     case PAGE_ZERO:
-        require(c, !(pte_prot(e, level) & PT_W) && p == zero_page, va,
-                "zero page writable, or another one");
+        require(c, !(pte_prot(e, level) & PT_W), va, "zero page writable");
+        require(c, level == 0 ? p == zero_page : PAGE_SIZE << p->order == pt_size(level), va,
+                "another zero page");
         break;
     default:
         report(c, va, "frame of a kind that nobody maps");
@@ -121,7 +153,7 @@ static void check_leaf(struct check *c, pte_t e, unsigned int level, vaddr_t va)
     require(c, prot == 0 || (prot & PT_U), va, "leaf of the user half without user permission");
     require(c, vma_ops(c->v)->page_sizes & BIT(level), va,
             "leaf of a size that the row does not have");
-    if (c->v->pt_ops == PT_PFNMAP)
+    if (!vma_has_pages(c->v))
         check_pfnmap(c, e, level, va);
     else
         check_default(c, e, level, va);
@@ -154,7 +186,8 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
 
 int pt_check(struct mm *mm)
 {
-    static const char *const what[NR_MM_COUNTERS] = { "anonymous", "file", "shared memory" };
+    static const char *const what[NR_MM_COUNTERS] = { "anonymous", "file", "shared memory",
+                                                      "huge" };
     struct check c = { .mm = mm, .v = mm->first_vma };
 
     check_table(&c, mm->root, pt_top_level(), 0);

@@ -100,7 +100,7 @@ enum fault_result pt_default_fault(struct fault_ctx *f)
  * The reference and the pin are one atomic step, under the table's lock: fork either finds the pin
  * and copies the page for the child, or has write-protected the entry before, and then a pin for
  * writing asks for a fault first. A pin for reading may be of a page that is shared copy-on-write:
- * it shows the contents of the time of the pin.
+ * it shows the contents of the time of the pin. Whether that will do is gup.c's decision.
  */
 struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
 {
@@ -118,7 +118,7 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
         if (write) {
             while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))
                 ;
-            page_set(p, PG_DIRTY);
+            page_set(page_head(p), PG_DIRTY);
         }
     }
     pt_unlock(table);

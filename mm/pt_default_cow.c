@@ -30,43 +30,6 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
     return p;
 }
 
-/* The entry allows what the fault wanted and remembers that it happened. Table locked. */
-static void make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
-{
-    pte_t e = f->entry, new;
-
-    do
-        new = pte_with_state(pte_with_prot(e, f->level, prot), pte_state(e) | state);
-    while (!pte_cmpxchg(f->slot, &e, new));
-    mmu_update_hint(f->vma->mm, f->addr, new, f->level);
-}
-
-/* Leaf that already allows the access: another CPU was faster, or this MMU leaves it to software to
- * set young and dirty. */
-static enum fault_result answered(struct fault_ctx *f)
-{
-    bool write = (f->flags & FAULT_WRITE) != 0;
-    pt_prot_t prot = vma_prot_ro(f->vma) | (pte_prot(f->entry, f->level) & PT_W);
-
-    f->kind = "spurious";
-    make_usable(f, prot, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
-    pt_unlock(f->table);
-    return FAULT_OK;
-}
-
-/* May this process write @p in place? The table is locked. */
-static bool is_own(struct page *p)
-{
-    if (page_test(p, PG_EXCLUSIVE))
-        return true;
-    if (page_refs(p) != 1)
-        return false;
-    /* Others' last accesses, before their references went. */
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    page_set(p, PG_EXCLUSIVE);
-    return true;
-}
-
 static void copy_contents(struct page *to, struct page *from)
 {
     if (from == zero_page)
@@ -141,11 +104,11 @@ static enum fault_result private_write(struct fault_ctx *f)
 {
     struct page *p = pte_page(f->entry, f->level);
 
-    if (p->kind == PAGE_ANON && is_own(p)) {
+    if (p->kind == PAGE_ANON && pt_is_own(p)) {
         if (!(f->flags & FAULT_WRITE))
-            return answered(f);
+            return pt_answered(f);
         f->kind = "reuse";
-        make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+        pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
         pt_unlock(f->table);
         vmstat_inc(VMSTAT_pgreuse);
         return FAULT_OK;
@@ -158,7 +121,7 @@ static enum fault_result shared_write(struct fault_ctx *f)
 {
     f->kind = "shared";
     page_set(pte_page(f->entry, f->level), PG_DIRTY);
-    make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+    pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
     pt_unlock(f->table);
     return FAULT_OK;
 }
@@ -177,5 +140,5 @@ enum fault_result pt_default_present(struct fault_ctx *f)
         return shared ? shared_write(f) : private_write(f);
     if ((f->flags & FAULT_UNSHARE) && !shared)
         return private_write(f);
-    return answered(f);
+    return pt_answered(f);
 }

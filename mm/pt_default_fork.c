@@ -15,6 +15,7 @@
  * Invariants: those of pt_default.c hold for both sides when the locks are dropped.
  * Checked by pt_check, tests/kernel/mm/cow_ktest.c. Read next: pt_default_move.c.
  */
+#include <mm/gup.h>
 #include "pt_internal.h"
 
 struct copy {
@@ -68,16 +69,13 @@ static __always_inline unsigned int copy_entries(struct copy *c, const struct pt
             continue;
         p = pte_page(e, level);
         if (likely(p->kind == PAGE_ANON)) {
-            bool own = page_test(p, PG_EXCLUSIVE);
-
-            if (own && unlikely(page_pins(p) != 0) && level == 0) {
+            if (page_test(p, PG_EXCLUSIVE) && unlikely(!page_try_share(p))) {
+                ASSERT(level == 0); /* the row makes no larger leaves */
                 if (!copy_pinned(c, e, level, dst + i))
                     break;
                 anon++;
                 continue;
             }
-            if (own)
-                page_clear(p, PG_EXCLUSIVE);
             anon++;
         } else if (p != zero_page) {
             file++;

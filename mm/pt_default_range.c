@@ -125,7 +125,7 @@ static inline bool may_write_at_once(pte_t e, unsigned int level, bool shared)
     if (shared)
         return true;
     p = pte_page(e, level);
-    return p->kind == PAGE_ANON && page_test(p, PG_EXCLUSIVE);
+    return page_test(p, PG_EXCLUSIVE); /* only private pages ever are */
 }
 
 struct protect {

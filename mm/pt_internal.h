@@ -36,6 +36,41 @@ static inline pt_prot_t vma_prot_ro(const struct vma *v)
     return vma_prot(v) & ~PT_W;
 }
 
+/* The entry allows what the fault wanted and remembers that it happened. Table locked. */
+static inline void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
+{
+    pte_t e = f->entry, new;
+
+    do
+        new = pte_with_state(pte_with_prot(e, f->level, prot), pte_state(e) | state);
+    while (!pte_cmpxchg(f->slot, &e, new));
+    mmu_update_hint(f->vma->mm, f->addr, new, f->level);
+}
+/* Leaf that already allows the access: another CPU was faster, or this MMU leaves it to software to
+ * set young and dirty. Unlocks the table. */
+static inline enum fault_result pt_answered(struct fault_ctx *f)
+{
+    bool write = (f->flags & FAULT_WRITE) != 0;
+    pt_prot_t prot = vma_prot_ro(f->vma) | (pte_prot(f->entry, f->level) & PT_W);
+
+    f->kind = "spurious";
+    pt_make_usable(f, prot, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
+    pt_unlock(f->table);
+    return FAULT_OK;
+}
+/* May this process write the private page @p in place? The table is locked. */
+static inline bool pt_is_own(struct page *p)
+{
+    if (page_test(p, PG_EXCLUSIVE))
+        return true;
+    if (page_refs(p) != 1)
+        return false;
+    /* Others' last accesses, before their references went. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    page_set(p, PG_EXCLUSIVE);
+    return true;
+}
+
 /* pt_default_cow.c */
 /* A new page of anonymous memory, contents undefined, to be mapped once at @addr of @v; or NULL. */
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr);
@@ -59,6 +94,17 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write);
 int pt_default_may_map(struct vma *v);
 int pt_default_may_split(struct vma *v, vaddr_t addr);
 bool pt_default_may_share(const struct vma *v);
+
+/* pt_hugetlb.c */
+enum fault_result pt_hugetlb_fault(struct fault_ctx *f);
+int pt_hugetlb_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
+void pt_hugetlb_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
+int pt_hugetlb_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
+                    size_t len, size_t *moved);
+int pt_hugetlb_may_split(struct vma *v, vaddr_t addr);
+bool pt_hugetlb_may_share(const struct vma *v);
+/* pt_hugetlb_char.c */
+enum fault_result pt_hugetlb_char_fault(struct fault_ctx *f);
 
 /* pt_pfnmap.c */
 int pt_pfnmap_may_map(struct vma *v);

@@ -74,6 +74,7 @@ enum fault_result pt_pfnmap_fault(struct fault_ctx *f)
         f->entry = pte_load(f->slot);
     } while (pte_is_table(f->entry, f->level) && level-- > 0); /* smaller ones are there already */
     first = ALIGN_DOWN(f->addr, pt_size(f->level));
+    WRITE_ONCE(v->mm->has_pfnmap, true); /* before the entry, whose store is a release */
     e = pte_make_leaf(m->base + pfnmap_offset(v, first), f->level, vma_prot(v) | m->type);
     pt_lock(f->table);
     if (pte_is_none(pte_load(f->slot)) && f->level == level) {

@@ -24,6 +24,7 @@
 #include <kernel/time.h>
 #include <kernel/uaccess.h>
 #include <kernel/vfs.h>
+#include <mm/hugetlb.h>
 #include <mm/page_cache.h>
 #include <mm/slab.h>
 #include <uapi/shm.h>
@@ -59,7 +60,16 @@ static s64 now(void)
 
 static u64 segment_pages(const struct segment *s)
 {
-    return PAGE_ALIGN(s->size) >> PAGE_SHIFT;
+    return PAGE_ALIGN(s->object->inode->size) >> PAGE_SHIFT;
+}
+
+/* Base pages that it has. */
+static u64 resident_pages(const struct segment *s)
+{
+    size_t len = 1;
+    unsigned int level = s->object->op->map_level ? s->object->op->map_level(s->object, &len) : 0;
+
+    return mapping_nr_pages(s->object->mapping) << (pt_shift(level) - PAGE_SHIFT);
 }
 
 /* Last reference: the id goes, then the memory. */
@@ -143,9 +153,34 @@ static int segment_fsync(struct file *f)
     return 0;
 }
 
-static const struct file_ops segment_ops = {
-    .mmap = segment_mmap, .release = segment_release, .fsync = segment_fsync
-};
+static unsigned int segment_map_level(struct file *f, size_t *len)
+{
+    struct file *object = ((struct segment *)f->private)->object;
+
+    return object->op->map_level ? object->op->map_level(object, len) : 0;
+}
+
+static const struct file_ops segment_ops = { .mmap = segment_mmap,
+                                             .map_level = segment_map_level,
+                                             .release = segment_release,
+                                             .fsync = segment_fsync };
+
+static struct huge_pool *segment_pool(int flags)
+{
+    return huge_pool_by_log(((unsigned int)flags >> SHM_HUGE_SHIFT) & SHM_HUGE_MASK);
+}
+
+/* The memory: promised in full unless SHM_NORESERVE says otherwise. ERR_PTR. */
+static struct file *make_object(const char *name, size_t size, int flags)
+{
+    bool promise = !(flags & SHM_NORESERVE) || sysctl_overcommit_memory == 2;
+    struct huge_pool *pool;
+
+    if (!(flags & SHM_HUGETLB))
+        return shmem_file_create(name, size, promise ? 0 : VM_NORESERVE);
+    pool = segment_pool(flags);
+    return hugetlb_file_create(name, pool, ALIGN_UP(size, huge_size(pool)), promise);
+}
 
 static struct segment *segment_alloc(int key, size_t size, int flags)
 {
@@ -156,8 +191,7 @@ static struct segment *segment_alloc(int key, size_t size, int flags)
     if (!s)
         return ERR_PTR(-ENOMEM);
     snprintf(name, sizeof(name), "SYSV%08x", (unsigned int)key);
-    s->object = shmem_file_create(
-        name, size, flags & SHM_NORESERVE && sysctl_overcommit_memory != 2 ? VM_NORESERVE : 0);
+    s->object = make_object(name, size, flags);
     if (IS_ERR(s->object)) {
         long err = PTR_ERR(s->object);
 
@@ -209,10 +243,12 @@ static int create_checks(size_t size, int flags)
 {
     if (size < SHMMIN || size > SHMMAX)
         return -EINVAL;
-    if (flags & SHM_HUGETLB) { /* no pool of huge pages: what Linux answers with an empty one */
-        if (!vm_huge_size_exists(((unsigned int)flags >> SHM_HUGE_SHIFT) & SHM_HUGE_MASK))
+    if (flags & SHM_HUGETLB) {
+        struct huge_pool *pool = segment_pool(flags);
+
+        if (!pool || ALIGN_UP(size, huge_size(pool)) < size)
             return -EINVAL;
-        return has_capability() ? -ENOMEM : -EPERM;
+        return has_capability() ? 0 : -EPERM;
     }
     return 0;
 }
@@ -340,7 +376,7 @@ static int detach_at(struct mm *mm, vaddr_t addr, struct vma **dead)
         return -EINVAL;
     f = v->file;
     s = f->private;
-    end = addr + PAGE_ALIGN(s->size);
+    end = addr + PAGE_ALIGN(s->object->inode->size);
     mutex_lock(&shm_lock);
     s->dtime = now();
     s->lpid = current->proc->tgid;
@@ -480,7 +516,7 @@ static long shm_info(int cmd, void __user *out)
     info.used_ids = nr_segments;
     list_for_each_entry(s, &segments, link) {
         info.shm_tot += segment_pages(s);
-        info.shm_rss += mapping_nr_pages(s->object->mapping);
+        info.shm_rss += resident_pages(s);
     }
     last = nr_segments ? nr_segments - 1 : 0;
     mutex_unlock(&shm_lock);

@@ -100,6 +100,7 @@ void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
     t->level_min = PT_MAX_LEVELS;
     t->full_mm = full_mm;
     t->keep_private = false;
+    t->areas_go = false;
     t->need_flush = false;
     t->tables = NULL;
     t->nr_pages = 0;
@@ -192,7 +193,7 @@ void tlb_gather_end(struct tlb_gather *t)
         page_free_virt(t->pages);
     if (t->rss[MM_ANON] + t->rss[MM_FILE] + t->rss[MM_SHMEM] < 0 && mm_rss(mm) > mm->hiwater_rss)
         mm->hiwater_rss = mm_rss(mm);
-    for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+    for (unsigned int i = 0; i < ARRAY_SIZE(t->rss); i++)
         if (t->rss[i] != 0)
             atomic_long_add(&mm->rss[i], t->rss[i]);
 }

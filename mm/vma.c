@@ -90,6 +90,7 @@ void vma_set_attr(struct vma *v, vaddr_t start, vaddr_t end, const struct vma_at
     v->mapping = a->mapping;
     v->private = a->private;
     v->pt_ops = a->pt_ops;
+    v->level = a->level;
 }
 
 void vma_account(struct mm *mm, unsigned long flags, long pages)

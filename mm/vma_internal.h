@@ -28,7 +28,7 @@ struct vma_attr {
     struct file *file;
     struct mapping *mapping;
     void *private;
-    u8 pt_ops;
+    u8 pt_ops, level;
 };
 
 static inline struct vma_attr vma_attr_at(const struct vma *v, vaddr_t at)
@@ -38,7 +38,8 @@ static inline struct vma_attr vma_attr_at(const struct vma *v, vaddr_t at)
                               .file = v->file,
                               .mapping = v->mapping,
                               .private = v->private,
-                              .pt_ops = v->pt_ops };
+                              .pt_ops = v->pt_ops,
+                              .level = v->level };
 }
 
 /* Start of what a new area above the previous one must leave free: the guard gap below a stack
@@ -71,6 +72,7 @@ void vma_tree_build(struct mm *mm);
 struct gap_query {
     size_t len;
     vaddr_t low, high; /* the hole lies in [low, high) */
+    vaddr_t align_mask; /* bits that are 0 in the address */
     bool topdown;
 };
 /* Address, or -ENOMEM; *next is the area above the hole (NULL: none). */
@@ -112,7 +114,7 @@ static inline bool vm_is_data(unsigned long flags)
 }
 static inline bool vm_is_accountable(unsigned long flags)
 {
-    return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
+    return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE | VM_POOL)) == VM_WRITE;
 }
 
 /* mmap.c */
@@ -125,10 +127,6 @@ long mm_choose_address(struct mm *mm, const struct mmap_request *r, struct vma *
 /* brk, exec: private anonymous memory at a free fixed place. Checks limits and commits. 0 or
  * -ENOMEM. */
 int mm_add_anon(struct mm *mm, vaddr_t start, vaddr_t end, unsigned long flags, struct vma *next);
-
-/* Is that the log2 of a size that a leaf can have? 0 asks for the default. For MAP_HUGETLB and
- * SHM_HUGETLB. */
-bool vm_huge_size_exists(unsigned int log);
 
 void shm_init(void);
 
@@ -152,6 +150,13 @@ struct mm *process_mm_get(struct process *p);
 /* Faults in every page of [start, end) as the areas' own protection allows; holes and special areas
  * are passed over. */
 int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_errors);
+
+/* lazyfree.c: MADV_FREE on [start, end) of private anonymous @v. mmap_lock for reading. */
+void lazyfree_mark(struct vma *v, vaddr_t start, vaddr_t end);
+/* Memory is out: some marked pages that are still clean, or all of @mm's; returns how many went.
+ * May be called with locks held down to PAGE. */
+unsigned long lazyfree_reclaim(void);
+unsigned long lazyfree_reclaim_mm(struct mm *mm);
 
 /* Is it memory with a struct page per frame, which may be dropped, faulted in and pinned? Device
  * memory is not. */

@@ -242,8 +242,8 @@ static bool hole_fits(vaddr_t from, vaddr_t to, const struct gap_query *q, vaddr
     to = min(to, q->high);
     if (to < from || to - from < q->len)
         return false;
-    *at = q->topdown ? to - q->len : from;
-    return true;
+    *at = (q->topdown ? to - q->len : from + q->align_mask) & ~q->align_mask;
+    return *at >= from && *at <= to - q->len;
 }
 
 /* Could a hole of the subtree on that side of @v do, by its size and by where the subtree lies? */
@@ -263,7 +263,8 @@ static inline struct rb_node *promising(const struct vma *v, unsigned int side,
  * Depth first, the preferred side before the node's own hole before the other side. A subtree is
  * entered only when it has a hole that is large enough; only the two holes that the limits cut can
  * disappoint, so the walk is O(log n). A request beyond VMA_GAP_MAX may meet holes that are too
- * small after all, but there is room for a few hundred of that size only.
+ * small after all, but there is room for a few hundred of that size only; and one for huge pages
+ * may meet holes that are large enough but lie askew.
  */
 static struct vma *search_holes(struct mm *mm, const struct gap_query *q, vaddr_t *at)
 {

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # run-qemu.sh MODE: every QEMU command line of the project. The caller's environment says what to run:
-#   ARCH KERNEL INITRD APPEND SMP MEM ACCEL CPU MMU   FIRMWARE ISO   GDB   QEMU_EXTRA
+#   ARCH KERNEL INITRD APPEND SMP MEM ACCEL CPU MMU   FIRMWARE ISO   GDB   DISK   QEMU_EXTRA
+# DISK is a raw image that the machine sees as /dev/vda.
 #
 # MODE check  runs nothing; says what is wrong with CPU, MMU and MEM, which are the machine's own business
 #      run    a terminal on stdin and stdout; Ctrl-A x ends QEMU
@@ -13,7 +14,7 @@
 set -eu
 mode=$1
 : "${ARCH:=x86_64}" "${SMP:=2}" "${MEM:=256M}" "${ACCEL:=tcg}" "${CPU:=}" "${MMU:=}" "${FIRMWARE:=direct}" "${GDB:=0}"
-: "${APPEND:=}" "${INITRD:=}" "${ISO:=}" "${QEMU_EXTRA:=}"
+: "${APPEND:=}" "${INITRD:=}" "${ISO:=}" "${DISK:=}" "${QEMU_EXTRA:=}"
 
 # The debugger wants the kernel whose symbols it has, not what is on an image.
 [ "$mode" = debug ] && FIRMWARE=direct
@@ -56,6 +57,10 @@ check_files() {
     fi
     command -v "$qemu" > /dev/null || fail "$qemu is missing; $deps installs it"
 }
+
+if [ -n "$DISK" ] && [ ! -w "$DISK" ]; then
+    fail "DISK=$DISK: there is no such file that may be written; truncate -s 64M $DISK makes one"
+fi
 
 x86_64() {
     qemu=qemu-system-x86_64
@@ -132,6 +137,9 @@ find_gdb() {
 }
 
 finish() {
+    # A comma in a name is doubled in QEMU's options.
+    [ -z "$DISK" ] || set -- "$@" -device virtio-blk-pci,drive=disk0 \
+        -drive "if=none,id=disk0,format=raw,file=$(printf '%s' "$DISK" | sed 's/,/,,/g')"
     case $mode in
     run)
         set -- "$@" -serial mon:stdio

@@ -168,6 +168,8 @@ def x86_64(match, smps):
                  statuses=(33,))
     for smp in smps:
         yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
+    yield Config("sweep", command, qemu(kernel, "run=/tests/run-tests,-s" + (f",{match}" if match else ""), 2, initrd,
+                                        MEM="512M"))
     if match:
         return
     reached = re.compile(r"^Linux|^Quire")
@@ -182,6 +184,12 @@ def x86_64(match, smps):
     for name, more in {"shell": [initrd], "busybox shell": [BUSYBOX_INITRD, "--busybox"]}.items():
         yield Config(name, ["python3", "tests/interactive/shell_test.py", kernel] + more)
     yield Config("command line", ["tests/cli/cli_test.sh", "x86_64"])
+    yield Config("boot cost", ["tests/boot/boot_cost.py", f"{release}/quire.elf", f"{release}/initrd.cpio"])
+    yield Config("gdb commands", ["tests/gdb/gdb_test.sh", kernel, initrd])
+    for smp in smps:
+        yield Config(f"disk smp={smp}", ["tests/disk/disk_test.py", kernel, initrd, str(smp)])
+    for name in "threads_stress", "threads_stress_glibc":  # eight threads, a minute each
+        yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"))
 
 
 # MMU and CPU of each kind of pseries machine.

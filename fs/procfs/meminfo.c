@@ -6,13 +6,38 @@
  * mm/buddy.c, mm/vmstat.c.
  */
 #include "procfs.h"
+#include <arch/mmu.h>
 #include <linux/kernel-page-flags.h>
+#include <mm/hugetlb.h>
 #include <mm/page.h>
 #include <mm/page_cache.h>
 
 static void line(struct seq *s, const char *name, u64 pages)
 {
     seq_printf(s, "%-16s%8llu kB\n", name, (unsigned long long)(pages << (PAGE_SHIFT - 10)));
+}
+
+/* The default pool's pages; all pools' memory. */
+static void show_pools(struct seq *s)
+{
+    struct huge_pool *pool = huge_pool_by_size(0);
+    struct huge_counts c = {0};
+    u64 frames = 0;
+
+    for (unsigned int level = 1; level < PT_MAX_LEVELS; level++) {
+        struct huge_pool *each = huge_pool_by_level(level);
+
+        if (each)
+            frames += huge_pool_counts(each).nr << each->order;
+    }
+    if (pool)
+        c = huge_pool_counts(pool);
+    seq_printf(s, "HugePages_Total:   %5llu\n", (unsigned long long)c.nr);
+    seq_printf(s, "HugePages_Free:    %5llu\n", (unsigned long long)c.nr_free);
+    seq_printf(s, "HugePages_Rsvd:    %5llu\n", (unsigned long long)c.nr_reserved);
+    seq_printf(s, "HugePages_Surp:    %5llu\n", (unsigned long long)c.nr_surplus);
+    line(s, "Hugepagesize:", pool ? 1UL << pool->order : 0);
+    line(s, "Hugetlb:", frames);
 }
 
 static int show_meminfo(struct seq *s, void *arg)
@@ -62,10 +87,7 @@ static int show_meminfo(struct seq *s, void *arg)
     line(s, "ShmemPmdMapped:", 0);
     line(s, "FileHugePages:", 0);
     line(s, "FilePmdMapped:", 0);
-    seq_puts(s, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        "
-                "0\nHugePages_Surp:        0\n");
-    line(s, "Hugepagesize:", 1UL << (pt_shift(1) - PAGE_SHIFT));
-    line(s, "Hugetlb:", 0);
+    show_pools(s);
     return 0;
 }
 
@@ -141,9 +163,11 @@ void proc_meminfo_init(void)
 
 static u64 count_word(const struct page *p)
 {
-    s32 maps = page_mapcount(p);
+    s32 maps = page_mapcount(page_head(p));
 
-    return maps > 0 && (p->kind == PAGE_ANON || p->kind == PAGE_FILE) ? (u64)maps : 0;
+    return maps > 0 && (p->kind == PAGE_ANON || p->kind == PAGE_FILE || p->kind == PAGE_HUGETLB)
+               ? (u64)maps
+               : 0;
 }
 
 #define KPF(name) (1ULL << KPF_##name)
@@ -160,6 +184,10 @@ static u64 flags_word(const struct page *p)
     case PAGE_ZERO: return KPF(ZERO_PAGE);
     case PAGE_ANON: w = KPF(ANON) | KPF(SWAPBACKED) | KPF(LRU); break;
     case PAGE_FILE: w = KPF(LRU) | KPF(SWAPBACKED); break;
+    case PAGE_HUGETLB:
+        w = KPF(HUGE) | (p->word & PAGE_TAIL ? KPF(COMPOUND_TAIL) : KPF(COMPOUND_HEAD));
+        w |= huge_is_private(page_head(p)) ? KPF(ANON) : 0;
+        break;
     default: return 0;
     }
     w |= page_mapcount(p) > 0 ? KPF(MMAP) : 0;

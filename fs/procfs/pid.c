@@ -50,6 +50,7 @@ const struct pid_entry pid_entries[] = {
     {.name = "mountinfo", .mode = FILE_RO, .show = pid_show_mountinfo},
     {.name = "clear_refs", .mode = S_IFREG | 0200, .store = pid_store_clear_refs, .secret = true},
     {.name = "smaps", .mode = FILE_RO, .show = pid_show_smaps, .secret = true},
+    {.name = "numa_maps", .mode = FILE_RO, .show = pid_show_numa_maps, .secret = true},
     {.name = "smaps_rollup", .mode = FILE_RO, .show = pid_show_smaps_rollup, .secret = true},
     {.name = "pagemap", .mode = FILE_OWN, .fop = &proc_pagemap_fops},
     {.name = "pagetable", .mode = FILE_OWN, .show = pid_show_pagetable, .secret = true},
@@ -64,6 +65,11 @@ const struct pid_entry pid_entries[] = {
      .store = pid_store_oom_score_adj},
 #ifdef CONFIG_DEBUG
     {.name = "fail-nth", .mode = FILE_RW, .fop = &proc_fail_nth_fops},
+    {.name = "make-it-fail",
+     .mode = FILE_RW,
+     .show = pid_show_make_it_fail,
+     .store = pid_store_make_it_fail,
+     .secret = true},
 #endif
     {.name = NULL},
 };

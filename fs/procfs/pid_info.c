@@ -56,7 +56,7 @@ static void copy_comm(const struct task *t, char comm[TASK_COMM_LEN])
 /* Sizes of an address space as status, stat and statm show them, in pages. */
 struct mm_sizes {
     unsigned long vm, peak, locked, pinned, rss, hiwater, anon, file, shmem, data, stack, exec, lib,
-        tables;
+        tables, hugetlb;
     vaddr_t start_code, end_code, start_stack, start_data, end_data, start_brk, arg_start, arg_end,
         env_start, env_end;
     bool present;
@@ -78,6 +78,7 @@ static void read_sizes(struct task *t, struct mm_sizes *z)
     z->anon = (unsigned long)max(atomic_long_read(&mm->rss[MM_ANON]), 0L);
     z->file = (unsigned long)max(atomic_long_read(&mm->rss[MM_FILE]), 0L);
     z->shmem = (unsigned long)max(atomic_long_read(&mm->rss[MM_SHMEM]), 0L);
+    z->hugetlb = (unsigned long)max(atomic_long_read(&mm->rss[MM_HUGETLB]), 0L);
     z->rss = z->anon + z->file + z->shmem;
     z->hiwater = max((unsigned long)mm->hiwater_rss, z->rss);
     z->data = mm->data_vm;
@@ -135,7 +136,7 @@ static void status_memory(struct seq *s, struct task *t)
     seq_printf(s, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\n", kb(z.data), kb(z.stack));
     seq_printf(s, "VmExe:\t%8lu kB\nVmLib:\t%8lu kB\n", kb(z.exec), kb(z.lib));
     seq_printf(s, "VmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\nHugetlbPages:\t%8lu kB\n", kb(z.tables), 0UL,
-               0UL);
+               kb(z.hugetlb));
     seq_printf(s, "CoreDumping:\t0\nTHP_enabled:\t%d\n", t->proc->thp_disable ? 0 : 1);
 }
 

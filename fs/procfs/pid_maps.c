@@ -5,7 +5,7 @@
  * Made with mmap_lock held for reading, all areas in one go; numbers of pages come from the
  * page-table walk (pt_walk.h). A page counts as shared when it is mapped more than once; its part
  * in Pss is its size over that number. Source: proc(5); Linux Documentation/filesystems/proc.rst.
- * Checked by tests/kernel/fs/procfs_ktest.c and user tests. Read next: mm/pt_walk.c.
+ * Checked by tests/user/procfs_test.c. Read next: mm/pt_walk.c.
  */
 #include "procfs.h"
 #include <mm/page.h>
@@ -103,7 +103,7 @@ int pid_show_maps(struct seq *s, struct task *t)
 struct usage {
     u64 rss, pss, pss_dirty, pss_anon, pss_file, pss_shmem, pss_locked;
     u64 shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree,
-        anon_huge, shmem_huge, file_huge;
+        anon_huge, shmem_huge, file_huge, shared_pool, private_pool;
 };
 
 static void count_page(struct usage *u, const struct vma *v, const struct page *p, pte_t e,
@@ -135,6 +135,22 @@ static void count_page(struct usage *u, const struct vma *v, const struct page *
         *(anon ? &u->anon_huge : shmem ? &u->shmem_huge : &u->file_huge) += PAGE_SIZE;
 }
 
+/* What the leaf @e maps, if it maps anything that counts. Pages of a pool are not part of Rss. */
+static void count_leaf(struct usage *u, const struct vma *v, pte_t e, unsigned int level)
+{
+    pfn_t pfn = (pfn_t)(pte_paddr(e, level) >> PAGE_SHIFT);
+    const struct page *p = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+
+    if (!p || p->kind == PAGE_ZERO)
+        return;
+    if (p->kind == PAGE_HUGETLB) {
+        *(page_mapcount(p) > 1 ? &u->shared_pool : &u->private_pool) += pt_size(level);
+        return;
+    }
+    for (unsigned int n = 0; n < 1u << (pt_shift(level) - PAGE_SHIFT); n++)
+        count_page(u, v, p + n, e, level);
+}
+
 static void count_area(struct usage *u, struct vma *v)
 {
     struct pt_cursor c;
@@ -144,14 +160,8 @@ static void count_area(struct usage *u, struct vma *v)
         return;
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);
     while (pt_cursor_next(&c, &r)) {
-        for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++) {
-            pte_t e = pte_load(r.slot + i);
-            pfn_t pfn = (pfn_t)(pte_paddr(e, r.level) >> PAGE_SHIFT);
-
-            for (unsigned int n = 0; n < 1u << (pt_shift(r.level) - PAGE_SHIFT); n++)
-                if (pfn_valid(pfn + n) && pfn_to_page(pfn + n)->kind != PAGE_ZERO)
-                    count_page(u, v, pfn_to_page(pfn + n), e, r.level);
-        }
+        for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++)
+            count_leaf(u, v, pte_load(r.slot + i), r.level);
     }
     pt_cursor_end(&c);
 }
@@ -181,8 +191,8 @@ static void show_usage(struct seq *s, const struct usage *u, bool rollup)
     show_kb(s, "AnonHugePages:", u->anon_huge);
     show_kb(s, "ShmemPmdMapped:", u->shmem_huge);
     show_kb(s, "FilePmdMapped:", u->file_huge);
-    show_kb(s, "Shared_Hugetlb:", 0);
-    show_kb(s, "Private_Hugetlb:", 0);
+    show_kb(s, "Shared_Hugetlb:", u->shared_pool);
+    show_kb(s, "Private_Hugetlb:", u->private_pool);
     show_kb(s, "Swap:", 0);
     show_kb(s, "SwapPss:", 0);
     show_kb(s, "Locked:", u->pss_locked >> PSS_SHIFT);
@@ -200,7 +210,7 @@ static void show_vm_flags(struct seq *s, const struct vma *v)
         {VM_IO, "io"},         {VM_SEQ_READ, "sr"},  {VM_RAND_READ, "rr"}, {VM_DONTCOPY, "dc"},
         {VM_DONTEXPAND, "de"}, {VM_ACCOUNT, "ac"},   {VM_NORESERVE, "nr"}, {VM_WIPEONFORK, "wf"},
         {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"}, {VM_HUGEPAGE, "hg"},  {VM_NOHUGEPAGE, "nh"},
-        {VM_MERGEABLE, "mg"},
+        {VM_MERGEABLE, "mg"},  {VM_POOL, "ht"},
     };
 
     seq_puts(s, "VmFlags: ");
@@ -217,8 +227,8 @@ static void smaps_area(struct seq *s, struct vma *v, void *arg)
     count_area(&u, v);
     show_header(s, v, arg);
     show_kb(s, "Size:", v->end - v->start);
-    show_kb(s, "KernelPageSize:", PAGE_SIZE);
-    show_kb(s, "MMUPageSize:", PAGE_SIZE);
+    show_kb(s, "KernelPageSize:", vma_page_size(v));
+    show_kb(s, "MMUPageSize:", vma_page_size(v));
     show_usage(s, &u, false);
     seq_printf(s, "%-16s%8u\n", "THPeligible:", 0);
     show_vm_flags(s, v);

@@ -9,6 +9,7 @@
  * next: pid_maps.c, mm/pt_walk.c.
  */
 #include "procfs.h"
+#include <mm/hugetlb.h>
 #include <mm/page.h>
 #include <mm/pt_ops.h>
 #include <mm/pt_walk.h>
@@ -59,15 +60,16 @@ static ssize_t mem_transfer(struct file *f, struct iov_iter *it, loff_t *pos, bo
         size_t want = min(it->count, PAGE_SIZE - ((size_t)*pos & ~PAGE_MASK));
         struct iov_iter before = *it;
 
-        if (write && copy_from_iter(page, want, it) != want)
-            n = -EFAULT;
-        else
+        if (write && copy_from_iter(page, want, it) != want) {
+            n = -EFAULT; /* the caller's own memory; the other process' is -EIO */
+        } else {
             n = mm_access_remote(mm, (vaddr_t)*pos, page, want, write);
+            n = n < 0 ? -EIO : n;
+        }
         if (n > 0 && !write && copy_to_iter(page, (size_t)n, it) != (size_t)n)
             n = -EFAULT;
         if (n <= 0) {
             *it = before;
-            n = n ? -EIO : 0;
             break;
         }
         done += (size_t)n;
@@ -131,9 +133,9 @@ static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsig
     if (v->flags & VM_PFNMAP)
         return w;
     if (pfn_valid(pfn)) {
-        const struct page *p = pfn_to_page(pfn);
+        const struct page *p = page_head(pfn_to_page(pfn));
 
-        if (p->kind == PAGE_FILE)
+        if (p->kind == PAGE_FILE || (p->kind == PAGE_HUGETLB && !huge_is_private(p)))
             w |= PM_FILE;
         if (page_mapcount(p) == 1)
             w |= PM_EXCLUSIVE;

@@ -53,6 +53,7 @@ extern const struct pid_entry pid_entries[];
 
 int pid_show_maps(struct seq *s, struct task *t), pid_show_smaps(struct seq *s, struct task *t),
     pid_show_smaps_rollup(struct seq *s, struct task *t),
+    pid_show_numa_maps(struct seq *s, struct task *t),
     pid_show_pagetable(struct seq *s, struct task *t),
     pid_show_status(struct seq *s, struct task *t), pid_show_stat(struct seq *s, struct task *t),
     pid_show_statm(struct seq *s, struct task *t), pid_show_limits(struct seq *s, struct task *t),
@@ -68,10 +69,14 @@ int pid_show_maps(struct seq *s, struct task *t), pid_show_smaps(struct seq *s, 
 ssize_t pid_store_comm(const char *buf, size_t n, struct task *t),
     pid_store_oom_score_adj(const char *buf, size_t n, struct task *t),
     pid_store_clear_refs(const char *buf, size_t n, struct task *t);
-extern const struct file_ops proc_fail_nth_fops; /* debug kernels */
+/* Debug kernels. */
+extern const struct file_ops proc_fail_nth_fops;
+int pid_show_make_it_fail(struct seq *s, struct task *t);
+ssize_t pid_store_make_it_fail(const char *buf, size_t n, struct task *t);
 
 /* Registering the fixed part. */
-void proc_meminfo_init(void), proc_system_init(void), proc_sys_init(void), proc_kpage_init(void);
+void proc_meminfo_init(void), proc_system_init(void), proc_sys_init(void), proc_kpage_init(void),
+    proc_fail_init(void);
 /* The name that maps shows for @v: "", "[heap]", "[stack]" or a path, in buf. */
 const char *vma_name(struct vma *v, char *buf, size_t n);
 u64 proc_ticks(u64 ns); /* USER_HZ */

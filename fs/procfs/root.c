@@ -7,7 +7,7 @@
  * each use, so that a process may end at any time: then there is nothing to show (ESRCH). Such
  * inodes and their dentries live as long as somebody uses them and are never found again by name.
  *
- * Locks: TASKLIST for walks over processes. Checked by tests/kernel/fs/procfs_ktest.c.
+ * Locks: TASKLIST for walks over processes. Checked by tests/user/procfs_test.c.
  * Source: proc(5). Read next: pid.c.
  */
 #include "procfs.h"
@@ -249,5 +249,6 @@ void procfs_init(void)
     proc_system_init();
     proc_sys_init();
     proc_kpage_init();
+    proc_fail_init();
     vfs_register(&proc_type);
 }

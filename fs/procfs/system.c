@@ -7,6 +7,7 @@
 #include "procfs.h"
 #include <arch/info.h>
 #include <arch/task.h>
+#include <kernel/blkdev.h>
 #include <kernel/irq.h>
 #include <kernel/kallsyms.h>
 #include <kernel/param.h>
@@ -111,6 +112,7 @@ static int show_filesystems(struct seq *s, void *arg)
 static int show_devices(struct seq *s, void *arg)
 {
     chrdev_show(s);
+    blkdev_show(s);
     return 0;
 }
 
@@ -229,7 +231,7 @@ void proc_system_init(void)
     proc_create("interrupts", 0444, show_interrupts, NULL, NULL);
     proc_create("swaps", 0444, show_swaps, NULL, NULL);
     proc_create("modules", 0444, show_nothing, NULL, NULL);
-    proc_create("partitions", 0444, show_nothing, NULL, NULL);
+    proc_create("partitions", 0444, blkdev_show_partitions, NULL, NULL);
     proc_create("kallsyms", 0444, show_kallsyms, NULL, NULL);
     proc_create_ops("faulttrace", 0644, &trace_fops, NULL);
     proc_create_ops("kmsg", 0400, &kmsg_fops, NULL);

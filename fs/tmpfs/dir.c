@@ -33,13 +33,16 @@ static void tmpfs_evict(struct inode *i)
         kfree(i->private);
 }
 
-static struct mapping *new_mapping(struct inode *i)
+/* Contents of a new regular file. 0 or -ENOMEM. */
+static int init_file(struct inode *i)
 {
-    struct mapping *m = kzalloc(sizeof(*m));
-
-    if (m)
-        mapping_init(m, &tmpfs_mapping_ops, i, MAPPING_SHMEM);
-    return m;
+    i->iop = &tmpfs_file_iops;
+    i->fop = &tmpfs_file_fops;
+    i->mapping = kzalloc(sizeof(*i->mapping));
+    if (!i->mapping)
+        return -ENOMEM;
+    mapping_init(i->mapping, &tmpfs_mapping_ops, i, MAPPING_SHMEM);
+    return 0;
 }
 
 struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode,
@@ -60,10 +63,7 @@ struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, 
     i->iop = &tmpfs_special_iops;
     i->fop = special_fops(mode);
     if (S_ISREG(mode)) {
-        i->iop = &tmpfs_file_iops;
-        i->fop = &tmpfs_file_fops;
-        i->mapping = new_mapping(i);
-        if (!i->mapping) {
+        if ((sb->type->init_file ? sb->type->init_file : init_file)(i)) {
             inode_put(i);
             return ERR_PTR(-ENOMEM);
         }

@@ -41,7 +41,7 @@ static int parse_blocks(const char *value, u64 *blocks, bool bytes)
     return 0;
 }
 
-static int parse_octal(const char *s, mode_t *mode)
+int mount_option_octal(const char *s, mode_t *mode)
 {
     mode_t m = 0;
 
@@ -51,7 +51,7 @@ static int parse_octal(const char *s, mode_t *mode)
     return *s == '\0' ? 0 : -EINVAL;
 }
 
-static int parse_id(const char *s, u32 *id)
+int mount_option_id(const char *s, u32 *id)
 {
     const char *end;
 
@@ -59,8 +59,10 @@ static int parse_id(const char *s, u32 *id)
     return end == s || *end != '\0' ? -EINVAL : 0;
 }
 
-static int parse_one(struct options *o, const char *name, const char *value)
+static int parse_one(void *ctx, const char *name, const char *value)
 {
+    struct options *o = ctx;
+
     if (strcmp(name, "size") == 0) {
         o->has_blocks = true;
         return parse_blocks(value, &o->blocks, true);
@@ -75,16 +77,17 @@ static int parse_one(struct options *o, const char *name, const char *value)
     }
     if (strcmp(name, "mode") == 0) {
         o->has_mode = true;
-        return parse_octal(value, &o->mode);
+        return mount_option_octal(value, &o->mode);
     }
     if (strcmp(name, "uid") == 0)
-        return parse_id(value, &o->uid);
+        return mount_option_id(value, &o->uid);
     if (strcmp(name, "gid") == 0)
-        return parse_id(value, &o->gid);
+        return mount_option_id(value, &o->gid);
     return -EINVAL;
 }
 
-static int parse_options(struct options *o, const char *text)
+int mount_options(const char *text, int (*one)(void *ctx, const char *name, const char *value),
+                  void *ctx)
 {
     char word[64], *value;
 
@@ -104,16 +107,36 @@ static int parse_options(struct options *o, const char *text)
         if (!value)
             return -EINVAL;
         *value++ = '\0';
-        int ret = parse_one(o, word, value);
+        int ret = one(ctx, word, value);
         if (ret)
             return ret;
     }
     return 0;
 }
 
-static int fill_with(struct super_block *sb, struct options *o, const char *text, u32 magic)
+static int parse_options(struct options *o, const char *text)
+{
+    return mount_options(text, parse_one, o);
+}
+
+int tmpfs_make_root(struct super_block *sb, mode_t mode, uid_t uid, gid_t gid)
 {
     struct inode *i;
+
+    sb->root = dentry_alloc(sb, NULL, "", 0);
+    if (!sb->root)
+        return -ENOMEM;
+    i = tmpfs_make_inode(sb, NULL, S_IFDIR | mode, 0);
+    if (IS_ERR(i))
+        return (int)PTR_ERR(i);
+    i->uid = uid;
+    i->gid = gid;
+    sb->root->inode = i;
+    return 0;
+}
+
+static int fill_with(struct super_block *sb, struct options *o, const char *text, u32 magic)
+{
     int ret = parse_options(o, text);
 
     if (ret)
@@ -121,16 +144,7 @@ static int fill_with(struct super_block *sb, struct options *o, const char *text
     sb->magic = magic;
     sb->max_blocks = o->blocks;
     sb->max_inodes = o->inodes;
-    sb->root = dentry_alloc(sb, NULL, "", 0);
-    if (!sb->root)
-        return -ENOMEM;
-    i = tmpfs_make_inode(sb, NULL, S_IFDIR | o->mode, 0);
-    if (IS_ERR(i))
-        return (int)PTR_ERR(i);
-    i->uid = o->uid;
-    i->gid = o->gid;
-    sb->root->inode = i;
-    return 0;
+    return tmpfs_make_root(sb, o->mode, o->uid, o->gid);
 }
 
 static int tmpfs_fill(struct super_block *sb, const char *text)

@@ -8,3 +8,11 @@ extern const struct inode_ops tmpfs_dir_iops, tmpfs_file_iops, tmpfs_link_iops, 
 extern const struct mapping_ops tmpfs_mapping_ops;
 /* A new inode in the file system's limits: 0 or -ENOSPC. */
 int tmpfs_inode_charge(struct super_block *sb);
+/* Calls @one for each "name=value" of the mount options @text; -EINVAL for other text, or the first
+ * error of @one. */
+int mount_options(const char *text, int (*one)(void *ctx, const char *name, const char *value),
+                  void *ctx);
+int mount_option_octal(const char *s, mode_t *mode); /* 0 or -EINVAL */
+int mount_option_id(const char *s, u32 *id);
+/* The root directory of a file system whose tree is the dentry tree. 0, -ENOMEM. */
+int tmpfs_make_root(struct super_block *sb, mode_t mode, uid_t uid, gid_t gid);

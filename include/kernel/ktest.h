@@ -58,6 +58,14 @@ struct kcheck {
 extern const struct ktest __ktests_start[], __ktests_end[];
 extern const struct kcheck __kchecks_start[], __kchecks_end[];
 
+/* Runs all of them, one caller at a time; returns the number of violations. Names @where. */
+int kcheck_run(const char *where);
+/* What a leak makes less and more, once all deferred freeing is done. */
+struct kcheck_counts {
+    u64 free_pages, objects;
+};
+struct kcheck_counts kcheck_count(void);
+
 /*
  * Runs the tests that match `ktest=pattern`; returns the number of failed ones (no match counts as
  * one). @pattern is a list, separated by commas, of suite or suite.name, each with * for any text;

@@ -21,12 +21,14 @@ LOCK_CLASS(RENAME,       14, MUTEX,
 LOCK_CLASS(INODE,        20, RWSEM,
            "an inode's directory entries, size, read against write against truncate")
 LOCK_CLASS(PIPE,         22, MUTEX,    "a pipe's ring of buffers and its reader and writer counts")
+LOCK_CLASS(KCHECK,       26, MUTEX,    "the walkers of KCHECK: one run at a time")
 LOCK_CLASS(MMAP,         30, RWSEM,
            "struct mm: the set of VMAs and their fields (write); reading them (read)")
 LOCK_CLASS(MAPPING,      34, RWSEM,
            "struct mapping: the list of VMAs that map the object (file rmap)")
 LOCK_CLASS(PAGE,         36, MUTEX,
            "contents of one cached page while it is filled or truncated")
+LOCK_CLASS(HUGETLB_RESIZE, 38, MUTEX,  "the number of persistent pages of a pool of huge pages")
 LOCK_CLASS(SLAB_CREATE,  40, MUTEX,    "the list of slab caches")
 LOCK_CLASS(VMALLOC,      42, MUTEX,    "the ranges of kernel virtual space")
 LOCK_CLASS(MISC_SLEEP,   44, MUTEX,
@@ -47,6 +49,7 @@ LOCK_CLASS(PT,           66, SPIN,
 LOCK_CLASS(PAGE_CACHE,   70, SPIN,     "a mapping's tree of pages")
 LOCK_CLASS(MM_LIST,      72, SPIN,     "list of all address spaces, mm statistics")
 LOCK_CLASS(VMALLOC_TREE, 74, SPIN,     "lookup of kernel virtual ranges")
+LOCK_CLASS(HUGETLB,      76, SPIN,     "a pool of huge pages and its counters")
 LOCK_CLASS(SLAB,         80, SPIN_IRQ, "a slab cache's partial and full lists")
 LOCK_CLASS(BUDDY,        84, SPIN_IRQ, "a zone's free lists")
 LOCK_CLASS(TLB,          86, SPIN,     "one TLB shootdown round at a time")

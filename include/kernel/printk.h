@@ -23,6 +23,8 @@ void console_write(const char *s, size_t n);
  * skipped.
  */
 size_t printk_read(u64 *pos, char *buf, size_t n);
+/* How many records of LOG_WARNING and more serious there were since boot. */
+u64 printk_nr_warnings(void);
 
 int snprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
 int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap);

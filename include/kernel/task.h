@@ -42,6 +42,7 @@ struct task {
     unsigned int state;          /* [O] sets, wakers test under [R] */
     unsigned int cpu;            /* [R] the run queue it belongs to */
     bool on_rq;                  /* [R] */
+    bool moving;                 /* [R] between two queues: sched_place comes */
     bool on_cpu;                 /* true while its registers are live on a CPU; release/acquire */
     int nice;                    /* [R] */
     u64 vruntime;                /* [R] ns weighted by nice */
@@ -109,6 +110,8 @@ struct task {
 
     /* Fault injection and tracing. */
     long fail_nth;                   /* [O] 0 off; counts down allocations, see kernel/fail.h */
+    bool make_it_fail;               /* [O] the sweep's faults may fall here; inherited */
+    u8 fail_hit; /* [O] a fault fell since the last return to user mode: 1 + its place's kind */
     unsigned int pagefault_disabled; /* [O] uaccess that must not sleep */
     void *journal;                   /* [O] arch or test private */
     int (*kthread_fn)(void *);       /* [S] kernel threads: what it runs */

@@ -6,6 +6,10 @@
 #pragma once
 #include <kernel/types.h>
 
+/* The user address of a member, whatever the alignment of @p, which programs choose. */
+#define user_field(p, field)                                                                       \
+    ((typeof((p)->field) __user *)((unsigned long)(p) + offsetof(typeof(*(p)), field)))
+
 /* Is [p, p+n) inside the user half? Does not say that it is mapped. */
 bool access_ok(const void __user *p, size_t n);
 /* 0 or -EFAULT. On a fault the destination's already copied part stays. */

@@ -31,6 +31,7 @@ struct file_lock;
 struct task;
 struct iov_iter;
 struct wait_queue;
+struct statfs;
 struct seq;
 
 struct timespec64 {
@@ -97,6 +98,8 @@ struct file_ops {
     /* Sets v->pt_ops (a row that exists), v->mapping, flags. 0 or -errno. NULL: -ENODEV. mmap_lock
      * held. */
     int (*mmap)(struct file *f, struct vma *v);
+    /* Level of the smallest leaves of a mapping; may round *len up to them. NULL: 0. */
+    unsigned int (*map_level)(struct file *f, size_t *len);
     long (*fallocate)(struct file *f, int mode, loff_t off, loff_t len);
     int (*fsync)(struct file *f);
     void (*show_fdinfo)(struct file *f, struct seq *s); /* further lines of /proc/PID/fdinfo/N */
@@ -190,6 +193,10 @@ size_t zero_iter(size_t n, struct iov_iter *it);
 /* Touches the next @n user bytes for reading, so that a copy with page faults disabled can get on:
  * 0 or -EFAULT. */
 int iov_iter_fault_in(struct iov_iter *it, size_t n);
+/* The front segment's bytes, at most it->count of them. */
+size_t iov_iter_piece(struct iov_iter *it, char **base);
+/* All addresses and lengths of the segments, or-ed: for alignment. */
+unsigned long iov_iter_alignment(const struct iov_iter *it);
 /* Steps over @n bytes. */
 void iov_iter_advance(struct iov_iter *it, size_t n);
 
@@ -258,6 +265,11 @@ struct fs_type {
     int (*remount)(struct super_block *sb, const char *options);
     void (*kill)(struct super_block *sb); /* the tree was taken apart already; frees private */
     void (*show_options)(struct super_block *sb, struct seq *s); /* ",size=8k" for /proc/mounts */
+    /* File systems on tmpfs' directories: operations and contents of a new regular file; 0 or
+     * -ENOMEM. NULL: tmpfs' own. */
+    int (*init_file)(struct inode *i);
+    /* Corrects what was filled in from max_blocks and max_inodes. May be NULL. */
+    void (*statfs)(struct super_block *sb, struct statfs *st);
 };
 struct super_block {
     const struct fs_type *type;

@@ -17,6 +17,9 @@ void memblock_set_limit(paddr_t end);
 /* Zeroed memory; panics with the numbers when there is none. align is a power of two. Returns
  * physical address. */
 paddr_t memblock_alloc(u64 len, u64 align);
+/* The same, neither cleared nor mapped, and 0 when there is none: for blocks that go to the page
+ * allocator later (memblock_free_reserved). */
+paddr_t memblock_try_reserve(u64 len, u64 align);
 u64 memblock_total(void);
 paddr_t memblock_start(void); /* lowest address of RAM */
 paddr_t memblock_end(void);   /* first address behind the highest RAM */

@@ -47,6 +47,7 @@ struct task;
 #define VM_RAND_READ  (1UL << 22)
 #define VM_MERGEABLE  (1UL << 23)
 #define VM_SOFTDIRTY  (1UL << 24)
+#define VM_POOL       (1UL << 25) /* pages of a pool, paid for in advance: no commit charge */
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
 struct vma {
@@ -55,6 +56,7 @@ struct vma {
     struct mm *mm;         /* [S] */
     unsigned long flags;   /* [M] VM_* */
     u8 pt_ops;             /* [S] row of the pagetable-operations table (pt_ops.h) */
+    u8 level;              /* [S] of the smallest leaf: what the area may be cut at */
     struct vma *prev, *next; /* [M] neighbours by address */
     /* [M] hole below this vma, largest hole below any of this subtree (augmented); see
      * vma_tree.c */
@@ -74,7 +76,8 @@ struct vma {
     struct rcu_head rcu;
 };
 
-enum mm_counter { MM_ANON, MM_FILE, MM_SHMEM, NR_MM_COUNTERS };
+/* MM_HUGETLB is not part of what mm_rss says, as on Linux. */
+enum mm_counter { MM_ANON, MM_FILE, MM_SHMEM, MM_HUGETLB, NR_MM_COUNTERS };
 
 struct mm {
     struct rwsem mmap_lock;
@@ -106,6 +109,9 @@ struct mm {
     struct list_head all_link; /* MM_LIST */
     struct rcu_head rcu;
     bool dumpable, oom_reaped;
+    bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
+    bool lazyfree_tried;     /* MM_LIST: this round of reclaim has been here */
+    bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
 };
@@ -129,6 +135,10 @@ void mm_set_current(struct mm *mm);
 /* All address spaces, for walkers: for (mm = mm_next(NULL); mm; mm = mm_next(mm)). Takes a users
  * reference on the result and puts the one on @prev; who stops early calls mm_put. May sleep. */
 struct mm *mm_next(struct mm *prev);
+/* For lazyfree.c, one task at a time: an address space with marked pages that this round has not
+ * tried, its structure with a reference; NULL at the end. mm_end_lazyfree ends the round. */
+struct mm *mm_next_lazyfree(void);
+void mm_end_lazyfree(void);
 /* True when nobody but the caller's task uses @mm: single-threaded, no vfork child. */
 static inline bool mm_is_single_user(const struct mm *mm)
 {
@@ -166,6 +176,11 @@ long vma_find_gap(struct mm *mm, size_t len, vaddr_t low, vaddr_t high, bool top
 /* invariant walker: prints and counts violations; mmap_lock held for reading */
 int vma_check(struct mm *mm);
 
+/* Bytes of the smallest leaf of @v: its page size. */
+static inline size_t vma_page_size(const struct vma *v)
+{
+    return 1UL << pt_shift(v->level);
+}
 static inline size_t vma_pages(const struct vma *v)
 {
     return (v->end - v->start) >> PAGE_SHIFT;
@@ -193,6 +208,7 @@ struct mmap_request {
     unsigned long prot, flags; /* PROT_*, MAP_* */
     struct file *file;         /* or NULL */
     u64 pgoff;
+    unsigned int level;        /* of the smallest leaf: the address is aligned so */
 };
 long mm_mmap(struct mm *mm, const struct mmap_request *req);
 int mm_munmap(struct mm *mm, vaddr_t start, size_t len);
@@ -257,7 +273,7 @@ static inline unsigned long mm_rss(const struct mm *mm)
 #define VMSTAT_ITEMS(X)                                                                           \
     X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
     X(tlb_flush_local) X(tlb_flush_rounds) X(tlb_flush_ipis) X(vma_lock_success) X(vma_lock_miss) \
-    X(pt_alloc) X(pt_free) X(oom_kill)
+    X(pt_alloc) X(pt_free) X(oom_kill) X(pglazyfree) X(pglazyfreed)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)

@@ -34,7 +34,8 @@ enum page_kind {
     PAGE_TABLE,    /* page table of some address space */
     PAGE_ANON,     /* anonymous memory */
     PAGE_FILE,     /* in a mapping's tree (page cache, shared memory) */
-    PAGE_ZERO,     /* the shared zero page */
+    PAGE_ZERO,     /* the shared zero page, or a huge one */
+    PAGE_HUGETLB,  /* part of a huge page of a pool (hugetlb.h) */
     NR_PAGE_KINDS
 };
 
@@ -56,7 +57,8 @@ struct page {
     /* enum page_kind; exact for allocated frames (page_set_kind), in free blocks for the head
      * only */
     u8 kind;
-    /* PAGE_FREE heads: block order; PAGE_SLAB, PAGE_KERNEL heads: allocation order */
+    /* PAGE_FREE heads: block order; PAGE_SLAB, PAGE_KERNEL heads: allocation order; huge pages:
+     * their order, in each frame */
     u8 order;
     u8 level;       /* PAGE_TABLE: level of the table */
     u8 zone;
@@ -156,13 +158,23 @@ static inline void page_put(struct page *p)
 {
     page_put_units(p, PAGE_REF);
 }
+/* The frame that counts for @p: itself, or the first of the block that it is a tail of. The caller
+ * has a reference, or the lock of an entry that maps it. */
+static inline struct page *page_head(const struct page *p)
+{
+    if (unlikely(READ_ONCE(p->word) & PAGE_TAIL))
+        p -= page_to_pfn(p) & ((1UL << p->order) - 1);
+    return (struct page *)(unsigned long)p;
+}
+/* A pin on any part of a huge page is one on all of it. */
 static inline void page_pin(struct page *p)
 {
+    p = page_head(p);
     (void)__atomic_fetch_add(&p->word, PAGE_REF | PAGE_PIN, __ATOMIC_RELAXED);
 }
 static inline void page_unpin(struct page *p)
 {
-    page_put_units(p, PAGE_REF | PAGE_PIN);
+    page_put_units(page_head(p), PAGE_REF | PAGE_PIN);
 }
 static inline bool page_test(const struct page *p, u32 flag)
 {

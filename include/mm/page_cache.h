@@ -33,6 +33,7 @@ struct mapping_ops {
 };
 
 #define MAPPING_SHMEM (1u << 0) /* memory is the only copy: counted as Shmem, never dropped */
+#define MAPPING_POOL  (1u << 1) /* pages of a pool (hugetlb.h), which counts them itself */
 
 struct mapping {
     spinlock_t lock;         /* LOCK_PAGE_CACHE: writers of tree, nr_pages */

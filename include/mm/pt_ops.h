@@ -15,6 +15,9 @@
 enum pt_ops_index {
     PT_DEFAULT, /* anonymous, private and shared file memory */
     PT_PFNMAP,  /* device memory, no struct page */
+    PT_HUGETLB_FS,   /* huge pages of a pool: hugetlbfs, MAP_HUGETLB, memfd, shm */
+    PT_HUGETLB_CHAR, /* /dev/page-huge: the same, private, zeroes shared until they are written */
+    PT_EXPERIMENT,   /* /dev/experiment: what make EXPERIMENT=row.c says; else as PT_DEFAULT */
     NR_PT_OPS
 };
 
@@ -72,6 +75,10 @@ struct pt_ops {
     /* May the tables of this VMA be shared between processes? (used when sharing is built) */
     bool (*may_share)(const struct vma *v);
 };
+
+/* What row PT_EXPERIMENT has to tell, for reads of /dev/experiment. */
+struct seq;
+void pt_experiment_show(struct seq *s);
 
 extern const struct pt_ops pt_ops_table[NR_PT_OPS];
 static inline const struct pt_ops *vma_ops(const struct vma *v)

@@ -134,12 +134,13 @@ struct tlb_gather {
     unsigned int level_min;  /* smallest leaf level changed */
     bool full_mm;            /* exit: no CPU uses the address space any more */
     bool keep_private;       /* hole punching: zap leaves private copies alone. Set after begin */
+    bool areas_go;           /* munmap, exit: nobody will ask for the entries again. Likewise */
     bool need_flush;
     struct page *tables;     /* chain of table pages to free, through page->spare */
     unsigned int nr_pages, max_pages;
     struct page **pages;     /* the batch: local_pages, later one page of the kernel */
     struct page *local_pages[16];
-    long rss[3];             /* changes of mm->rss, applied at the end */
+    long rss[3];             /* changes of mm->rss (not MM_HUGETLB), applied at the end */
 };
 /* @full_mm: the address space dies; no task uses it. All CPUs leave it first, and no flush is
  * needed any more. */

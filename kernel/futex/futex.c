@@ -192,11 +192,10 @@ bool futex_unqueue(struct futex_waiter *w)
 }
 
 /*
- * The word still has @expected: @w is on its bucket's list. The list's insertion is ordered before
- * the read by the lock for those who take it; a waker that only peeks at the list needs the full
- * barrier.
+ * The list's insertion is ordered before the read by the lock for those who take it; a waker that
+ * only peeks at the list needs the full barrier.
  */
-static int enqueue(struct futex_waiter *w, u32 __user *uaddr, unsigned int flags, u32 expected)
+int futex_enqueue(struct futex_waiter *w, u32 __user *uaddr, unsigned int flags, u32 expected)
 {
     int err = futex_get_key(&w->key, uaddr, flags);
 
@@ -231,7 +230,7 @@ int futex_wait(u32 __user *uaddr, unsigned int flags, u32 expected, u64 deadline
 
     if (bitset == 0)
         return -EINVAL;
-    err = enqueue(&w, uaddr, flags, expected);
+    err = futex_enqueue(&w, uaddr, flags, expected);
     if (err != 0)
         return err;
     for (;;) {

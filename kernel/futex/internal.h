@@ -50,12 +50,16 @@ void futex_wake_waiter(struct futex_waiter *w);
 /* Wakes up to @nr waiters of @key in the locked bucket @b that wait for a bit of @bitset; returns
  * how many. */
 int futex_wake_bucket(struct futex_bucket *b, const struct futex_key *key, int nr, u32 bitset);
+/* The word still has @expected: @w is on its bucket's list. 0, -EAGAIN, -EFAULT, -EINVAL. */
+int futex_enqueue(struct futex_waiter *w, u32 __user *uaddr, unsigned int flags, u32 expected);
 /* Takes it off its bucket unless it was woken; returns whether it was still there. */
 bool futex_unqueue(struct futex_waiter *w);
 
 int futex_wake(u32 __user *uaddr, unsigned int flags, int nr, u32 bitset);
 /* @deadline_ns monotonic, 0 = none. 0, -EAGAIN, -ETIMEDOUT, -ERESTARTSYS, -EFAULT, -EINVAL. */
 int futex_wait(u32 __user *uaddr, unsigned int flags, u32 expected, u64 deadline_ns, u32 bitset);
+/* The time at @utime as monotonic ns, never 0, which means none. 0, -EFAULT, -EINVAL. */
+int futex_get_deadline(u64 *deadline_ns, const void __user *utime, bool relative, bool realtime);
 struct futex_pair {
     u32 __user *from, *to;
     unsigned int flags;

@@ -171,8 +171,7 @@ int futex_wake_op(const struct futex_pair *pair, u32 op)
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
-/* Deadline in monotonic ns; never 0, which means none. */
-static int get_deadline(u64 *deadline_ns, const void __user *utime, int cmd, bool realtime)
+int futex_get_deadline(u64 *deadline_ns, const void __user *utime, bool relative, bool realtime)
 {
     struct __kernel_timespec ts;
     u64 ns, now = clock_monotonic_ns();
@@ -186,7 +185,7 @@ static int get_deadline(u64 *deadline_ns, const void __user *utime, int cmd, boo
         return 0;
     }
     ns = (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
-    if (cmd == FUTEX_WAIT) {
+    if (relative) {
         ns += now;
     } else if (realtime) {
         u64 wall = clock_realtime_ns();
@@ -239,7 +238,8 @@ SYSCALL6(futex, u32 __user *, uaddr, int, op, u32, val, void __user *, utime, u3
     if ((op & FUTEX_CLOCK_REALTIME) != 0 && !takes_timeout(cmd))
         return -ENOSYS;
     if (utime != NULL && takes_timeout(cmd)) {
-        err = get_deadline(&deadline_ns, utime, cmd, (op & FUTEX_CLOCK_REALTIME) != 0);
+        err = futex_get_deadline(&deadline_ns, utime, cmd == FUTEX_WAIT,
+                                 (op & FUTEX_CLOCK_REALTIME) != 0);
         if (err != 0)
             return err;
     }

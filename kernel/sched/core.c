@@ -14,13 +14,15 @@
  * Locks: RUNQ, one per CPU; two are taken in the order of CPU numbers. A task's [R] fields belong
  * to the lock of the queue of t->cpu, which changes only under that lock and while on_cpu is clear.
  * Invariants (I1-I3 are in fair.c):
- *   I4  nr_running counts the tree, and curr when it is on_rq and not the idle task
+ *   I4  nr_running counts the tree, and curr when it is on_rq and not the idle task; while
+ *       curr_retired is set curr is counted only if it is in the tree again
  *   I5  a task is current on at most one CPU: on_cpu is set under the lock by the CPU that will run
  *       it
  *   I6  a queued task may run on its queue's CPU (affinity)
  *   I7  with two runnable tasks a tick is requested no later than curr's slice ends; alone,
  *       SCHED_TICK_NS ahead; idle, none
- *   I8  (runnable, not on_rq) means: somebody is about to sched_place it
+ *   I8  moving means: on no queue, but somebody is about to sched_place it; a waker only sets its
+ *       state
  * Checked by sched_check after every test and by tests/kernel/sched/. Read next: balance.c,
  * policy.c.
  */
@@ -174,6 +176,8 @@ void sched_place(struct task *t)
     }
     now = arch_clock_ns();
     fair_update_curr(rq, now);
+    ASSERT(t->moving && !t->on_rq);
+    t->moving = false;
     fair_join(rq, t);
     rq_activate(rq, t, now);
     rq_unlock(rq);
@@ -193,6 +197,7 @@ static void wake_sleeper(struct rq *rq, struct task *t)
     if (cpu != rq->cpu) {
         fair_place_woken(rq, t);
         fair_leave(rq, t);
+        t->moving = true;
         t->cpu = cpu;
         rq_unlock(rq);
         sched_place(t);
@@ -213,7 +218,7 @@ static struct rq *lock_for_wake(struct task *t)
 {
     struct rq *rq = task_rq_lock(t);
 
-    while (unlikely(!t->on_rq && !cpumask_test(&t->affinity, rq->cpu) &&
+    while (unlikely(!t->on_rq && !t->moving && !cpumask_test(&t->affinity, rq->cpu) &&
                     smp_load_acquire(&t->on_cpu))) {
         rq_unlock(rq);
         cpu_relax();
@@ -237,8 +242,8 @@ bool wake_up_state(struct task *t, unsigned int states)
         return false;
     }
     WRITE_ONCE(t->state, TASK_RUNNING);
-    if (t->on_rq) {
-        rq_unlock(rq); /* it has not gone to sleep yet */
+    if (t->on_rq || t->moving) {
+        rq_unlock(rq); /* it has not gone to sleep yet, or stands in line elsewhere soon */
     } else {
         if (was == TASK_UNINTERRUPTIBLE)
             rq->nr_uninterruptible--;
@@ -255,6 +260,7 @@ void sched_fork(struct task *child)
     child->state = TASK_NEW;
     child->cpu = smp_processor_id();
     child->on_rq = child->on_cpu = child->ticked_user = child->reset_on_fork = false;
+    child->moving = true; /* sched_start places it */
     child->run_ns = child->user_ns = child->sys_ns = 0;
     child->nvcsw = child->nivcsw = 0;
     child->slice_start_ns = 0;
@@ -304,6 +310,7 @@ static void retire_curr(struct rq *rq, struct task *prev, bool preempted)
         if (likely(cpumask_test(&prev->affinity, rq->cpu)))
             return;
         fair_leave(rq, prev);
+        prev->moving = true;
         rq->leaving = prev;
     }
     prev->on_rq = false;
@@ -313,14 +320,19 @@ static void retire_curr(struct rq *rq, struct task *prev, bool preempted)
 /* Chooses who runs next and takes it out of the tree. */
 static struct task *pick_next(struct rq *rq, struct task *prev)
 {
-    bool prev_can_run = prev != rq->idle && prev->on_rq;
+    bool prev_can_run = prev != rq->idle && prev->on_rq, pulled;
     struct task *first = fair_first(rq);
 
     if (!first) {
         if (prev_can_run)
             return prev;
+        if (nr_cpus_online == 1)
+            return rq->idle;
         /* The lock is dropped meanwhile; prev may be woken into the tree. */
-        if (nr_cpus_online == 1 || !balance_pull_idle(rq))
+        rq->curr_retired = true;
+        pulled = balance_pull_idle(rq);
+        rq->curr_retired = false;
+        if (!pulled)
             return rq->idle;
         first = fair_first(rq);
     } else if (prev_can_run) {

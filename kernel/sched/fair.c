@@ -117,7 +117,8 @@ void fair_update_curr(struct rq *rq, u64 now)
         t->user_ns += delta;
     else
         t->sys_ns += delta;
-    if (t == rq->idle || task_is_rt(t))
+    /* One that was woken into the tree on its way out must not change its place there. */
+    if (t == rq->idle || task_is_rt(t) || rq->curr_retired)
         return;
     t->vruntime += scale(t, delta);
     advance_clock(rq);

@@ -29,6 +29,7 @@ struct rq {
     u64 balance_ns;           /* next periodic balancing */
     u64 last_schedule_ns;     /* for the watch against lock-ups */
     bool lockup_told;
+    bool curr_retired;        /* curr sleeps, its successor is being looked for elsewhere */
     struct task *leaving;     /* curr must go to another CPU once it is switched out */
     u64 nr_switches;
     /* sleepers of that kind that went from here, minus those woken here; only the sum counts */
@@ -69,12 +70,6 @@ void fair_to_tail(struct rq *rq, struct task *t);
 bool fair_should_preempt(const struct rq *rq, const struct task *t);
 u64 fair_slice_end(const struct rq *rq);
 
-/* Runnable and between two queues: about to be given to sched_place. */
-static inline bool task_is_moving(const struct task *t)
-{
-    return !t->on_rq && (t->state == TASK_RUNNING || t->state == TASK_NEW);
-}
-
 /* core.c; interrupts off. */
 /*
  * Puts runnable @t, which is on no queue, on @rq, whose lock is held and whose curr is charged up
@@ -86,8 +81,8 @@ void rq_deactivate(struct rq *rq, struct task *t);
 /* Asks for the next sched_tick on this CPU, whose run queue lock is held. */
 void rq_request_tick(struct rq *rq, u64 now);
 /*
- * Puts @t, runnable, off every queue and with relative virtual time, on t->cpu or, if it may not
- * run there, elsewhere.
+ * Puts @t, which is moving: off every queue and with relative virtual time, on t->cpu or, if it
+ * may not run there, elsewhere.
  */
 void sched_place(struct task *t);
 

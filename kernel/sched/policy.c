@@ -59,7 +59,7 @@ int sched_set_policy(struct task *t, unsigned int policy, unsigned int priority)
     queued = in_tree(rq, t);
     if (queued)
         rq_deactivate(rq, t);
-    moving = task_is_moving(t);
+    moving = t->moving;
     if (!moving)
         fair_leave(rq, t);
     if (task_is_rt(t))
@@ -97,8 +97,8 @@ static bool change_mask(struct task *t, cpumask_t mask)
         if (in_tree(rq, t)) {
             rq_deactivate(rq, t);
             fair_leave(rq, t);
+            t->moving = place = true;
             t->cpu = balance_select(t, rq->cpu);
-            place = true;
         } else if (READ_ONCE(t->on_cpu)) {
             must_leave = true; /* runs, or is on its way out but not yet off this CPU */
             if (rq->curr == t)

@@ -142,7 +142,7 @@ static int check_rq(struct rq *rq)
         bad += check_task(rq, t, before);
         before = t;
     }
-    n += rq->curr != rq->idle && rq->curr->on_rq;
+    n += rq->curr != rq->idle && rq->curr->on_rq && !rq->curr_retired;
     if (n != rq->nr_running || !rq->curr->on_cpu) {
         pr_err("sched_check: CPU %u has %u runnable, counts %u\n", rq->cpu, n, rq->nr_running);
         bad++;

@@ -14,6 +14,7 @@
  * Read next: send.c.
  */
 #include "internal.h"
+#include <kernel/fail.h>
 #include <kernel/string.h>
 #include <mm/slab.h>
 #include <asm/errno.h>
@@ -144,6 +145,7 @@ int sigqueue_add(struct sigpending *p, int sig, const siginfo_t *info, struct pr
     if (q == NULL) {
         if (sig >= SIGRTMIN && info != NULL && info->si_code != SI_USER)
             return -EAGAIN;
+        fail_tolerated(); /* the signal comes without its record */
     } else {
         if (info != NULL)
             q->info = *info;

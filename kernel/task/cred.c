@@ -299,7 +299,7 @@ static int cap_version(struct __user_cap_header_struct __user *uhdr,
     case _LINUX_CAPABILITY_VERSION_2:
     case _LINUX_CAPABILITY_VERSION_3: return _LINUX_CAPABILITY_U32S_3;
     default:
-        if (put_user_u32(_LINUX_CAPABILITY_VERSION_3, &uhdr->version) != 0)
+        if (put_user_u32(_LINUX_CAPABILITY_VERSION_3, user_field(uhdr, version)) != 0)
             return -EFAULT;
         return -EINVAL;
     }

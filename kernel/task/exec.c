@@ -422,12 +422,14 @@ static int exec_commit(struct exec *e)
     return 0;
 }
 
-int do_execve(const struct exec_request *rq)
+/* *killed: the old program is gone and the new one cannot start; the caller gives back what it has
+ * and ends the process. */
+static int execute(const struct exec_request *rq, bool *killed)
 {
     struct exec *e = kzalloc(sizeof(*e));
-    bool killed = false;
     int err;
 
+    *killed = false;
     if (e == NULL)
         return -ENOMEM;
     e->path = rq->name;
@@ -438,10 +440,18 @@ int do_execve(const struct exec_request *rq)
         err = unshare_sighand(current->proc);
     if (err == 0) {
         err = exec_commit(e);
-        killed = err != 0;
+        *killed = err != 0;
     }
     exec_free(e);
     kfree(e);
+    return err;
+}
+
+int do_execve(const struct exec_request *rq)
+{
+    bool killed;
+    int err = execute(rq, &killed);
+
     if (killed)
         do_group_exit(SIGSEGV);
     return err;
@@ -464,6 +474,7 @@ static long exec_user(int dirfd, const char __user *upath, const struct exec_str
 {
     char *path = kmalloc(2 * PATH_MAX + 32), *name = path + PATH_MAX;
     struct exec_request rq = { dirfd, at_flags, path, NULL, *strings };
+    bool killed = false;
     ssize_t len;
     long err;
 
@@ -476,9 +487,11 @@ static long exec_user(int dirfd, const char __user *upath, const struct exec_str
         err = -ENOENT;
     } else {
         rq.name = name_by_fd(name, PATH_MAX + 32, dirfd, path);
-        err = do_execve(&rq);
+        err = execute(&rq, &killed);
     }
     kfree(path);
+    if (killed)
+        do_group_exit(SIGSEGV);
     return err;
 }
 

@@ -184,6 +184,7 @@ static void copy_thread_fields(struct task *t, const struct clone_request *rq)
     memcpy(t->comm, current->comm, sizeof(t->comm));
     t->flags = TF_FORKNOEXEC | (current->flags & TF_NO_NEW_PRIVS);
     t->blocked = current->blocked;
+    t->make_it_fail = current->make_it_fail;
     if ((rq->flags & (CLONE_VM | CLONE_VFORK)) != CLONE_VM) {
         t->altstack_sp = current->altstack_sp;
         t->altstack_size = current->altstack_size;

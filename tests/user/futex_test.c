@@ -329,8 +329,186 @@ TEST(mutex_under_contention)
     CHECK_EQ(atomic_load(&lock_word), 0);
 }
 
+/* ---- several words ---- */
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+struct waitv {
+    uint64_t val, uaddr;
+    uint32_t flags, reserved;
+};
+#define WAITV_32     2
+#define WAITV_SHARED WAITV_32
+#define WAITV_OWN    (WAITV_32 | FUTEX_PRIVATE_FLAG)
+
+static long waitv(const void *words, unsigned int nr, unsigned int flags,
+                  const struct timespec *timeout, int clock)
+{
+    return syscall(SYS_futex_waitv, words, nr, flags, timeout, clock);
+}
+
+static void need_waitv(void)
+{
+    if (waitv(NULL, 0, 0, NULL, 0) == -1 && errno == ENOSYS)
+        ktap_skip("no futex_waitv");
+}
+
+static struct waitv on(atomic_uint *at, uint32_t flags)
+{
+    return (struct waitv){.val = atomic_load(at), .uaddr = (uintptr_t)at, .flags = flags};
+}
+
+static struct timespec time_in(int clock, long ms)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    t.tv_nsec += ms * 1000000;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
+static atomic_uint many[128];
+
+TEST(waitv_errors)
+{
+    struct timespec bad = {.tv_nsec = 1000000000}, past = {0, 0};
+    struct waitv w[2], all[129];
+
+    need_waitv();
+    for (int i = 0; i < 129; i++)
+        all[i] = on(&many[i % 128], WAITV_OWN);
+    CHECK_ERRNO(waitv(all, 129, 0, NULL, 0), EINVAL);
+    CHECK_ERRNO(waitv(all, 0, 0, NULL, 0), EINVAL);
+    CHECK_ERRNO(waitv(NULL, 1, 0, NULL, 0), EINVAL);
+    CHECK_ERRNO(waitv(all, 1, 1, NULL, 0), EINVAL);
+    CHECK_ERRNO(waitv(ktap_nowhere, 1, 0, NULL, 0), EFAULT);
+    CHECK_ERRNO(waitv(all, 1, 0, &past, CLOCK_PROCESS_CPUTIME_ID), EINVAL);
+    CHECK_ERRNO(waitv(all, 1, 0, &bad, CLOCK_MONOTONIC), EINVAL);
+    CHECK_ERRNO(waitv(all, 1, 0, (const struct timespec *)ktap_nowhere, CLOCK_MONOTONIC), EFAULT);
+    CHECK_ERRNO(waitv(all, 128, 0, &past, CLOCK_MONOTONIC), ETIMEDOUT);
+    w[0] = w[1] = all[0];
+    w[1].flags = FUTEX_PRIVATE_FLAG; /* no size */
+    CHECK_ERRNO(waitv(w, 2, 0, &past, CLOCK_MONOTONIC), EINVAL);
+    w[1].flags = WAITV_OWN | 64;
+    CHECK_ERRNO(waitv(w, 2, 0, &past, CLOCK_MONOTONIC), EINVAL);
+    w[1] = all[0];
+    w[1].reserved = 1;
+    CHECK_ERRNO(waitv(w, 2, 0, &past, CLOCK_MONOTONIC), EINVAL);
+    w[1] = all[0];
+    w[1].uaddr += 2;
+    w[0].val++; /* a bad argument comes before a word that differs */
+    CHECK_ERRNO(waitv(w, 2, 0, &past, CLOCK_MONOTONIC), EINVAL);
+    w[1] = all[0];
+    w[1].uaddr = 4096; /* nothing is there */
+    w[0].val--;
+    CHECK_ERRNO(waitv(w, 2, 0, &past, CLOCK_MONOTONIC), EFAULT);
+    w[1] = all[0];
+    w[1].val++;
+    CHECK_ERRNO(waitv(w, 2, 0, NULL, 0), EAGAIN);
+}
+
+TEST(waitv_times_out_on_both_clocks)
+{
+    static const int clocks[] = {CLOCK_MONOTONIC, CLOCK_REALTIME};
+    struct waitv w[2];
+
+    need_waitv();
+    w[0] = on(&many[0], WAITV_OWN);
+    w[1] = on(&many[1], WAITV_SHARED);
+    for (int i = 0; i < 2; i++) {
+        struct timespec end = time_in(clocks[i], 50), now;
+
+        CHECK_ERRNO(waitv(w, 2, 0, &end, clocks[i]), ETIMEDOUT);
+        clock_gettime(clocks[i], &now);
+        CHECK(now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec));
+    }
+    CHECK_EQ(futex(&many[0], FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0), 0); /* none is left queued */
+    CHECK_EQ(futex(&many[1], FUTEX_WAKE, 9, NULL, NULL, 0), 0);
+}
+
+static void *wait_for_many(void *arg)
+{
+    struct timespec end = time_in(CLOCK_MONOTONIC, 20000);
+    struct waitv w[128];
+    long ret;
+
+    for (int i = 0; i < 128; i++)
+        w[i] = on(&many[i], i % 2 ? WAITV_SHARED : WAITV_OWN);
+    do
+        ret = waitv(w, 128, 0, &end, CLOCK_MONOTONIC);
+    while (ret == -1 && errno == EINTR);
+    *(long *)arg = ret;
+    return NULL;
+}
+
+/* Each index wakes, private and shared ones mixed; only with the right kind of wake. */
+TEST(waitv_tells_which_word)
+{
+    static const int index[] = {0, 1, 63, 126, 127};
+
+    need_waitv();
+    for (size_t i = 0; i < sizeof(index) / sizeof(index[0]); i++) {
+        int at = index[i], wake = at % 2 ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE;
+        pthread_t t;
+        long ret = -2;
+
+        REQUIRE(pthread_create(&t, NULL, wait_for_many, &ret) == 0);
+        let_them_sleep();
+        CHECK_EQ(futex(&many[at], wake, 9, NULL, NULL, 0), 1);
+        pthread_join(t, NULL);
+        CHECK_EQ(ret, at);
+        for (int k = 0; k < 128; k++)
+            CHECK_EQ(futex(&many[k], k % 2 ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0), 0);
+    }
+}
+
+/* Requeued to a word that it did not name, it is still the first's. */
+TEST(waitv_can_be_requeued)
+{
+    pthread_t t;
+    long ret = -2;
+
+    need_waitv();
+    REQUIRE(pthread_create(&t, NULL, wait_for_many, &ret) == 0);
+    let_them_sleep();
+    CHECK_EQ(futex(&many[4], FUTEX_REQUEUE_PRIVATE, 0, (void *)9L, &other, 0), 1);
+    CHECK_EQ(futex(&many[4], FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0), 0);
+    CHECK_EQ(futex(&other, FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0), 1);
+    pthread_join(t, NULL);
+    CHECK_EQ(ret, 4);
+}
+
+TEST(waitv_across_processes)
+{
+    atomic_uint *shared =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct timespec end = time_in(CLOCK_REALTIME, 20000);
+    struct waitv w[2];
+    int status;
+    pid_t pid;
+
+    need_waitv();
+    REQUIRE(shared != MAP_FAILED);
+    pid = fork();
+    if (pid == 0) {
+        w[0] = on(&word, WAITV_OWN);
+        w[1] = on(&shared[7], WAITV_SHARED);
+        _exit(waitv(w, 2, 0, &end, CLOCK_REALTIME) == 1 ? 0 : 1);
+    }
+    for (int tries = 0; futex(&shared[7], FUTEX_WAKE, 1, NULL, NULL, 0) == 0 && tries < 200; tries++)
+        usleep(10000);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+}
+
 KTAP_MAIN(CASE(wait_wants_the_value), CASE(wake_with_nobody), CASE(wait_times_out),
           CASE(bitset_timeout_is_absolute), CASE(wake_counts), CASE(requeue), CASE(cmp_requeue),
           CASE(wake_bitset_selects), CASE(wake_op), CASE(shared_between_processes),
           CASE(same_file_at_two_addresses), CASE(interrupted_by_signal), CASE(error_table),
-          CASE(robust_thread), CASE(robust_process), CASE(mutex_under_contention))
+          CASE(robust_thread), CASE(robust_process), CASE(mutex_under_contention),
+          CASE(waitv_errors), CASE(waitv_times_out_on_both_clocks), CASE(waitv_tells_which_word),
+          CASE(waitv_can_be_requeued), CASE(waitv_across_processes))

@@ -169,17 +169,25 @@ static bool ktap_run_case(const struct ktap_case *c, int number)
     return status == 0;
 }
 
-/* With arguments only the tests that they name run. */
+#include "sweep.h"
+
+/* With arguments only the tests that they name run; --sweep before them sweeps faults. */
 KTAP_UNUSED static int ktap_main(const struct ktap_case *cases, int nr, int argc, char **argv)
 {
     int number = 0, failed = 0, planned = 0;
+    bool sweep = argc > 1 && strncmp(argv[1], "--sweep", 7) == 0;
+    const char *how = sweep ? argv[1] : NULL;
 
+    argc -= sweep;
+    argv += sweep;
     ktap_reason =
         mmap(NULL, KTAP_REASON_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (ktap_reason == MAP_FAILED) {
         printf("Bail out! no shared memory: %s\n", strerror(errno));
         return 1;
     }
+    if (sweep && !sweep_begin(how))
+        return 1;
     for (int pass = 0; pass < 2; pass++) {
         if (pass)
             printf("KTAP version 1\n1..%d\n", planned);
@@ -191,7 +199,7 @@ KTAP_UNUSED static int ktap_main(const struct ktap_case *cases, int nr, int argc
             if (!wanted)
                 continue;
             if (pass)
-                failed += !ktap_run_case(&cases[i], ++number);
+                failed += !(sweep ? sweep_case : ktap_run_case)(&cases[i], ++number);
             else
                 planned++;
         }

@@ -148,6 +148,54 @@ TEST(adjustment_decides)
     waitpid(spared, &status, 0);
 }
 
+static long vmstat(const char *name)
+{
+    FILE *f = fopen("/proc/vmstat", "r");
+    char line[128];
+    long value = -1;
+    size_t len = strlen(name);
+
+    while (f && fgets(line, sizeof(line), f))
+        if (strncmp(line, name, len) == 0 && line[len] == ' ')
+            value = atol(line + len);
+    if (f)
+        fclose(f);
+    return value;
+}
+
+/* What a program gave up by MADV_FREE goes before anybody is killed; what it wrote since stays. */
+TEST(given_up_pages_go_first)
+{
+    unsigned long bytes = total_bytes() / 2, page = 4096;
+    long kills = vmstat("oom_kill"), freed = vmstat("pglazyfreed");
+    int status;
+    char *mine;
+    pid_t pid;
+
+    skip_unless_small();
+    mine = take(bytes);
+    REQUIRE(mine);
+    if (madvise(mine, bytes, MADV_FREE) < 0)
+        ktap_skip("no MADV_FREE");
+    for (unsigned long i = 0; i < bytes; i += 64 * page)
+        mine[i] = 'w';
+    pid = fork();
+    if (pid == 0) {
+        unsigned long want = total_bytes() / 4 * 3;
+
+        _exit(munmap(mine, bytes) == 0 && take(want) ? 7 : 8);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    CHECK_EQ(vmstat("oom_kill"), kills);
+    CHECK(vmstat("pglazyfreed") > freed);
+    for (unsigned long i = 0; i < bytes; i += page)
+        if (i % (64 * page) == 0)
+            CHECK_EQ(mine[i], 'w');
+        else if (mine[i] != 0)
+            REQUIRE(mine[i] == (char)(i >> 12));
+}
+
 TEST(score_follows_adjustment)
 {
     int before = score(), after;
@@ -161,4 +209,5 @@ TEST(score_follows_adjustment)
 }
 
 KTAP_MAIN(CASE(the_hog_dies_and_others_live), CASE(all_threads_of_the_hog_die),
-          CASE(adjustment_decides), CASE(score_follows_adjustment))
+          CASE(adjustment_decides), CASE(given_up_pages_go_first),
+          CASE(score_follows_adjustment))

@@ -248,6 +248,25 @@ TEST(poll_states)
     CHECK_EQ(p[1].revents, 0);
 }
 
+/* The kernel gets at user structures wherever they lie. */
+TEST(misaligned_structures)
+{
+    char buf[64] __attribute__((aligned(8)));
+    struct pollfd p = {.events = POLLOUT};
+    uint32_t header[2] = {0, 0};
+
+    make_pipe(0);
+    p.fd = w;
+    memcpy(buf + 1, &p, sizeof(p));
+    CHECK_EQ(syscall(SYS_poll, buf + 1, 1L, 0L), 1);
+    memcpy(&p, buf + 1, sizeof(p));
+    CHECK_EQ(p.revents, POLLOUT);
+    memcpy(buf + 1, header, sizeof(header)); /* an unknown version: the kernel writes its own */
+    CHECK_ERRNO(syscall(SYS_capget, buf + 1, NULL), 0);
+    memcpy(header, buf + 1, sizeof(header));
+    CHECK(header[0] != 0);
+}
+
 TEST(poll_error_when_no_reader)
 {
     struct pollfd p;
@@ -386,6 +405,6 @@ TEST(dup_and_close)
 KTAP_MAIN(CASE(bytes_in_order), CASE(end_of_file), CASE(no_reader_is_sigpipe), CASE(wrong_ends),
           CASE(nonblocking), CASE(pipe2_flags), CASE(blocking_transfer),
           CASE(small_writes_are_atomic), CASE(fionread_and_size), CASE(fifo_in_a_directory),
-          CASE(poll_states), CASE(poll_error_when_no_reader), CASE(poll_times_out),
-          CASE(poll_wakes), CASE(poll_is_interrupted), CASE(ppoll_mask), CASE(select_states),
-          CASE(select_times_out), CASE(dup_and_close))
+          CASE(poll_states), CASE(misaligned_structures), CASE(poll_error_when_no_reader),
+          CASE(poll_times_out), CASE(poll_wakes), CASE(poll_is_interrupted), CASE(ppoll_mask),
+          CASE(select_states), CASE(select_times_out), CASE(dup_and_close))

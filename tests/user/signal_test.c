@@ -2,6 +2,7 @@
 /* Signals: handlers, masks, siginfo, queues, alternate stacks, restart of calls. */
 #include "ktap.h"
 
+#include <sys/time.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -363,10 +364,12 @@ TEST(sigsuspend_swaps_mask)
 
 TEST(pause_returns)
 {
+    struct itimerval again = {{0, 200000}, {0, 200000}}; /* the first may come before pause() */
+
     handle(SIGALRM, on_count, 0);
-    alarm(1);
+    CHECK_OK(setitimer(ITIMER_REAL, &again, NULL));
     CHECK_ERRNO(pause(), EINTR);
-    CHECK_EQ(count, 1);
+    CHECK(count >= 1);
 }
 
 TEST(sigtimedwait_takes)

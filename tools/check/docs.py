@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: MIT
 """Documentation cites code by symbol and path; this fails on one that no longer exists.
 
-In *.md files, `name()` in back quotes must be a function or macro somewhere in the tree, and `path/file.c` must exist.
+In *.md files, `name()` in back quotes must be a function or macro somewhere in the tree, and `path/file.c` must exist. In
+sources, tests and models that a comment names must exist.
 """
 import re
 import subprocess
 import sys
 
 PATH = re.compile(r"`((?:arch|boot|kernel|mm|fs|drivers|lib|user|include|tests|tools|models|bench|docs|labs)/[\w./-]+)`")
+CHECKED_BY = re.compile(r"\b((?:tests|models)/[\w/-]+\.(?:c|h|pml|sh|py))\b")
 CALL = re.compile(r"`(\w+)\(\)`")
 
 
@@ -22,6 +24,15 @@ def main():
             words.update(re.findall(r"\w+", open(p, encoding="utf-8").read()))
     bad = 0
     cited = 0
+    for p in files:
+        if not p.endswith((".c", ".h", ".S", ".pml")):
+            continue
+        for n, line in enumerate(open(p, encoding="utf-8"), 1):
+            for path in CHECKED_BY.findall(line):
+                cited += 1
+                if path not in known_paths:
+                    print(f"{p}:{n}: {path} does not exist")
+                    bad += 1
     for p in files:
         if not p.endswith(".md"):
             continue

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memcpy.S: memcpy, memmove, memset: four words of eight bytes per step, then words, then bytes. The
- * CPU does unaligned accesses to memory by itself. Source: Power ISA 3.0B Book II section 1.9.
+ * memcpy.S: memcpy, memmove, memset: four words of eight bytes per step, then words, then bytes.
+ * The CPU does unaligned accesses to memory by itself. Source: Power ISA 3.0B Book II section 1.9.
  */
 #include <asm/quire_asm.h>
 

@@ -89,6 +89,8 @@ FUNCTION syscall_entry
 1:  mov %rax, PT_RAX(%rsp)
 #ifdef CONFIG_DEBUG
     call lockcheck_user_return
+    mov %rsp, %rdi
+    call fail_syscall_return
 #endif
     cli
     cmpl $0, %gs:CPU_NEED_RESCHED
@@ -137,6 +139,7 @@ FUNCTION return_to_user
     cli
 #ifdef CONFIG_DEBUG
     call lockcheck_user_return
+    call fail_user_return
 #endif
     cmpl $0, %gs:CPU_NEED_RESCHED
     jne return_work

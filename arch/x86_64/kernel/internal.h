@@ -103,6 +103,8 @@ void smp_handle_call(void);
 void smp_handle_nmi(void);
 
 /* irq.c */
+/* A line that a device raises by a message; returns the vector to write, or -EBUSY. */
+int __must_check irq_register_message(void (*fn)(void *arg), void *arg, const char *name);
 void irq_dispatch(struct pt_regs *regs, unsigned int vector);
 
 /* fpu.c */

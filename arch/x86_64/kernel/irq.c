@@ -44,6 +44,23 @@ int irq_register(unsigned int irq, irq_handler_t fn, void *arg, const char *name
     return err;
 }
 
+/* Lines from here on belong to no I/O APIC: QEMU's has 24. */
+#define FIRST_MESSAGE_LINE 24
+
+int irq_register_message(irq_handler_t fn, void *arg, const char *name)
+{
+    unsigned long flags = spin_lock_irqsave(&irq_lock);
+    int vector = -EBUSY;
+
+    for (unsigned int irq = FIRST_MESSAGE_LINE; irq < NR_IRQS && vector < 0; irq++)
+        if (!lines[irq].fn) {
+            lines[irq] = (struct line){ .fn = fn, .arg = arg, .name = name };
+            vector = VECTOR_DEVICE + (int)irq;
+        }
+    spin_unlock_irqrestore(&irq_lock, flags);
+    return vector;
+}
+
 const char *irq_name(unsigned int irq, u64 *count)
 {
     if (irq >= NR_IRQS || !lines[irq].fn)

@@ -117,7 +117,8 @@ void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)
     (void)mm, (void)va, (void)entry, (void)level;
 }
 
-/* Nothing: software walks under a lock, and the hardware's walks end with the flush. */
+/* Nothing: a lockless walker has interrupts off on a CPU of mm->cpus, so the round of calls of the
+ * flush that follows waits for it; the hardware's walks end with the flush, too. */
 void mmu_quiesce_walkers(struct mm *mm)
 {
     (void)mm;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* ktest_ktest.c: the test runner's own matching, and fault injection's countdown. */
+/* ktest_ktest.c: the test runner's own matching, and fault injection's countdown and sweep. */
 #include <kernel/fail.h>
 #include <kernel/ktest.h>
 #include <kernel/task.h>
+#include <asm/errno.h>
+#include <asm/unistd.h>
 
 KTEST(ktest, matches_patterns)
 {
@@ -36,4 +38,69 @@ KTEST(fail, counts_down_once)
     for (int i = 0; i < 100; i++)
         EXPECT(!should_fail(FAIL_SLAB));
     EXPECT_EQ(fail_nr_asked(), 3);
+}
+
+static __noinline bool one_way(void)
+{
+    bool fails = should_fail(FAIL_SLAB);
+
+    barrier(); /* no tail call: the chain shall have this function in it */
+    return fails;
+}
+
+static __noinline bool other_way(void)
+{
+    bool fails = should_fail(FAIL_SLAB);
+
+    barrier();
+    return fails;
+}
+
+/* One fault: true when it falls at the first or second call, and at no later one. */
+static __noinline bool falls_once(bool (*way)(void), long n)
+{
+    unsigned int fell = 0;
+
+    fail_sweep_set(n);
+    for (int i = 0; i < 4; i++)
+        fell += way();
+    fail_sweep_set(0);
+    EXPECT(fell <= 1);
+    return fell == 1;
+}
+
+KTEST(fail, sweep_takes_each_chain_once)
+{
+    static bool (*const ways[])(void) = { one_way, one_way, other_way, other_way, one_way };
+    static const bool falls[] = { true, false, true, false, false };
+
+    current->make_it_fail = true;
+    fail_sweep_forget();
+    for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++)
+        EXPECT_EQ(falls_once(ways[i], FAIL_SWEEP_NEW), falls[i]);
+    fail_sweep_forget();
+    EXPECT(falls_once(one_way, FAIL_SWEEP_NEW));
+    current->make_it_fail = false;
+}
+
+KTEST(fail, sweep_counts_marked_tasks_only)
+{
+    EXPECT(!falls_once(one_way, 1));
+    current->make_it_fail = true;
+    EXPECT(falls_once(one_way, 1));
+    EXPECT(falls_once(one_way, 4));
+    EXPECT_EQ(fail_sweep_nr_places(), 0); /* taken back: starts anew */
+    EXPECT(!falls_once(one_way, 5));
+    current->make_it_fail = false;
+}
+
+KTEST(fail, errors_for_lack_of_memory)
+{
+    EXPECT(fail_errno_is_allowed(FAIL_PAGE, __NR_mmap, ENOMEM));
+    EXPECT(!fail_errno_is_allowed(FAIL_PAGE, __NR_mmap, EFAULT));
+    EXPECT(!fail_errno_is_allowed(FAIL_SLAB, __NR_mmap, EAGAIN));
+    EXPECT(fail_errno_is_allowed(FAIL_SLAB, __NR_clone, EAGAIN));
+    EXPECT(fail_errno_is_allowed(FAIL_USERCOPY, __NR_read, EFAULT));
+    EXPECT(!fail_errno_is_allowed(FAIL_USERCOPY, __NR_read, ENOMEM));
+    EXPECT(!fail_errno_is_allowed(FAIL_SLAB, __NR_openat, ENFILE));
 }

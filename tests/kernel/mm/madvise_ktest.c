@@ -17,11 +17,78 @@ KTEST(madvise, dontneed_gives_zeroes)
     for (unsigned int i = 0; i < 16; i++)
         EXPECT(test_write(va + i * PAGE_SIZE, i + 1));
     EXPECT_EQ(mm_madvise(mm, va + 4 * PAGE_SIZE, 4 * PAGE_SIZE, MADV_DONTNEED), 0);
-    EXPECT_EQ(mm_madvise(mm, va + 12 * PAGE_SIZE, PAGE_SIZE, MADV_FREE), 0);
     for (unsigned int i = 0; i < 16; i++)
-        EXPECT_EQ(test_read(va + i * PAGE_SIZE), (i >= 4 && i < 8) || i == 12 ? 0 : i + 1);
-    EXPECT_EQ(test_rss(mm, MM_ANON), 11);
+        EXPECT_EQ(test_read(va + i * PAGE_SIZE), i >= 4 && i < 8 ? 0 : i + 1);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 12);
     EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
+KTEST(madvise, free_keeps_until_reclaim)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(8 * PAGE_SIZE, RW, ANON);
+
+    for (unsigned int i = 0; i < 8; i++)
+        EXPECT(test_write(va + i * PAGE_SIZE, i + 1));
+    EXPECT(!mm->has_lazyfree);
+    EXPECT_EQ(mm_madvise(mm, va + 2 * PAGE_SIZE, 4 * PAGE_SIZE, MADV_FREE), 0);
+    EXPECT(mm->has_lazyfree);
+    for (unsigned int i = 0; i < 8; i++)
+        EXPECT_EQ(test_read(va + i * PAGE_SIZE), i + 1);
+    EXPECT(test_write(va + 3 * PAGE_SIZE, 33)); /* takes it back */
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 3);
+    EXPECT(!mm->has_lazyfree);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 5);
+    EXPECT_EQ(test_check(mm), 0);
+    for (unsigned int i = 0; i < 8; i++)
+        EXPECT_EQ(test_read(va + i * PAGE_SIZE), i == 3           ? 33
+                                                 : i >= 2 && i < 6 ? 0
+                                                                   : i + 1);
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 0);
+    test_mm_leave();
+}
+
+/* The advice is about the page: the child's copy of the leaf may be written. */
+KTEST(madvise, free_passes_by_what_is_shared_or_pinned)
+{
+    struct mm *mm = test_mm_enter(), *child;
+    vaddr_t va = test_map(4 * PAGE_SIZE, RW, ANON);
+    struct page *pinned;
+
+    for (unsigned int i = 0; i < 4; i++)
+        EXPECT(test_write(va + i * PAGE_SIZE, i + 1));
+    pinned = vma_ops(vma_lookup(mm, va))->pin(vma_lookup(mm, va), va + PAGE_SIZE, false);
+    EXPECT_OR_RETURN(pinned && !IS_ERR(pinned));
+    EXPECT_EQ(mm_madvise(mm, va, 2 * PAGE_SIZE, MADV_FREE), 0);
+    page_unpin(pinned);
+    child = mm_fork(mm);
+    EXPECT_OR_RETURN(!IS_ERR(child));
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 0); /* one is shared, one was pinned when it was advised */
+    EXPECT(mm->has_lazyfree); /* its turn may come */
+    EXPECT_EQ(mm_madvise(mm, va + 2 * PAGE_SIZE, PAGE_SIZE, MADV_FREE), 0);
+    mm_put(child);
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 1);
+    EXPECT_EQ(test_read(va), 0);
+    for (unsigned int i = 1; i < 4; i++)
+        EXPECT_EQ(test_read(va + i * PAGE_SIZE), i + 1);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
+KTEST(madvise, free_passes_by_locked_areas)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(2 * PAGE_SIZE, RW, ANON);
+
+    EXPECT(test_write(va, 1));
+    EXPECT(test_write(va + PAGE_SIZE, 2));
+    EXPECT_EQ(mm_madvise(mm, va, 2 * PAGE_SIZE, MADV_FREE), 0);
+    EXPECT_EQ(mm_mlock(mm, va, PAGE_SIZE, VM_LOCKED), 0);
+    EXPECT_EQ(mm_madvise(mm, va, PAGE_SIZE, MADV_FREE), -EINVAL);
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 1);
+    EXPECT_EQ(test_read(va), 1);
+    EXPECT_EQ(mm_munlock(mm, va, PAGE_SIZE), 0);
     test_mm_leave();
 }
 

@@ -128,3 +128,24 @@ KTEST(vmalloc, cpus_at_once)
     team_run(&team, 2 * nr_cpus_online, hammer, false);
     EXPECT_EQ(vmalloc_check(), 0);
 }
+
+/* Tables that kernel_map makes stay, and the leak check does not take them for lost. */
+KTEST(vmalloc, kept_tables_are_not_a_leak)
+{
+    static unsigned int run; /* an address without tables each time */
+    vaddr_t va = VMALLOC_END - ++run * GIB(1);
+    struct page *p = page_alloc(PAGE_ANON, GFP_KERNEL);
+    struct kcheck_counts before, after;
+    u64 tables;
+
+    EXPECT_OR_RETURN(p != NULL);
+    before = kcheck_count();
+    tables = kernel_nr_tables();
+    EXPECT_EQ(kernel_map(va, page_to_phys(p), PAGE_SIZE, PT_R | PT_W), 0);
+    EXPECT(kernel_nr_tables() > tables);
+    kernel_unmap(va, PAGE_SIZE);
+    after = kcheck_count();
+    EXPECT_EQ(after.free_pages, before.free_pages);
+    EXPECT_EQ(after.objects, before.objects);
+    page_put(p);
+}

@@ -3,6 +3,7 @@
  * fair_ktest.c: CPU time goes by weight, sleepers are served soon, and cannot take more than their
  * share.
  */
+#include "kernel/sched/internal.h"
 #include "tests/kernel/team.h"
 #include <linux/sched.h>
 
@@ -212,4 +213,24 @@ KTEST(fair, yield_lets_others_run)
 
     team_run(&team, 2, yield_loop, false);
     EXPECT(sched_nr_switches() - before >= 500);
+}
+
+/* A thread that is about to end is let go on, however long the one that it wakes has waited. */
+KTEST(fair, who_ends_is_not_preempted)
+{
+    static struct task waker, woken; /* not on any queue */
+    struct rq rq = { .curr = &waker };
+
+    waker = (struct task){ .on_rq = true, .vruntime = NSEC_PER_SEC };
+    woken = (struct task){ .vruntime = 0 };
+    EXPECT(fair_should_preempt(&rq, &woken));
+    waker.flags = TF_EXITING;
+    EXPECT(!fair_should_preempt(&rq, &woken));
+    woken.policy = SCHED_FIFO;
+    woken.rt_priority = 1;
+    EXPECT(fair_should_preempt(&rq, &woken)); /* real time does not wait */
+    waker.on_rq = false;
+    woken.policy = SCHED_NORMAL;
+    woken.rt_priority = 0;
+    EXPECT(fair_should_preempt(&rq, &woken)); /* it has left already */
 }

@@ -151,3 +151,171 @@ KTEST(affinity, others_running_queued_sleeping)
     WRITE_ONCE(team.stop, true);
     team_join(&team);
 }
+
+/* Three CPUs: one task says that it sleeps, one takes its CPU away, one wakes it at that moment. */
+struct departure {
+    struct team team;
+    struct task *sleeper;
+    unsigned int round;  /* odd: the sleeper says it sleeps */
+    unsigned long moved;
+};
+
+static void be_sent_away(struct departure *d)
+{
+    while (!team_stopped(&d->team)) {
+        unsigned int round = READ_ONCE(d->round) + 1;
+
+        task_set_state(TASK_INTERRUPTIBLE);
+        WRITE_ONCE(d->round, round);
+        while (READ_ONCE(d->round) == round && !team_stopped(&d->team))
+            cpu_relax();
+        task_set_state(TASK_RUNNING);
+    }
+}
+
+static void wake_when_it_leaves(struct departure *d)
+{
+    struct task *t = d->sleeper;
+
+    while (!team_stopped(&d->team)) {
+        if (!cpumask_test(&t->affinity, READ_ONCE(t->cpu)))
+            wake_up_task(t);
+        cpu_relax();
+    }
+    wake_up_task(t);
+}
+
+static void send_away(struct departure *d)
+{
+    while (clock_monotonic_ns() < d->team.end_ns) {
+        unsigned int round = READ_ONCE(d->round), cpu = READ_ONCE(d->sleeper->cpu);
+
+        if (round % 2 == 0)
+            continue;
+        EXPECT_EQ(sched_set_affinity(d->sleeper, (cpumask_t){ 1UL << (cpu ^ 1) }), 0);
+        d->moved++;
+        WRITE_ONCE(d->round, round + 1);
+        wake_up_task(d->sleeper);
+    }
+    WRITE_ONCE(d->team.stop, true);
+    wake_up_task(d->sleeper);
+}
+
+static void depart(struct team *team, unsigned int nr)
+{
+    static void (*const roles[])(struct departure *) = { be_sent_away, wake_when_it_leaves,
+                                                         send_away };
+    struct departure *d = container_of(team, struct departure, team);
+
+    if (nr > 0)
+        EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 2UL << nr }), 0);
+    while (!READ_ONCE(d->sleeper))
+        sched_yield_current();
+    roles[nr](d);
+}
+
+/*
+ * A task that says it sleeps, is preempted and may not stay on its CPU is on no queue for a moment.
+ * A waker must not queue it then: whoever moves it does. sched_check sees one that is queued twice.
+ */
+KTEST(affinity, woken_while_it_leaves)
+{
+    struct departure d = { .round = 0 };
+
+    if (nr_cpus_online < 4) {
+        ktest_skip("needs 4 CPUs");
+        return;
+    }
+    team_start(&d.team, 3, depart, false);
+    task_get(d.team.member[0]);
+    WRITE_ONCE(d.sleeper, d.team.member[0]);
+    team_join(&d.team);
+    EXPECT(d.moved > 0);
+    task_put(d.sleeper);
+}
+
+/* Sleeps and wakes all the time, so that it is mostly on its way off a CPU or onto one. */
+static void doze(struct team *team, unsigned int nr)
+{
+    while (!team_stopped(team)) {
+        task_set_state(TASK_UNINTERRUPTIBLE);
+        if (!team_stopped(team))
+            schedule();
+        WRITE_ONCE(current->state, TASK_RUNNING);
+        team->rounds[nr]++;
+    }
+}
+
+/* Wakes @t and waits some time up to 32 us: somewhere in it @t runs and goes back to sleep. */
+static void wake_and_wait(struct task *t, u64 *random)
+{
+    u64 end = clock_monotonic_ns() + (test_random(random) & 0x7fff);
+
+    wake_up_task(t);
+    while (clock_monotonic_ns() < end)
+        cpu_relax();
+}
+
+/*
+ * When sched_set_affinity is back the task is on no CPU that it may not use: not running there, nor
+ * asleep with its registers still there.
+ */
+KTEST(policy, affinity_waits_until_the_task_has_left)
+{
+    unsigned int me, late = 0, moves = 0;
+    struct team team = { 0 };
+    u64 random = 4711;
+
+    if (nr_cpus_online == 1) {
+        ktest_skip("one CPU");
+        return;
+    }
+    team_start(&team, 1, doze, false);
+    me = smp_processor_id();
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1UL << me }), 0);
+    while (clock_monotonic_ns() < team.end_ns) {
+        struct task *t = team.member[0];
+        unsigned int other = (me + 1) % nr_cpus_online;
+
+        EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ 1UL << other }), 0);
+        wake_and_wait(t, &random);
+        EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ 1UL << me }), 0);
+        /* It may be queued here, where we run: so it is on no CPU now. */
+        late += READ_ONCE(t->on_cpu);
+        moves++;
+        wake_up_task(t);
+        if (moves % 16 == 0)
+            sched_yield_current();
+    }
+    EXPECT_EQ(late, 0);
+    EXPECT(moves > 10);
+    WRITE_ONCE(team.stop, true);
+    wake_up_task(team.member[0]);
+    team_join(&team);
+}
+
+static void end_the_switch(struct team *team, unsigned int nr)
+{
+    struct task *t = team->arg;
+
+    test_sleep_ms(5);
+    smp_store_release(&t->on_cpu, false);
+}
+
+/* The same, for a task that sleeps already and is not curr any more; the switch is drawn out. */
+KTEST(policy, affinity_waits_for_a_switch_in_progress)
+{
+    static struct task t; /* on no queue */
+    struct team team = { .arg = &t };
+
+    if (nr_cpus_online == 1) {
+        ktest_skip("one CPU");
+        return;
+    }
+    t = (struct task){ .state = TASK_UNINTERRUPTIBLE, .cpu = 1, .on_cpu = true };
+    t.affinity = (cpumask_t){ 2 };
+    team_start(&team, 1, end_the_switch, false);
+    EXPECT_EQ(sched_set_affinity(&t, (cpumask_t){ 1 }), 0);
+    EXPECT(!READ_ONCE(t.on_cpu));
+    team_join(&team);
+}

@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run-kernel.sh [-n] [PATTERN]: shows that the tests of a booted kernel can fail. Applies each seeded fault of kernel.list
+# (those whose line contains PATTERN) to a copy of the tree, builds the debug kernel there and boots it with the test named; a
+# fault that no test notices is a failure. A panic or a hang is noticed, too. -n: only look whether all apply.
+# Exit status 1 when one survived, does not apply or does not compile. Takes about half a minute for each.
+list=tests/mutants/kernel.list
+dry=
+[ "$1" = -n ] && { dry=1; shift; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+initrd=$PWD/build/x86_64-debug/initrd.cpio
+tree=.
+
+n=0 survived=0
+grep -v '^#' "$list" | grep -F -e "$1" >"$work/list"
+if [ -z "$dry" ]; then
+    make -s DEBUG=1 all || exit 1
+    cp -a --parents Makefile linker.ld arch boot drivers fs include kernel lib mm models tests tools user "$work" || exit 1
+    make -s -C "$work" -j2 DEBUG=1 kernel >/dev/null || exit 1
+    cp "$initrd" "$work/initrd.cpio"
+    initrd=$work/initrd.cpio tree=$work # from here on the tree may change
+fi
+echo "KTAP version 1"
+echo "1..$(wc -l <"$work/list")"
+
+fails() {
+    echo "not ok $n $test: $1 $file: $expr"
+    survived=$((survived + 1))
+}
+
+# Status 0 when the test passes in spite of the fault.
+run_test() {
+    case $test in
+    sweep=*) append="run=/tests/run-tests,-s,${test#sweep=}" ok=0 ;;
+    ktest=*) append="$test ktest_timeout=40" ok=33 ;;
+    *) append=$test ok=0 ;;
+    esac
+    KERNEL=$work/build/x86_64-debug/quire.elf INITRD=$initrd APPEND="$append" SMP=$cpus MEM=512M FIRMWARE=direct \
+        timeout 240 tools/run-qemu.sh test >"$work/log" 2>&1 </dev/null
+    [ $? -eq $ok ]
+}
+
+while IFS= read -r line; do
+    n=$((n + 1))
+    test=$(echo "$line" | cut -d'|' -f1 | tr -d ' ')
+    cpus=$(echo "$line" | cut -d'|' -f2 | tr -d ' ')
+    file=$(echo "$line" | cut -d'|' -f3 | tr -d ' ')
+    expr=$(echo "$line" | cut -d'|' -f4- | sed 's/^ //')
+    cp -p "$tree/$file" "$work/original"
+    sed "$expr" "$work/original" >"$work/mutant"
+    if cmp -s "$work/original" "$work/mutant"; then
+        fails "does not apply to"
+        continue
+    fi
+    if [ -n "$dry" ]; then
+        echo "ok $n $test: applies to $file: $expr"
+        continue
+    fi
+    cp "$work/mutant" "$work/$file"
+    if ! make -s -C "$work" -j2 DEBUG=1 kernel >"$work/log" 2>&1 </dev/null; then
+        fails "does not compile in"
+    elif run_test; then
+        fails "survived in"
+    else
+        echo "ok $n $test: caught in $file: $expr"
+    fi
+    cp "$work/original" "$work/$file"
+    touch "$work/$file"
+done <"$work/list"
+echo "# $((n - survived)) caught, $survived survived"
+[ "$survived" -eq 0 ]
