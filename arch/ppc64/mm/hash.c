@@ -60,7 +60,7 @@ int hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot)
 void hash_unbolt(vaddr_t va, size_t len)
 {
     for (vaddr_t end = va + len; va < end;) {
-        struct hpt_batch batch = { .nr = 0 };
+        struct hpt_batch batch = {.nr = 0};
         unsigned long irq = irq_save();
 
         for (unsigned int i = 0; i < HPT_SLICE && va < end; i++, va += PAGE_SIZE) {
@@ -124,7 +124,7 @@ static u64 segment_word(struct page *table, unsigned int leaf_level, u64 *retire
 
     if (seg != 0 && (seg & SEG_16M) == flags)
         return seg;
-    new = seg_alloc(flags);
+    new = seg_alloc(flags | (READ_ONCE(table->pt_shared) != 0 ? SEG_CHANGED : 0));
     if (cmpxchg(&table->pt_private, seg, new) != seg) {
         *retired =
             new; /* somebody else was faster; his choice is tried, and again if it is wrong */

@@ -6,7 +6,8 @@
  * A removed entry is gone from every CPU's TLB when the hypervisor call returns. SLB entries are
  * each CPU's own: one round of calls makes the CPUs that run the address space compare theirs with
  * the tree. A table that several address spaces link has one segment number, so removing its
- * entries once serves all; only when its number is retired, all CPUs are asked.
+ * entries once serves all; only when its number has changed, by a flush or by a refill, all CPUs
+ * are asked.
  *
  * Small ranges are looked up page by page, until the segment has no entry left. Where that would
  * cost more than it saves, the segment's number is retired instead, and the neighbours fill again.
@@ -32,7 +33,7 @@
 struct flush {
     struct mm *mm;
     vaddr_t start, end;
-    bool everywhere; /* a number was retired that others than @mm may use */
+    bool everywhere; /* CPUs that others than @mm run on may have a retired number */
 };
 
 /* Takes the number of @table away if it still is @seg. */
@@ -82,6 +83,8 @@ static vaddr_t flush_segment(struct flush *f, vaddr_t start, vaddr_t end)
         seg = READ_ONCE(w.segment->pt_private);
     next = pt_next(start, end, max(w.level, 2u));
     if (seg != 0) {
+        if ((seg & SEG_CHANGED) && READ_ONCE(w.segment->pt_shared) != 0)
+            f->everywhere = true;
         pages = ((next - start - 1) >> seg_base_shift(seg)) + 1;
         gone = next - start == SEGMENT_SIZE ||
                (pages > LOOKUPS_MAX && 2 * pages >= seg_nr_entries(seg));

@@ -95,7 +95,9 @@ unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary);
 
 /* ---- segment.c: numbers for level-1 tables ---- */
 
-#define SEG_16M 1UL /* flag in a segment word: base page size 16 MiB, otherwise 4 KiB */
+/* Flags in a segment word. */
+#define SEG_16M     1UL /* base page size 16 MiB, otherwise 4 KiB */
+#define SEG_CHANGED 2UL /* the table had another number while several address spaces linked it */
 /* Numbers of their own: the segment that contains nothing, the kernel's two. */
 #define SEG_EMPTY   (1UL << 8)
 #define SEG_DIRECT  (2UL << 8)

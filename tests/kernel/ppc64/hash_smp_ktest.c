@@ -180,3 +180,90 @@ KTEST(hash_smp, page_size_changes_under_readers)
     free_pages(large, order);
     free_pages(t.small, 0);
 }
+
+/* ---- a shared segment ---- */
+
+struct shared_change {
+    struct mm *a, *b;
+    struct page *small;
+    u32 phase; /* 1: @b's CPU has the segment's first number; 2: the page is unmapped in @a */
+};
+
+#define THERE (BASE + 9 * SEGMENT)
+
+static void wait_phase(struct shared_change *c, u32 phase)
+{
+    while (smp_load_acquire(&c->phase) < phase)
+        cpu_relax();
+}
+
+static void change_and_unmap(struct shared_change *c)
+{
+    vaddr_t small = BASE + pt_size(1);
+
+    wait_phase(c, 1);
+    set_entry(c->a, small, 0, pte_none());
+    flush(c->a, small, 0);
+    drop_tables(c->a, small, small + pt_size(1), BASE, BASE + SEGMENT - 1);
+    EXPECT_EQ(explain(BASE).base_shift, PAGE_SHIFT);
+    EXPECT_EQ(read_word(BASE + 5 * PAGE_SIZE), 0);
+    EXPECT_EQ(explain(BASE).base_shift, 24); /* its second number */
+    set_entry(c->a, BASE, 1, pte_none());
+    flush(c->a, BASE, 1);
+    smp_store_release(&c->phase, 2);
+}
+
+static void read_before_and_after(struct shared_change *c)
+{
+    EXPECT_EQ(read_word(THERE), 7);
+    smp_store_release(&c->phase, 1);
+    wait_phase(c, 2);
+    EXPECT_EQ(read_word(THERE), ~0ULL);
+}
+
+static void shared_change_member(struct team *team, unsigned int nr)
+{
+    struct shared_change *c = team->arg;
+
+    enter_mm(nr == 0 ? c->a : c->b);
+    if (nr == 0)
+        change_and_unmap(c);
+    else
+        read_before_and_after(c);
+    mm_set_current(NULL);
+}
+
+/* A page size that changes gives the number of a table that another address space links, too: what
+ * is unmapped then is gone there as well. */
+KTEST(hash_smp, page_size_of_a_shared_segment)
+{
+    unsigned int order = pt_shift(1) - PAGE_SHIFT;
+    struct shared_change c = {0};
+    struct team team = {.arg = &c};
+    struct page *large;
+
+    if (!has_large_pages())
+        return;
+    large = nr_cpus_online < 2 ? NULL : alloc_pages(order, GFP_KERNEL | GFP_ZERO | GFP_NOOOM);
+    if (large == NULL) {
+        ktest_skip("needs two CPUs and 16 MiB of contiguous memory");
+        return;
+    }
+    c.small = alloc_pages(0, GFP_KERNEL | GFP_ZERO);
+    c.a = test_mm_enter();
+    c.b = mm_alloc();
+    EXPECT_OR_RETURN(c.small != NULL && c.b != NULL);
+    *(u64 *)page_to_virt(large) = 7;
+    set_entry(c.a, BASE, 1, pte_make_leaf(page_to_phys(large), 1, USER_RW));
+    set_entry(c.a, BASE + pt_size(1), 0, pte_make_leaf(page_to_phys(c.small), 0, USER_RW));
+    EXPECT_EQ(read_word(BASE), 7);
+    share_segment(c.a, BASE, c.b, THERE, PT_RWXU);
+    team_run(&team, 2, shared_change_member, true);
+    share_segment(c.a, BASE, c.b, THERE, 0);
+    drop_tables(c.b, THERE, THERE + SEGMENT, 0, 0);
+    drop_tables(c.a, BASE, BASE + SEGMENT, 0, 0);
+    mm_put(c.b);
+    test_mm_leave();
+    free_pages(large, order);
+    free_pages(c.small, 0);
+}

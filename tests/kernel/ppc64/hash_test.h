@@ -86,3 +86,21 @@ static inline void drop_tables(struct mm *mm, vaddr_t va, vaddr_t end, vaddr_t f
     pt_free_tables(&tlb, va, end, floor, ceiling);
     tlb_gather_end(&tlb);
 }
+
+/* Hangs the level-1 table around @from of @a below the entry for @to of @b, with the permissions
+ * @link; 0 takes it out again. */
+static inline void share_segment(struct mm *a, vaddr_t from, struct mm *b, vaddr_t to,
+                                 pt_prot_t link)
+{
+    unsigned int found;
+    struct page *table;
+    bool was_shared;
+    pte_t *slot = pt_find_slot(a, from, 1, &table, &found);
+
+    EXPECT_OR_RETURN(slot != NULL && found == 1);
+    was_shared = table->pt_shared != 0;
+    table->pt_shared = link != 0;
+    set_entry(b, to, 2, link ? pte_make_table(page_to_phys(table), link) : pte_none());
+    if (was_shared)
+        flush(b, to, 0); /* also forgets the first page, which a new link need not */
+}
