@@ -99,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test mutants debug bench check help doctor deps clean FORCE
+.PHONY: all kernel iso run test mutants debug bench conformance check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -189,11 +189,7 @@ $(B)/shim.bin: boot/$(ARCH)/shim/shim.S $(FLAGS_FILE)
 
 # ---- images --------------------------------------------------------------------------------------------------------
 
-iso: $(if $(MKRESCUE),$(B)/quire.iso,no-iso)
-
-.PHONY: no-iso
-no-iso:
-	@echo "ARCH=$(ARCH) has no boot image: QEMU starts the kernel itself, see make run" >&2; exit 1
+iso: $(B)/quire.iso
 
 RUN_INITRD := $(if $(INITRD),$(INITRD),$(B)/initrd.cpio)
 
@@ -247,9 +243,16 @@ bench: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
 	@for mmu in $(or $(MMU),$(MMUS),one); do \
 	  if [ $$mmu = one ]; then config=$(ARCH) mmu=; else config=$(ARCH)-$$mmu; fi; \
+	  if [ $$mmu = hash ]; then huge=4; else huge=32; fi; \
 	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
-	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet $(APPEND)" tools/run-qemu.sh bench || exit 1; done
-	@[ $(ARCH) != x86_64 ] || tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
+	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=$$huge $(APPEND)" \
+	    tools/run-qemu.sh bench || exit 1; done
+	@tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
+
+# Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.
+conformance: deps
+	@$(MAKE) --no-print-directory DEBUG=0 kernel
+	@$(PYTHON) tests/conformance/run.py
 
 # Both flavours compile without a warning; then the gates.
 check: deps

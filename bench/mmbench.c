@@ -191,7 +191,15 @@ static void g_hugetlb(void){ u64 S=32UL<<20,r,w=~0UL,mu=~0UL,hs=0;
   for(e=0;e<2;e++){ p=map(S,RW,M_PRIVATE|M_ANON|M_HUGETLB|(sh[e]<<26),-1); if(p){ hs=1UL<<sh[e]; break; } }
   if(!p){ na("hugetlb_touch","no pool",0); return; }
   t=touchw(p,S,hs); MIN(w,t); t=ticks(); unmap(p,S); MIN(mu,ticks()-t); }
- num("hugetlb_size",hs,"bytes"); fig("hugetlb_touch",w,S/hs); fig("hugetlb_munmap_per_huge_page",mu,S/hs); }
+ num("hugetlb_size",hs,"bytes"); fig("hugetlb_touch",w,S/hs); fig("hugetlb_munmap_per_huge_page",mu,S/hs);
+ /* The pool alone: promises made and taken back, pages going round. */
+ { u64 one=~0UL,all=~0UL,dn=~0UL,sh=~0UL; int f=M_PRIVATE|M_ANON|M_HUGETLB|((hs==1UL<<21?21:24)<<26);
+  for(r=0;r<ROUNDS;r++){ u64 t=ticks(); u8 *p=map(hs,RW,f,-1); if(p) unmap(p,hs); MIN(one,ticks()-t);
+   t=ticks(); p=map(S,RW,f,-1); if(p) unmap(p,S); MIN(all,ticks()-t);
+   t=ticks(); p=map(S,RW,(f&~M_PRIVATE)|M_SHARED,-1); if(p) unmap(p,S); MIN(sh,ticks()-t);
+   p=map(S,RW,f,-1); if(!p) continue; touchw(p,S,hs); t=ticks(); S3(N_madvise,p,S,A_DONTNEED); MIN(dn,ticks()-t); unmap(p,S); }
+  fig("hugetlb_promise_pair_1page",one,1); fig("hugetlb_promise_pair_32m",all,1); fig("hugetlb_promise_pair_32m_shared",sh,1);
+  fig("hugetlb_dontneed_per_huge_page",dn,S/hs); } }
 
 static void g_mmap(void){ u64 r,i,a=~0UL,b=~0UL,m=~0UL,k=~0UL; u8 *p;
  for(r=0;r<ROUNDS;r++){ u64 t=ticks(); for(i=0;i<1000;i++){ p=map(PS,RW,M_PRIVATE|M_ANON,-1); unmap(p,PS); } MIN(a,ticks()-t);

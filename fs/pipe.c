@@ -83,10 +83,12 @@ static ssize_t read_slots(struct pipe *p, struct iov_iter *to)
         s->off += (u32)got;
         s->len -= (u32)got;
         done += got;
-        if (s->len == 0)
+        if (s->len == 0 || p->packets)
             pipe_drop_slot(p);
         if (unlikely(got < n))
             return done ? (ssize_t)done : -EFAULT;
+        if (p->packets)
+            break;
     }
     return (ssize_t)done;
 }
@@ -141,7 +143,7 @@ static ssize_t append(struct pipe *p, struct iov_iter *from)
     struct pipe_slot *s = pipe_slot(p, p->head - 1);
     size_t room, n, got;
 
-    if (pipe_empty(p) || s->shared)
+    if (pipe_empty(p) || s->shared || p->packets)
         return 0;
     room = PAGE_SIZE - s->off - s->len;
     n = min(room, from->count);
@@ -165,7 +167,7 @@ static ssize_t add_slot(struct pipe *p, struct iov_iter *from)
     }
     p->spare = NULL;
     got = copy_from_iter(page_to_virt(page), n, from);
-    if (unlikely(got == 0)) {
+    if (unlikely(got == 0 || (got < n && p->packets))) {
         p->spare = page;
         return -EFAULT;
     }
@@ -246,6 +248,8 @@ ssize_t pipe_write_iter(struct pipe *p, struct iov_iter *from, unsigned int how)
 
     if (unlikely(from->count == 0))
         return 0;
+    if (unlikely(p->packets && from->count > PAGE_SIZE))
+        return -EMSGSIZE;
     mutex_lock(&p->lock);
     ret = write_locked(p, from, how);
     mutex_unlock(&p->lock);

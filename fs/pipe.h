@@ -2,7 +2,7 @@
 /* pipe.h: between pipe.c, pipe_slots.c, splice.c, vmsplice.c and socketpair.c. */
 #pragma once
 #include "internal.h"
-#include <mm/page.h>
+#include <mm/gup.h>
 
 struct pipe_slot {
     struct page *page;
@@ -14,14 +14,14 @@ struct pipe_slot {
 static inline void pipe_slot_get(const struct pipe_slot *s)
 {
     if (s->pinned)
-        page_pin(s->page);
+        pin_user_page_again(s->page);
     else
         page_get(s->page);
 }
 static inline void pipe_slot_put(const struct pipe_slot *s)
 {
     if (s->pinned)
-        page_unpin(s->page);
+        unpin_user_page(s->page);
     else
         page_put(s->page);
 }
@@ -35,6 +35,7 @@ struct pipe {
     u32 readers, writers;           /* open ends */
     u32 reader_opens, writer_opens; /* how many there ever were */
     u32 users;                      /* open files; dentry_lock */
+    bool packets; /* set once: each write is a slot of its own, each read takes one and its rest */
     struct wait_queue rd_wait, wr_wait, open_wait;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socketpair.c: socketpair(2) of AF_UNIX streams: two pipes, one for each direction; send and
- * receive on them, shutdown. There is no network and no other kind of socket: socket(2) gives
- * EAFNOSUPPORT. Ancillary data is not carried.
+ * socketpair.c: socketpair(2) of AF_UNIX, streams and sequenced packets: two pipes, one for each
+ * direction; send and receive on them, shutdown. A packet has at most a page (EMSGSIZE), and what a
+ * receive has no room for of it is lost. There is no network and no other kind of socket: socket(2)
+ * gives EAFNOSUPPORT. Ancillary data is not carried.
  *
  * Locks: each pipe's own. Invariants: I1 an end that is open holds one reader of its incoming pipe
  * and one writer of its outgoing one, until shutdown takes it away. Source: socketpair(2), unix(7).
@@ -14,11 +15,12 @@
 #include <kernel/syscall.h>
 #include <linux/net.h>
 
-#define AF_UNIX       1
-#define SOCK_STREAM   1 /* the same on all architectures here */
-#define SOCK_TYPE     0xf
-#define SOCK_CLOEXEC  O_CLOEXEC
-#define SOCK_NONBLOCK O_NONBLOCK
+#define AF_UNIX        1
+#define SOCK_STREAM    1 /* the same on all architectures here */
+#define SOCK_SEQPACKET 5
+#define SOCK_TYPE      0xf
+#define SOCK_CLOEXEC   O_CLOEXEC
+#define SOCK_NONBLOCK  O_NONBLOCK
 #define MSG_DONTWAIT  0x40
 #define MSG_NOSIGNAL  0x4000
 #define SHUT_RD       0
@@ -199,6 +201,7 @@ static int pair_open(struct file *f[2], unsigned int flags)
 
     if (!p)
         return -ENOMEM;
+    p->pipe[0]->packets = p->pipe[1]->packets = (flags & SOCK_TYPE) == SOCK_SEQPACKET;
     f[0] = end_open(p, 0, flags);
     f[1] = IS_ERR(f[0]) ? f[0] : end_open(p, 1, flags);
     pair_put(p);
@@ -242,7 +245,7 @@ SYSCALL4(socketpair, int, family, int, type, int, protocol, int __user *, fds)
         return -EAFNOSUPPORT;
     if (protocol != 0 && protocol != AF_UNIX)
         return -EPROTONOSUPPORT;
-    if ((type & SOCK_TYPE) != SOCK_STREAM)
+    if ((type & SOCK_TYPE) != SOCK_STREAM && (type & SOCK_TYPE) != SOCK_SEQPACKET)
         return -ESOCKTNOSUPPORT;
     ret = pair_open(f, (unsigned int)type);
     return ret ? ret : install_both(f, fds, (unsigned int)type);

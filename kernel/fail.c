@@ -15,6 +15,7 @@
 #include <arch/current.h>
 #include <kernel/fail.h>
 #include <kernel/param.h>
+#include <kernel/printk.h>
 #include <kernel/string.h>
 #include <kernel/task.h>
 
@@ -41,6 +42,7 @@ bool should_fail(enum fail_site site)
 
     if (!t || this_cpu()->irq_depth > 0)
         return false;
+    ASSERT(!(t->flags & TF_NOALLOC));
     if (unlikely(t->make_it_fail) && fail_sweep_asks(site))
         return true;
     if (likely(t->fail_nth <= 0 && atomic_long_read(&global_nth) <= 0))

@@ -213,6 +213,8 @@ static const struct {
     {__NR_mlock2, {EAGAIN}},
     {__NR_mlockall, {EAGAIN}},
     {__NR_munlock, {EAGAIN}},
+    {__NR_tkill, {EAGAIN}}, /* real-time signals */
+    {__NR_tgkill, {EAGAIN}},
     {__NR_rt_sigqueueinfo, {EAGAIN}},
     {__NR_rt_tgsigqueueinfo, {EAGAIN}},
     {__NR_pidfd_send_signal, {EAGAIN}},

@@ -26,12 +26,14 @@
 #include <kernel/time.h>
 #include <kernel/vfs.h>
 #include <mm/buddy.h>
+#include <mm/huge.h>
 #include <mm/hugetlb.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
 #include <mm/page_cache.h>
 #include <mm/pt_ops.h>
 #include <mm/slab.h>
+#include <mm/thp.h>
 #include <mm/vmalloc.h>
 
 struct boot_step {
@@ -136,6 +138,7 @@ static const struct boot_step early_steps[] = {
 static const struct boot_step cpu_steps[] = {
     { "address spaces", mm_init },
     { "page-table operations", pt_init },
+    { "huge pages", huge_init },
     { "page cache", page_cache_init },
     { "huge pages", hugetlb_init },
     { "signals", signal_init },
@@ -179,6 +182,7 @@ static void run_tests_or_init(void)
 
 static const struct boot_step thread_steps[] = {
     { "files", vfs_init },
+    { "knobs of huge pages", thp_init },
     { "other CPUs", smp_start_cpus },
     { "devices", pci_init },
     { "console input", arch_setup_console_input },

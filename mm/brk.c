@@ -31,6 +31,7 @@ static bool grow(struct mm *mm, vaddr_t old, vaddr_t new)
     struct vma *next = vma_find(mm, old);
     unsigned long flags = BRK_FLAGS | mm->def_flags;
 
+    ASSERT(old < new && IS_ALIGNED(old | new, PAGE_SIZE));
     if (new > user_top() || mm_check_future_lock(mm, flags, new - old))
         return false;
     if (next && new + PAGE_SIZE > vma_guarded_start(next))
@@ -48,6 +49,7 @@ long mm_brk(struct mm *mm, vaddr_t brk)
         return -EINTR;
     now = mm->brk;
     old = PAGE_ALIGN(now);
+    ASSERT(now >= mm->start_brk);
     if (brk < mm->start_brk || !within_data_limit(mm, brk) || new < brk)
         goto out;
     if (new < old && mm_unmap_locked(mm, new, old, &dead) != 0)

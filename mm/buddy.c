@@ -51,6 +51,8 @@ static inline void area_add(struct page *p, unsigned int order)
 {
     struct free_area *a = &zone.area[order];
 
+    ASSERT(order < NR_ORDERS && IS_ALIGNED(page_to_pfn(p), 1UL << order));
+    ASSERT(p->word == 0);
     p->kind = PAGE_FREE;
     p->order = (u8)order;
     list_add(&p->link, &a->list);
@@ -62,6 +64,8 @@ static inline void area_remove(struct page *p, unsigned int order)
 {
     struct free_area *a = &zone.area[order];
 
+    ASSERT(p->kind == PAGE_FREE && p->order == order);
+    ASSERT(a->nr != 0 && ((zone.nonempty >> order) & 1));
     list_del(&p->link);
     p->kind = PAGE_KERNEL; /* no longer a head: I1 */
     if (--a->nr == 0)
@@ -75,6 +79,7 @@ static struct page *take_block(unsigned int order)
     unsigned int o;
     struct page *p;
 
+    lock_assert_held(&zone.lock);
     if (unlikely(fits == 0))
         return NULL;
     o = order + (unsigned int)__builtin_ctz(fits);
@@ -84,6 +89,7 @@ static struct page *take_block(unsigned int order)
         o--;
         area_add(p + (1UL << o), o);
     }
+    ASSERT(zone.nr_free >= 1UL << order);
     zone.nr_free -= 1UL << order;
     return p;
 }
@@ -95,6 +101,10 @@ static void give_block(struct page *p, unsigned int order)
     const pfn_t first = mem_map_first, nr = mem_map_end - first;
     pfn_t pfn = page_to_pfn(p);
 
+    lock_assert_held(&zone.lock);
+    ASSERT(order <= BUDDY_MAX_ORDER && IS_ALIGNED(pfn, 1UL << order));
+    ASSERT(pfn_valid(pfn) && pfn_valid(pfn + (1UL << order) - 1));
+    ASSERT(p->kind != PAGE_FREE); /* given back twice */
     zone.nr_free += 1UL << order;
     for (; order < BUDDY_MAX_ORDER; order++) {
         pfn_t buddy = (pfn ^ (1UL << order)) - first; /* index into map */
@@ -126,6 +136,7 @@ struct page *buddy_alloc_block(unsigned int order, u64 keep)
     unsigned long flags = spin_lock_irqsave(&zone.lock);
     struct page *p = NULL;
 
+    ASSERT(order <= BUDDY_MAX_ORDER);
     if (zone.nr_free >= keep + (1UL << order))
         p = take_block(order);
     spin_unlock_irqrestore(&zone.lock, flags);
@@ -160,6 +171,7 @@ unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep)
             break;
         fits = min(smallest, fits);
         p = take_block(fits);
+        ASSERT(p != NULL && got + (1u << fits) <= n);
         for (struct page *f = p + (1UL << fits); f-- > p;) {
             f->kind = PAGE_PCP;
             pages[got++] = f;
@@ -213,9 +225,12 @@ void buddy_add_range(pfn_t start, pfn_t end)
     end = min(end, mem_map_end);
     if (start >= end)
         return;
+    ASSERT(pfn_to_page(start)->kind == PAGE_RESERVED);
+    ASSERT(pfn_to_page(end - 1)->kind == PAGE_RESERVED);
     flags = spin_lock_irqsave(&zone.lock);
     give_run(pfn_to_page(start), end - start);
     zone.nr_total += end - start;
+    ASSERT(zone.nr_free <= zone.nr_total);
     set_reserve();
     spin_unlock_irqrestore(&zone.lock, flags);
 }
@@ -232,6 +247,7 @@ void buddy_init(void)
         list_init(&zone.area[o].list);
     mem_map_first = memblock_start() >> PAGE_SHIFT;
     mem_map_end = memblock_end() >> PAGE_SHIFT;
+    ASSERT(mem_map_first < mem_map_end);
     bytes = (mem_map_end - mem_map_first) * sizeof(struct page);
     mem_map = phys_to_virt(memblock_alloc(bytes, PAGE_SIZE));
     memblock_for_each_free(buddy_add_range);

@@ -34,6 +34,8 @@ static inline bool vma_allows(const struct vma *v, unsigned int flags)
 
 static inline enum fault_result dispatch(struct fault_ctx *f)
 {
+    ASSERT(f->addr >= f->vma->start && f->addr < f->vma->end && IS_ALIGNED(f->addr, PAGE_SIZE));
+    ASSERT(f->vma->pt_ops < NR_PT_OPS);
     if (unlikely(!vma_allows(f->vma, f->flags)))
         return FAULT_SIGSEGV_ACCERR;
     return vma_ops(f->vma)->fault(f);
@@ -54,6 +56,7 @@ static inline enum fault_result with_vma_lock(struct mm *mm, struct fault_ctx *f
     if (unlikely(f->vma == NULL))
         return FAULT_RETRY;
     f->vma_locked = true;
+    ASSERT(f->vma->mm == mm);
     result = dispatch(f);
     vma_read_unlock(f->vma);
     return result;
@@ -90,6 +93,8 @@ static __noinline enum fault_result with_mmap_lock(struct mm *mm, struct fault_c
 /* What cannot be repaired: tells the user. The address is the one that was used, not its page's. */
 static __noinline void finish_failed(const struct fault_info *fi, enum fault_result result)
 {
+    ASSERT(result != FAULT_OK && (fi->flags & FAULT_USER));
+    ASSERT(lockcheck_nr_held() == 0); /* I1 */
     switch (result) {
     case FAULT_SIGSEGV_MAPERR:
         signal_send_fault(SIGSEGV, SEGV_MAPERR, fi->addr, -1, 0);

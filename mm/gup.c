@@ -7,9 +7,10 @@
  *
  *   F1 interrupts off; down the tree by plain loads to the table with the entries
  *   F2 the entry allows the access already, and needs no mark
- *   F3 reference and pin in one step, unless the frame is free (word 0) or a tail
+ *   F3 reference and pin in one step, unless the frame is free (word 0); of a huge page's part in
+ *      the part's own word, of a pool's page in the first's (page_head)
  *   F4 full barrier; the entry and the link to its table are still the same, or the page goes back
- *   F5 anonymous: is the page the process' own (PG_EXCLUSIVE)? else it goes back
+ *   F5 private: is the page the process' own (PG_EXCLUSIVE)? else it goes back
  *
  * Why that is enough. The table is not freed under the walker: whoever frees one first unlinks it,
  * then calls mmu_quiesce_walkers and a flush, and one of the two waits for every CPU of mm->cpus to
@@ -28,6 +29,8 @@
  */
 #include <asm/errno.h>
 #include <mm/gup.h>
+#include <mm/huge.h>
+#include <mm/hugetlb.h>
 #include "pt_internal.h"
 #include "vma_internal.h"
 
@@ -90,10 +93,16 @@ static inline bool try_grab(struct page *p, u64 units)
 {
     u64 w = __atomic_load_n(&p->word, __ATOMIC_RELAXED);
 
-    while (likely(w != 0 && !(w & PAGE_TAIL) && (u32)w < GUP_REFS_MAX * PAGE_REF))
+    while (likely(w != 0 && (u32)w < GUP_REFS_MAX * PAGE_REF)) {
+        if (unlikely(w & PAGE_TAIL)) {
+            if (units != PIN_UNITS)
+                return false;
+            huge_note_pin(p);
+        }
         if (__atomic_compare_exchange_n(&p->word, &w, w + units, true, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED))
             return true;
+    }
     return false;
 }
 
@@ -106,11 +115,23 @@ static inline bool unchanged(const struct walk *w, const pte_t *slot, pte_t e)
            pte_with_state(pte_load(w->link_slot), 0).v == pte_with_state(w->link, 0).v;
 }
 
+/* Memory that fork shares copy-on-write? */
+static inline bool is_private(const struct page *p)
+{
+    return likely(p->kind == PAGE_ANON) ||
+           (p->kind == PAGE_HUGETLB && huge_is_private(page_head(p)));
+}
+
+static inline bool is_exclusive(const struct page *p)
+{
+    return (__atomic_load_n(&page_whole(p)->flags, __ATOMIC_SEQ_CST) & PG_EXCLUSIVE) != 0;
+}
+
 /* F5: is what the entry maps what a pin may be on, without a fault first? */
 static inline bool is_pinnable(const struct request *r, const struct page *p)
 {
-    if (likely(p->kind == PAGE_ANON))
-        return (__atomic_load_n(&p->flags, __ATOMIC_SEQ_CST) & PG_EXCLUSIVE) != 0;
+    if (likely(is_private(p)))
+        return is_exclusive(p);
     /* In a private mapping this would have to be copied; only the area knows. */
     return !(r->flags & GUP_LONGTERM);
 }
@@ -120,7 +141,7 @@ static struct page *grab_fast(const struct request *r, const struct walk *w, con
 {
     u64 units = r->pin ? PIN_UNITS : PAGE_REF;
     pte_t e = pte_load(slot);
-    struct page *p;
+    struct page *p, *counted;
 
     if (!pte_is_leaf(e, w->level) || !allows(r, e, w->level, w->prot))
         return NULL;
@@ -128,15 +149,16 @@ static struct page *grab_fast(const struct request *r, const struct walk *w, con
     if (unlikely(READ_ONCE(r->mm->has_pfnmap)))
         return NULL;
     p = pte_page(e, w->level) + ((va & (pt_size(w->level) - 1)) >> PAGE_SHIFT);
-    if (unlikely(!try_grab(p, units)))
+    counted = page_head(p);
+    if (unlikely(!try_grab(counted, units)))
         return NULL;
     smp_mb();
     if (unlikely(!unchanged(w, slot, e)) || (r->pin && unlikely(!is_pinnable(r, p)))) {
-        page_put_units(p, units);
+        page_put_units(counted, units);
         return NULL;
     }
-    if ((r->flags & GUP_WRITE) && !page_test(p, PG_DIRTY))
-        page_set(p, PG_DIRTY);
+    if ((r->flags & GUP_WRITE) && !page_test(counted, PG_DIRTY))
+        page_set(counted, PG_DIRTY);
     return p;
 }
 
@@ -184,6 +206,8 @@ unsigned long gup_fast_only(vaddr_t start, unsigned long nr, unsigned int flags,
             break;
         done += got;
     }
+    if (pin)
+        vmstat_add(VMSTAT_nr_foll_pin_acquired, done);
     return done;
 }
 
@@ -195,8 +219,8 @@ static bool must_unshare(const struct vma *v, const struct page *p, const struct
 {
     if (!r->pin || (v->flags & VM_SHARED))
         return false;
-    if (p->kind == PAGE_ANON)
-        return !page_test(p, PG_EXCLUSIVE);
+    if (is_private(p))
+        return !is_exclusive(p);
     return (r->flags & GUP_LONGTERM) != 0;
 }
 
@@ -209,7 +233,7 @@ static struct page *try_pin(struct vma *v, vaddr_t va, const struct request *r, 
     *fault = FAULT_REMOTE | (write ? FAULT_WRITE : 0);
     if (p == NULL || IS_ERR(p))
         return p;
-    if (unlikely(page_refs(p) > GUP_REFS_MAX)) {
+    if (unlikely(page_refs(page_head(p)) > GUP_REFS_MAX)) {
         page_unpin(p);
         return ERR_PTR(-ENOMEM);
     }
@@ -219,7 +243,7 @@ static struct page *try_pin(struct vma *v, vaddr_t va, const struct request *r, 
         return NULL;
     }
     if (!r->pin) /* the reference stays */
-        (void)__atomic_fetch_sub(&p->word, PAGE_PIN, __ATOMIC_RELAXED);
+        (void)__atomic_fetch_sub(&page_head(p)->word, PAGE_PIN, __ATOMIC_RELAXED);
     return p;
 }
 
@@ -296,6 +320,8 @@ static long gup_slow(const struct request *r, vaddr_t start, unsigned long nr, s
             break;
         grown = va;
     }
+    if (r->pin)
+        vmstat_add(VMSTAT_nr_foll_pin_acquired, done);
     return done ? (long)done : err;
 }
 
@@ -346,9 +372,10 @@ long get_user_pages_fast(vaddr_t start, unsigned long nr, unsigned int flags, st
 
 void unpin_user_pages(struct page **pages, unsigned long nr, bool dirty)
 {
+    vmstat_add(VMSTAT_nr_foll_pin_released, nr);
     for (unsigned long i = 0; i < nr; i++) {
-        if (dirty && !page_test(pages[i], PG_DIRTY))
-            page_set(pages[i], PG_DIRTY);
+        if (dirty && !page_test(page_head(pages[i]), PG_DIRTY))
+            page_set(page_head(pages[i]), PG_DIRTY);
         page_unpin(pages[i]);
     }
 }

@@ -179,10 +179,12 @@ void huge_object_unpromise(struct huge_object *o, u64 first, u64 last)
 /* The page is in the tree and locked: it gets its contents, if nobody has given it any. */
 static void make_uptodate(struct huge_object *o, struct page *p)
 {
+    char *at = page_to_virt(p), *end = at + huge_size(o->pool);
+
     if (page_test(p, PG_UPTODATE))
         return;
-    for (unsigned long i = 0; i < 1UL << o->pool->order; i++)
-        clear_page(page_to_virt(p + i));
+    for (; at < end; at += PAGE_SIZE)
+        clear_page(at);
     smp_wmb(); /* contents before the flag, which is read without the lock */
     page_set(p, PG_UPTODATE);
 }

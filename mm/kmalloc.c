@@ -46,12 +46,14 @@ void kmalloc_init(void)
     for (unsigned int i = 0; i < ARRAY_SIZE(class_of); i++) {
         while (classes[k].size < i * 8)
             k++;
+        ASSERT(k < FIRST_LARGE_CLASS && classes[k].size >= i * 8);
         class_of[i] = (u8)k;
     }
 }
 
 static __always_inline struct kmem_cache *cache_for(size_t size)
 {
+    ASSERT(size <= KMALLOC_MAX_CACHED);
     if (likely(size <= SMALL_MAX))
         return caches[class_of[DIV_ROUND_UP(size, 8)]];
     /* 257..512 is class 8, and so on */
@@ -110,6 +112,7 @@ size_t ksize(const void *obj)
 {
     const struct page *p = virt_to_page(obj);
 
+    ASSERT(p->kind == PAGE_SLAB || p->kind == PAGE_KERNEL);
     return p->kind == PAGE_SLAB ? slab_debug_size(p->slab_cache, obj) : PAGE_SIZE << p->order;
 }
 

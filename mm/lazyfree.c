@@ -23,6 +23,7 @@
  * Source: madvise(2). Read next: oom.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 #include "vma_internal.h"
 
 static int reclaiming; /* 1 while a task does; changed by cmpxchg */
@@ -40,6 +41,7 @@ static void mark_leaf(pte_t *slot, pte_t e, struct page *p)
 {
     while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) & ~(PT_DIRTY | PT_YOUNG))))
         ;
+    ASSERT(p->kind == PAGE_ANON && page_mapcount(p) == 1);
     page_clear(p, PG_DIRTY | PG_REFERENCED);
     page_set(p, PG_LAZYFREE);
 }
@@ -48,7 +50,6 @@ static unsigned long mark_run(struct tlb_gather *tlb, const struct pt_run *r)
 {
     unsigned long nr = 0;
 
-    ASSERT(r->level == 0);
     for (unsigned int i = 0; i < r->nr; i++) {
         pte_t e = pte_load(r->slot + i);
         struct page *p;
@@ -74,10 +75,11 @@ void lazyfree_mark(struct vma *v, vaddr_t start, vaddr_t end)
 
     ASSERT(vma_is_anon(v) && vma_has_pages(v));
     ASSERT(start >= v->start && end <= v->end);
+    thp_split_range(v->mm, start, end);
     tlb_gather_begin(&tlb, v->mm, false);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next(&c, &r))
-        if (r.kind == PT_KIND_LEAF)
+        if (r.kind == PT_KIND_LEAF && r.level == 0) /* what is huge again has new contents */
             nr += mark_run(&tlb, &r);
     tlb_gather_end(&tlb);
     if (nr != 0)
@@ -122,6 +124,7 @@ static unsigned long take_run(struct tlb_gather *tlb, const struct pt_run *r)
         if (!take_leaf(r->slot + i, e, p))
             continue;
         nr++;
+        ASSERT(p->kind == PAGE_ANON && r->table->pt_used != 0);
         r->table->pt_used--;
         page_map_dec(p);
         tlb_gather_range(tlb, r->va + i * PAGE_SIZE, r->va + (i + 1) * PAGE_SIZE, 0);
@@ -171,6 +174,7 @@ unsigned long lazyfree_reclaim(void)
 
     if (cmpxchg(&reclaiming, 0, 1) != 0)
         return 0;
+    ASSERT(READ_ONCE(reclaiming) == 1);
     while (nr == 0 && (mm = mm_next_lazyfree()) != NULL) {
         nr = lazyfree_reclaim_mm(mm);
         mm_drop(mm);

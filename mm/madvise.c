@@ -6,8 +6,8 @@
  * and go through the row of each area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are
  * flags of areas, so they split and merge under the lock for writing. Hints that could only matter
  * with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
- * MADV_FREE only marks pages (lazyfree.c). Without KSM, huge pages and memory-failure handling,
- * their advice is unknown (EINVAL), as in a Linux built so.
+ * MADV_FREE only marks pages (lazyfree.c). Without KSM and memory-failure handling, their advice is
+ * unknown (EINVAL), as in a Linux built so; huge pages' too on a machine that has none.
  *
  * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a
  * split is EAGAIN.
@@ -20,6 +20,7 @@
 #include <kernel/uaccess.h>
 #include <kernel/vfs.h>
 #include <linux/falloc.h>
+#include <mm/huge.h>
 #include "vma_internal.h"
 
 struct advice {
@@ -32,6 +33,7 @@ static int zap(struct vma *v, vaddr_t start, vaddr_t end)
 {
     struct tlb_gather tlb;
 
+    ASSERT(start >= v->start && end <= v->end && start < end);
     tlb_gather_begin(&tlb, v->mm, false);
     vma_ops(v)->zap(&tlb, v, start, end);
     tlb_gather_end(&tlb);
@@ -125,6 +127,12 @@ static int advised_flags(const struct vma *v, int behavior, unsigned long *flags
     case MADV_DONTDUMP:
         *flags |= VM_DONTDUMP;
         return 0;
+    case MADV_HUGEPAGE:
+        *flags = (*flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+        return 0;
+    case MADV_NOHUGEPAGE: /* what is huge stays so */
+        *flags = (*flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
+        return 0;
     default: /* MADV_DODUMP */
         *flags &= ~VM_DONTDUMP;
         return v->flags & VM_SPECIAL && !(v->flags & VM_POOL) ? -EINVAL : 0;
@@ -136,6 +144,8 @@ static int advise_flags(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
     unsigned long flags = v->flags;
     int err = advised_flags(v, behavior, &flags);
 
+    ASSERT(rwsem_is_write_locked(&v->mm->mmap_lock));
+    ASSERT(((flags ^ v->flags) & (VM_ACCESS_FLAGS | VM_SHARED | VM_ACCOUNT | VM_LOCKED)) == 0);
     if (err || flags == v->flags)
         return err;
     v = vma_modify_flags(v, start, end, flags);
@@ -165,6 +175,7 @@ static int walk(const struct advice *a, int (*advise)(struct vma *, vaddr_t, vad
                 break;
         }
         stop = min(v->end, a->end);
+        ASSERT(v->start <= at && at < stop);
         err = advise(v, at, stop, a->behavior);
         if (err)
             return err;
@@ -184,7 +195,8 @@ static bool is_flag_advice(int behavior)
 {
     return behavior <= MADV_SEQUENTIAL || behavior == MADV_DONTFORK || behavior == MADV_DOFORK ||
            behavior == MADV_WIPEONFORK || behavior == MADV_KEEPONFORK ||
-           behavior == MADV_DONTDUMP || behavior == MADV_DODUMP;
+           behavior == MADV_DONTDUMP || behavior == MADV_DODUMP ||
+           ((behavior == MADV_HUGEPAGE || behavior == MADV_NOHUGEPAGE) && huge_words != NULL);
 }
 
 static bool is_populate_advice(int behavior)
@@ -226,6 +238,7 @@ static int advice_init(struct advice *a, struct mm *mm, vaddr_t start, size_t le
         .mm = mm, .start = start, .end = start + PAGE_ALIGN(len), .behavior = behavior};
     if (a->end < start)
         return -EINVAL;
+    ASSERT(IS_ALIGNED(a->start | a->end, PAGE_SIZE));
     return a->end == start;
 }
 

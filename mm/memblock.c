@@ -40,6 +40,7 @@ static void range_insert_at(struct range_list *l, unsigned int i, paddr_t base, 
     if (l->nr == MAX_RANGES)
         panic("memblock: more than %d %s ranges; the next is 0x%llx-0x%llx", MAX_RANGES, l->name,
               (unsigned long long)base, (unsigned long long)end);
+    ASSERT(i <= l->nr && base < end);
     memmove(&l->r[i + 1], &l->r[i], (l->nr - i) * sizeof(l->r[0]));
     l->r[i] = (struct range){ base, end };
     l->nr++;
@@ -47,6 +48,7 @@ static void range_insert_at(struct range_list *l, unsigned int i, paddr_t base, 
 
 static void range_delete(struct range_list *l, unsigned int first, unsigned int n)
 {
+    ASSERT(first + n <= l->nr);
     memmove(&l->r[first], &l->r[first + n], (l->nr - first - n) * sizeof(l->r[0]));
     l->nr -= n;
 }
@@ -56,6 +58,7 @@ static void range_add(struct range_list *l, paddr_t base, paddr_t end)
 {
     unsigned int i = 0, j;
 
+    ASSERT(base < end);
     while (i < l->nr && l->r[i].end < base)
         i++;
     for (j = i; j < l->nr && l->r[j].base <= end; j++) {
@@ -184,6 +187,7 @@ paddr_t memblock_alloc(u64 len, u64 align)
               (unsigned long long)len, (unsigned long long)align,
               (unsigned long long)(memblock_total() >> 10), memory.nr, reserved.nr,
               (unsigned long long)limit);
+    ASSERT(IS_ALIGNED(req.found, req.align) && req.found + len <= limit);
     memblock_reserve(req.found, len);
     memset(phys_to_virt(req.found), 0, len);
     return req.found;
@@ -240,6 +244,7 @@ static bool gap_to_frames(paddr_t base, paddr_t end, void *arg)
 
 void memblock_for_each_free(void (*fn)(pfn_t, pfn_t))
 {
+    ASSERT(!closed);
     closed = true;
     (void)for_each_gap_down(gap_to_frames, &fn);
 }

@@ -47,6 +47,7 @@ static int fault_in_batch(struct vma *v, vaddr_t *at, vaddr_t end, bool write)
     vaddr_t stop = min(v->end, end);
     int err = 0;
 
+    ASSERT(*at >= v->start && *at < stop && IS_ALIGNED(*at, PAGE_SIZE));
     if (stop - *at > POPULATE_BATCH << PAGE_SHIFT)
         stop = *at + (POPULATE_BATCH << PAGE_SHIFT);
     while (*at < stop && !err) {
@@ -119,6 +120,7 @@ static struct vma *lock_area(struct vma *v, vaddr_t start, vaddr_t end, unsigned
 {
     unsigned long flags = (v->flags & ~VM_LOCKED_MASK) | lock;
 
+    ASSERT((lock & ~VM_LOCKED_MASK) == 0 && start >= v->start && end <= v->end);
     if (flags == v->flags || v->flags & VM_SPECIAL)
         return v;
     return vma_modify_flags(v, start, end, flags);
@@ -130,6 +132,7 @@ static int lock_range(struct mm *mm, vaddr_t start, size_t len, unsigned long lo
     vaddr_t end = start + len, at = start;
     struct vma *v;
 
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock) && IS_ALIGNED(start | len, PAGE_SIZE));
     if (end < start)
         return -EINVAL;
     if (end == start)

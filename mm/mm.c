@@ -50,9 +50,11 @@ struct mm *mm_alloc(void)
         return NULL;
     rwsem_init(&mm->mmap_lock, LOCK_MMAP);
     wait_queue_init(&mm->vma_wait);
+    ASSERT(mm->first_vma == NULL && mm->root == NULL); /* GFP_ZERO */
     mm->lock_seq = 1;
     mm->mmap_base = USER_WINDOW_TOP - MIB(128);
     mm->dumpable = true;
+    mm->thp_disable = current->proc != NULL && current->proc->thp_disable;
     atomic_set(&mm->users, 1);
     atomic_set(&mm->refs, 1);
     if (mmu_mm_init(mm)) {
@@ -84,14 +86,17 @@ static void mm_free_rcu(struct rcu_head *head)
 
 void mm_drop(struct mm *mm)
 {
+    ASSERT(atomic_read(&mm->refs) > 0);
     if (!atomic_dec_and_test(&mm->refs))
         return;
+    ASSERT(atomic_read(&mm->users) == 0 && mm->first_vma == NULL && mm->nr_vmas == 0);
     mmu_mm_destroy(mm);
     call_rcu(&mm->rcu, mm_free_rcu);
 }
 
 void mm_put(struct mm *mm)
 {
+    ASSERT(atomic_read(&mm->users) > 0);
     if (!atomic_dec_and_test(&mm->users))
         return;
     might_sleep();
@@ -102,6 +107,7 @@ void mm_put(struct mm *mm)
     if (mm->exe)
         file_put(mm->exe);
     mm->exe = NULL;
+    ASSERT(mm->total_vm == 0 || mm->first_vma == NULL);
     mm_drop(mm);
 }
 
@@ -158,6 +164,7 @@ void mm_set_current(struct mm *mm)
     struct mm *old = t->mm;
     unsigned long flags;
 
+    ASSERT(mm == NULL || atomic_read(&mm->users) > 0);
     spin_lock(&t->lock);
     flags = irq_save();
     t->mm = mm;
@@ -200,6 +207,8 @@ static struct vma *copy_area(struct mm *mm, struct vma *src)
     struct vma_attr a = vma_attr_at(src, src->start);
     struct vma *v;
 
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock) && !src->detached);
+    ASSERT(!mm->last_vma || mm->last_vma->end <= src->start);
     if (src->flags & VM_ACCOUNT && vm_commit(mm, vma_pages(src)))
         return NULL;
     v = vma_alloc(mm);
@@ -242,6 +251,7 @@ static int copy_areas(struct mm *mm, struct mm *old, bool *copied)
             return -ENOMEM;
         if (!has_own_pages(src))
             continue;
+        ASSERT(v->start == src->start && v->end == src->end && !v->has_anon);
         vma_write_lock(src);
         v->has_anon = src->has_anon;
         *copied = true;

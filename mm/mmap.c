@@ -41,6 +41,7 @@ int mm_check_future_lock(struct mm *mm, unsigned long flags, size_t len)
 {
     if (!(flags & VM_LOCKED) || has_capability())
         return 0;
+    ASSERT(IS_ALIGNED(len, PAGE_SIZE));
     len >>= PAGE_SHIFT;
     return mm->locked_vm + len > task_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ? -EAGAIN : 0;
 }
@@ -104,6 +105,7 @@ long mm_choose_address(struct mm *mm, const struct mmap_request *r, struct vma *
     vaddr_t addr = r->level ? ALIGN_UP(r->addr, pt_size(r->level)) : r->addr & PAGE_MASK;
     long at;
 
+    ASSERT(r->len != 0 && IS_ALIGNED(r->len, PAGE_SIZE));
     if (r->len > user_top())
         return -ENOMEM;
     if (r->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
@@ -200,6 +202,8 @@ static int make_room(struct mm *mm, struct map_plan *p)
     unsigned long pages = (p->end - p->start) >> PAGE_SHIFT, replaced = 0;
     int err;
 
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
+    ASSERT(p->start < p->end && p->end <= user_top());
     if (unlikely(!mm_may_expand(mm, p->attr.flags, pages))) {
         for (struct vma *v = p->next; v && v->start < p->end; v = v->next)
             replaced += (min(v->end, p->end) - max(v->start, p->start)) >> PAGE_SHIFT;
@@ -212,6 +216,7 @@ static int make_room(struct mm *mm, struct map_plan *p)
             return err;
         p->next = vma_find(mm, p->start);
     }
+    ASSERT(!p->next || p->next->start >= p->end); /* the range is free */
     if (vm_is_accountable(p->attr.flags)) {
         if (vm_commit(mm, pages))
             return -ENOMEM;
@@ -230,6 +235,7 @@ static int add_anon(struct mm *mm, const struct map_plan *p)
     struct vma *prev = prev_of(mm, p->next), *v;
     int err;
 
+    ASSERT(p->attr.file == NULL && p->attr.mapping == NULL);
     if (vma_merge_new(mm, prev, p->start, p->end, &p->attr))
         return 0;
     v = vma_alloc(mm);
@@ -254,6 +260,7 @@ static int prepare_file_area(struct vma *v, const struct map_plan *p)
     err = v->file->op->mmap(v->file, v);
     if (!err)
         err = vma_ops(v)->may_map(v);
+    ASSERT(v->start == p->start && v->end == p->end && v->pt_ops < NR_PT_OPS);
     if (v->flags & VM_SPECIAL)
         v->flags &= ~VM_LOCKED_MASK;
     return err;
@@ -300,6 +307,7 @@ static long map_locked(struct mm *mm, const struct mmap_request *r, struct file 
     addr = mm_choose_address(mm, r, &p->next);
     if (unlikely(IS_ERR((void *)addr)))
         return addr;
+    ASSERT(IS_ALIGNED(addr, PAGE_SIZE) && (vaddr_t)addr <= user_top() - r->len);
     p->start = (vaddr_t)addr;
     p->end = p->start + r->len;
     if (r->flags & MAP_FIXED_NOREPLACE && p->next && p->next->start < p->end)
@@ -365,6 +373,8 @@ int mm_add_anon(struct mm *mm, vaddr_t start, vaddr_t end, unsigned long flags, 
     struct map_plan p = { .start = start, .end = end, .next = next };
     int err;
 
+    ASSERT(IS_ALIGNED(start | end, PAGE_SIZE) && (!next || next->start >= end));
+    ASSERT(!(flags & VM_SHARED));
     p.attr.flags = flags | VM_SOFTDIRTY;
     p.attr.pgoff = start >> PAGE_SHIFT;
     p.attr.pt_ops = PT_DEFAULT;

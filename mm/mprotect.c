@@ -23,6 +23,7 @@ static int charge_writable(struct vma *v, unsigned long pages, unsigned long *fl
 {
     struct mm *mm = v->mm;
 
+    ASSERT(pages != 0 && pages <= vma_pages(v));
     if (!(*flags & VM_WRITE))
         return 0;
     if (!mm_may_expand(mm, *flags, pages) && mm_may_expand(mm, v->flags, pages))
@@ -43,6 +44,7 @@ static int protect_area(struct tlb_gather *tlb, struct vma **v, vaddr_t start, v
     struct vma *changed;
     int err;
 
+    ASSERT(start >= (*v)->start && end <= (*v)->end && start < end);
     if (flags == old)
         return 0;
     err = charge_writable(*v, pages, &flags);
@@ -54,6 +56,7 @@ static int protect_area(struct tlb_gather *tlb, struct vma **v, vaddr_t start, v
             vm_uncommit(pages);
         return (int)PTR_ERR(changed);
     }
+    ASSERT(changed->flags == flags && changed->start <= start && changed->end >= end);
     *v = changed;
     vma_ops(changed)->protect(tlb, changed, start, end);
     return 0;
@@ -85,11 +88,13 @@ static int protect_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned lon
 
     if (err)
         return err;
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     tlb_gather_begin(&tlb, mm, false);
     for (;;) {
         unsigned long flags = (v->flags & ~VM_ACCESS_FLAGS) | vm_prot_flags(prot);
         vaddr_t next = min(v->end, end);
 
+        ASSERT(v->start <= at && at < v->end);
         err = flags & ~(flags >> 4) & VM_ACCESS_FLAGS ? -EACCES
                                                       : protect_area(&tlb, &v, at, next, flags);
         if (err)

@@ -78,6 +78,7 @@ static int grow_in_place(struct remap *r, struct vma *v, bool *done)
     struct vma *merged;
     vaddr_t end = v->end;
 
+    ASSERT(r->new_len > r->old_len && r->old >= v->start);
     *done = false;
     if (r->old_len != end - r->old || more > user_top() - end)
         return 0;
@@ -91,6 +92,7 @@ static int grow_in_place(struct remap *r, struct vma *v, bool *done)
             vm_uncommit(pages);
         return -ENOMEM;
     }
+    ASSERT(merged->start <= r->old && merged->end >= end + more);
     note_growth(r, merged, r->old);
     *done = true;
     return 0;
@@ -102,6 +104,8 @@ static struct vma *make_target(struct remap *r, struct vma *v, struct vma *next)
     struct vma_attr a = vma_attr_at(v, r->old);
     struct vma *prev = next ? next->prev : r->mm->last_vma, *to;
 
+    ASSERT(!next || next->start >= r->new + r->new_len);
+    ASSERT(!prev || prev->end <= r->new);
     if (vma_is_anon(v) && !v->has_anon)
         a.pgoff = r->new >> PAGE_SHIFT;
     to = vma_merge_new(r->mm, prev, r->new, r->new + r->new_len, &a);
@@ -121,6 +125,8 @@ static int move_entries(struct remap *r, struct vma *v, struct vma *to)
     size_t moved = 0, back = 0;
     int err;
 
+    ASSERT(r->old_len <= r->new_len && v->mapping == to->mapping);
+    ASSERT(r->old + r->old_len <= v->end && r->new + r->old_len <= to->end);
     vma_write_lock(v);
     vma_write_lock(to);
     if (v->has_anon)
@@ -142,6 +148,7 @@ static int charge_target(const struct remap *r, const struct vma *v)
 {
     size_t added = r->flags & MREMAP_DONTUNMAP ? r->new_len : r->new_len - r->old_len;
 
+    ASSERT(added <= r->new_len);
     if (!(v->flags & VM_ACCOUNT))
         return 0;
     if (vm_commit(r->mm, added >> PAGE_SHIFT))
@@ -185,6 +192,8 @@ static long move_area(struct remap *r, struct vma *v, struct vma *next)
     struct vma *to;
     int err = may_cut(r, v);
 
+    ASSERT(rwsem_is_write_locked(&r->mm->mmap_lock));
+    ASSERT(v->start <= r->old && r->old + r->old_len <= v->end);
     if (err)
         return err;
     if (r->mm->nr_vmas + 3 >= sysctl_max_map_count || charge_target(r, v))
@@ -197,6 +206,7 @@ static long move_area(struct remap *r, struct vma *v, struct vma *next)
     }
     if (r->old_len != 0) {
         v = vma_lookup(r->mm, r->old); /* a merge at the target may have swallowed the old one */
+        ASSERT(v != NULL);
         err = move_entries(r, v, to);
     }
     if (err) {
@@ -281,6 +291,7 @@ static long remap(struct remap *r)
     long at;
     int err;
 
+    ASSERT(IS_ALIGNED(r->old | r->old_len | r->new_len, PAGE_SIZE) && r->new_len != 0);
     if (!v)
         return -EFAULT;
     if (v->level > 0) {

@@ -40,6 +40,8 @@ static int cut(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **first)
 {
     struct vma *v = vma_find(mm, start), *last;
 
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
+    ASSERT(start < end && IS_ALIGNED(start | end, PAGE_SIZE));
     *first = NULL;
     if (!v || v->start >= end)
         return 0;
@@ -58,6 +60,7 @@ static int cut(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **first)
         if (IS_ERR(rest))
             return (int)PTR_ERR(rest);
     }
+    ASSERT(v->start >= start && v->start < end);
     *first = v;
     return 0;
 }
@@ -68,8 +71,10 @@ static struct removed take_out(struct mm *mm, struct vma *v, vaddr_t end)
     struct removed r = { .first = v, .floor = v->prev ? v->prev->end : 0 };
     struct vma *next;
 
+    ASSERT(v->start < end);
     for (; v && v->start < end; v = next) {
         next = v->next;
+        ASSERT(v->end <= end); /* cut before */
         vma_write_lock(v);
         vma_tree_remove(mm, v);
         vma_account(mm, v->flags, -(long)vma_pages(v));
@@ -77,6 +82,7 @@ static struct removed take_out(struct mm *mm, struct vma *v, vaddr_t end)
             r.nr_charged += vma_pages(v);
         r.last = v;
     }
+    ASSERT(!v || v->start >= end);
     r.last->next = NULL;
     r.ceiling = v ? v->start : 0;
     return r;
@@ -103,6 +109,7 @@ static void clear_range(struct mm *mm, const struct removed *r, bool full_mm)
     struct tlb_gather tlb;
     struct vma *v;
 
+    ASSERT(full_mm || r->first->detached);
     tlb_gather_begin(&tlb, mm, full_mm);
     tlb.areas_go = true;
     for (v = r->first; v; v = v->next)
@@ -111,12 +118,14 @@ static void clear_range(struct mm *mm, const struct removed *r, bool full_mm)
         vma_mapping_unlink(v);
     free_tables(&tlb, r);
     tlb_gather_end(&tlb);
+    ASSERT(!full_mm || mm_rss(mm) == 0);
     if (r->nr_charged)
         vm_uncommit(r->nr_charged);
 }
 
 static void chain(struct vma **dead, const struct removed *r)
 {
+    ASSERT(r->last->next == NULL);
     r->last->next = *dead;
     *dead = r->first;
 }

@@ -169,6 +169,7 @@ static void kill(struct process *p, struct mm *mm)
 /* Is the last victim's memory still to come? Owner of choosing. */
 static bool victim_pending(void)
 {
+    ASSERT(READ_ONCE(choosing) == 1);
     if (!victim_mm)
         return false;
     /* An exit gives the users' reference back when everything is unmapped; ours is the other
@@ -186,9 +187,11 @@ static bool kill_somebody(unsigned int order, gfp_t gfp)
     struct mm *mm;
     struct process *p = choose(&mm);
 
+    ASSERT(READ_ONCE(choosing) == 1 && victim_mm == NULL);
     if (!p)
         return false;
     if (mm) { /* else it just exited, which is as good */
+        ASSERT(p != &kproc && !p->unkillable && p->tgid != 1);
         log_kill(p, mm, order, gfp);
         vmstat_inc(VMSTAT_oom_kill);
         victim_mm = mm;

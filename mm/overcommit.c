@@ -52,6 +52,7 @@ int vm_commit(struct mm *mm, unsigned long pages)
 {
     unsigned long now = (unsigned long)atomic_long_add_return(&committed, (long)pages);
 
+    ASSERT((long)pages >= 0 && (long)now >= 0);
     if (sysctl_overcommit_memory == 1)
         return 0;
     if (sysctl_overcommit_memory == 0 ? pages <= buddy_nr_total() : below_limit(mm, now))
@@ -67,5 +68,8 @@ void vm_commit_unchecked(unsigned long pages)
 
 void vm_uncommit(unsigned long pages)
 {
-    atomic_long_add(&committed, -(long)pages);
+    long left = atomic_long_add_return(&committed, -(long)pages);
+
+    ASSERT(left >= 0); /* given back only what was charged */
+    (void)left;
 }

@@ -111,6 +111,7 @@ static int tree_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp)
     struct radix_spare spare = { NULL, 0 };
     int err;
 
+    ASSERT(p->kind == PAGE_FILE && p->mapping == m && p->index == index);
     for (;;) {
         spin_lock(&m->lock);
         err = radix_insert(&m->tree, index, p, &spare);
@@ -134,6 +135,8 @@ int mapping_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp)
     int err = 0;
 
     ASSERT(page_test(p, PG_LOCKED) && page_refs(p) > 0);
+    ASSERT(p->mapping == NULL || kind != PAGE_FILE || page_refs(p) == 1);
+    ASSERT(page_mapcount(p) == 0);
     if (m->ops->charge != NULL)
         err = m->ops->charge(m, 1);
     if (err != 0)
@@ -165,6 +168,7 @@ static int make_uptodate(struct mapping *m, struct page *p)
 {
     int err = 0;
 
+    ASSERT(page_test(p, PG_LOCKED) && p->mapping == m);
     if (page_test(p, PG_UPTODATE))
         return 0;
     if (m->ops->fill != NULL)
@@ -212,6 +216,7 @@ static int find_or_add_locked(struct mapping *m, u64 index, struct page **out)
         }
         page_lock(p);
         if (likely(p->mapping == m)) {
+            ASSERT(p->index == index && p->kind == PAGE_FILE);
             *out = p;
             return 0;
         }
@@ -259,6 +264,7 @@ static void remove_from_tree(struct mapping *m, struct page *p)
     ASSERT(page_test(p, PG_LOCKED) && p->mapping == m);
     spin_lock(&m->lock);
     item = radix_remove(&m->tree, p->index);
+    ASSERT(m->nr_pages != 0);
     m->nr_pages--;
     WRITE_ONCE(p->mapping, NULL);
     spin_unlock(&m->lock);
@@ -267,6 +273,7 @@ static void remove_from_tree(struct mapping *m, struct page *p)
 
 static void removed(struct mapping *m, u64 n)
 {
+    ASSERT(n != 0 && atomic_long_read(&nr_cached) >= (long)n);
     count_pages(m, -(long)n);
     if (m->ops->uncharge != NULL)
         m->ops->uncharge(m, n);
@@ -289,6 +296,7 @@ static unsigned int truncate_batch(struct mapping *m, struct page **pages, unsig
     unsigned int nr_removed = 0;
     bool mapped = false;
 
+    ASSERT(n <= BATCH);
     for (unsigned int i = 0; i < n; i++) {
         page_lock(pages[i]);
         if (pages[i]->mapping == m) {
@@ -328,6 +336,7 @@ static int move_count(atomic_t *a, int step)
 {
     int n = atomic_read(a);
 
+    ASSERT(step == 1 || step == -1);
     /* The count never crosses 0 in one step: positive belongs to the mappings, negative to the
      * seals. */
     while (step > 0 ? n >= 0 : n <= 0) {
@@ -347,6 +356,7 @@ int mapping_map_writable(struct mapping *m)
 
 void mapping_unmap_writable(struct mapping *m)
 {
+    ASSERT(atomic_read(&m->nr_writable) > 0);
     atomic_dec(&m->nr_writable);
 }
 
@@ -357,6 +367,7 @@ int mapping_deny_writable(struct mapping *m)
 
 void mapping_allow_writable(struct mapping *m)
 {
+    ASSERT(atomic_read(&m->nr_writable) < 0);
     atomic_inc(&m->nr_writable);
 }
 

@@ -13,6 +13,7 @@
  * tests/kernel/mm/page_cache_ktest.c.
  * Read next: kernel/sched/wait.c.
  */
+#include <kernel/printk.h>
 #include <kernel/sched.h>
 #include <kernel/wait.h>
 #include <mm/page_cache.h>
@@ -45,7 +46,9 @@ static bool lock_or_mark(struct page *p)
 
 void page_lock_slow(struct page *p)
 {
+    ASSERT(page_refs(p) > 0); /* who waits for a page has one of its references */
     wait_event(queue_of(p), lock_or_mark(p));
+    ASSERT(page_test(p, PG_LOCKED));
 }
 
 void page_unlock_slow(struct page *p)

@@ -21,6 +21,7 @@
 
 void page_poison(struct page *p, unsigned int order)
 {
+    ASSERT(order <= BUDDY_MAX_ORDER);
     for (unsigned int f = 0; f < (1u << order); f++) {
         u64 *w = page_to_virt(p + f);
 

@@ -20,12 +20,14 @@
 #include <kernel/smp.h>
 #include <kernel/string.h>
 #include <mm/slab.h>
+#include <mm/thp.h>
 #include <mm/vmalloc.h>
 #include <asm/quire_page.h>
 #include "internal.h"
 
 #define PCP_BATCH 32
 #define PCP_HIGH  128
+_Static_assert(PCP_BATCH < PCP_HIGH, "a full stack is not emptied by one batch");
 /* larger blocks may be missing with plenty of memory free: killing would not help */
 #define MAX_OOM_ORDER 3
 
@@ -49,6 +51,7 @@ static void assert_unused(const struct page *p, unsigned int order)
 
 void page_shrink_caches(void)
 {
+    thp_shrink();
     vmalloc_shrink();
     slab_shrink();
     buddy_drain_pcp();
@@ -60,7 +63,7 @@ void page_shrink_caches(void)
  */
 static bool reclaim(unsigned int order, gfp_t gfp, unsigned int attempt)
 {
-    if (gfp & GFP_ATOMIC)
+    if (gfp & (GFP_ATOMIC | GFP_NORECLAIM))
         return false;
     if (attempt == 0) {
         buddy_drain_pcp();
@@ -126,6 +129,7 @@ static __always_inline bool may_allocate(gfp_t gfp)
 static __always_inline struct page *prepare_frame(struct page *p, enum page_kind kind, u64 word)
 {
     page_unpoison(p, 0);
+    ASSERT(p->word == 0 && p->kind == PAGE_PCP);
     p->flags = 0;
     p->mapcount = 0;
     p->kind = (u8)kind;
@@ -192,24 +196,58 @@ static struct page *take_block(unsigned int order, gfp_t gfp)
     }
 }
 
-static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
+static __always_inline struct page *prepare_block(unsigned int order, enum page_kind kind,
+                                                  u64 word, gfp_t gfp)
 {
     struct page *p = take_block(order, gfp);
 
     if (p == NULL)
         return NULL;
+    ASSERT(IS_ALIGNED(page_to_pfn(p), 1UL << order) && p->word == 0);
     page_unpoison(p, order);
-    count_block(PAGE_KERNEL, order, false);
+    count_block(kind, order, false);
     for (unsigned long i = 0; i < (1UL << order); i++) {
         p[i].flags = 0;
         p[i].mapcount = 0;
-        p[i].kind = PAGE_KERNEL;
+        p[i].kind = (u8)kind;
         p[i].order = 0;
+        if (word != 0)
+            __atomic_store_n(&p[i].word, word, __ATOMIC_RELEASE);
     }
-    p->order = (u8)order;
     if (gfp & GFP_ZERO)
         for (unsigned long i = 0; i < (1UL << order); i++)
             clear_page(page_to_virt(p + i));
+    return p;
+}
+
+struct page *alloc_frames(unsigned int order, enum page_kind kind, u64 word, gfp_t gfp)
+{
+    return order == 0 ? take_frame(kind, gfp, word) : prepare_block(order, kind, word, gfp);
+}
+
+unsigned int alloc_frames_bulk(struct page **pages, unsigned int n, enum page_kind kind, gfp_t gfp)
+{
+    unsigned int may = 0, got;
+    unsigned long flags;
+
+    while (may < n && may_allocate(gfp))
+        may++;
+    got = buddy_alloc_bulk(pages, may, buddy_keep(gfp));
+    flags = irq_save();
+    this_cpu_var(pcps).allocated[kind] += got;
+    irq_restore(flags);
+    for (unsigned int i = 0; i < got; i++)
+        (void)prepare_frame(pages[i], kind, 0);
+    return got;
+}
+
+static __noinline struct page *alloc_block(unsigned int order, gfp_t gfp)
+{
+    struct page *p = prepare_block(order, PAGE_KERNEL, 0, gfp);
+
+    if (p == NULL)
+        return NULL;
+    p->order = (u8)order;
     return p;
 }
 
@@ -223,6 +261,7 @@ static void drain_oldest(struct pcp *pcp)
 {
     unsigned int n = min(pcp->nr, (unsigned int)PCP_BATCH);
 
+    ASSERT(!irqs_enabled());
     buddy_free_bulk(pcp->pages, n);
     pcp->nr -= n;
     memmove(pcp->pages, pcp->pages + n, pcp->nr * sizeof(pcp->pages[0]));
@@ -233,6 +272,7 @@ static __always_inline void stack_give(struct pcp *pcp, struct page *p)
 {
     unsigned int nr = pcp->nr;
 
+    ASSERT(nr < PCP_HIGH && !irqs_enabled());
     pcp->freed[p->kind]++;
     p->kind = PAGE_PCP;
     pcp->pages[nr] = p;
@@ -270,6 +310,7 @@ static __always_inline void give_frame(struct page *p)
 
 static __noinline void free_block(struct page *p, unsigned int order)
 {
+    ASSERT(order <= BUDDY_MAX_ORDER && IS_ALIGNED(page_to_pfn(p), 1UL << order));
     assert_unused(p, order);
     page_poison(p, order);
     count_block(p->kind, order, true);
@@ -311,6 +352,8 @@ void page_set_kind(struct page *p, enum page_kind kind)
     unsigned long flags = irq_save();
     struct pcp *pcp = &this_cpu_var(pcps);
 
+    ASSERT(kind < NR_PAGE_KINDS && kind != PAGE_FREE && kind != PAGE_PCP);
+    ASSERT(p->kind != PAGE_FREE && p->kind != PAGE_PCP);
     pcp->allocated[p->kind]--;
     pcp->allocated[kind]++;
     p->kind = (u8)kind;

@@ -9,6 +9,7 @@
  * Read next: pt_dump.c.
  */
 #include <kernel/ktest.h>
+#include <mm/huge.h>
 #include <mm/hugetlb.h>
 #include "pt_internal.h"
 #include "vma_internal.h"
@@ -16,6 +17,7 @@
 struct check {
     struct mm *mm;
     struct vma *v;     /* first with end > the address that was looked at last */
+    struct page *table;   /* the one whose entries are looked at */
     unsigned long tables; /* base pages */
     long rss[NR_MM_COUNTERS];
     int bad;
@@ -43,7 +45,15 @@ static void check_anon(struct check *c, const struct page *p, pte_t e, unsigned 
 {
     const struct vma *v = c->v;
     bool exclusive = page_test(p, PG_EXCLUSIVE);
+    u32 refs = level == 0 ? page_refs(p) : huge_refs(huge_load(p));
 
+    if (level != 0) {
+        struct huge_place at = { .mm = c->mm, .va = va, .parent = c->table };
+
+        c->tables += 1UL << pt_table_order(level - 1); /* the one that waits for a split */
+        require(c, huge_is(p) && huge_head(p) == p && huge_is_mapped_at(p, &at), va,
+                "huge leaf of a page that is not huge, or does not know of it");
+    }
     c->rss[MM_ANON] += (long)pt_leaf_pages(level);
     require(c, !(v->flags & VM_SHARED), va, "anonymous page in a shared mapping");
     require(c, v->has_anon, va, "anonymous page, but the VMA says it never had one");
@@ -51,7 +61,7 @@ static void check_anon(struct check *c, const struct page *p, pte_t e, unsigned 
             "writable leaf of a page that others may have");
     require(c, !exclusive || page_mapcount(p) == 1, va,
             "exclusive page that is mapped more than once");
-    require(c, page_refs(p) >= (u32)page_mapcount(p) && page_mapcount(p) > 0, va,
+    require(c, refs >= (u32)page_mapcount(p) && page_mapcount(p) > 0, va,
             "references fewer than mappings");
     require(c, p->index == index_at(v, va), va, "anonymous page with a wrong index");
 }
@@ -120,8 +130,9 @@ static void check_default(struct check *c, pte_t e, unsigned int level, vaddr_t 
         break;
     case PAGE_ZERO:
         require(c, !(pte_prot(e, level) & PT_W), va, "zero page writable");
-        require(c, level == 0 ? p == zero_page : PAGE_SIZE << p->order == pt_size(level), va,
-                "another zero page");
+        require(c,
+                level == 0 ? p == zero_page : huge_is(p) || PAGE_SIZE << p->order == pt_size(level),
+                va, "another zero page");
         break;
     default:
         report(c, va, "frame of a kind that nobody maps");
@@ -161,7 +172,7 @@ static void check_leaf(struct check *c, pte_t e, unsigned int level, vaddr_t va)
 
 static void check_table(struct check *c, const pte_t *base, unsigned int level, vaddr_t va)
 {
-    const struct page *table = pt_table_page(base);
+    struct page *table = pt_table_page(base);
     vaddr_t first = va;
     unsigned int used = 0;
 
@@ -179,7 +190,7 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
         if (pte_is_table(e, level))
             check_table(c, pt_link_table(e, level), level - 1, va);
         else if (pte_is_leaf(e, level))
-            check_leaf(c, e, level, va);
+            c->table = table, check_leaf(c, e, level, va);
     }
     require(c, used == table->pt_used, first, "table's count of used entries is wrong");
 }

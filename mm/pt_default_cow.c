@@ -16,6 +16,7 @@
  * Read next: pt_default_file.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 {
@@ -23,6 +24,7 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 
     if (unlikely(p == NULL))
         return NULL;
+    ASSERT(addr >= v->start && addr < v->end && page_refs(p) == 1);
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
     p->mapping = NULL;
@@ -44,6 +46,8 @@ static void replace(struct fault_ctx *f, struct page *old, struct page *new, pte
     struct vma *v = f->vma;
     struct mm *mm = v->mm;
 
+    ASSERT(!(v->flags & VM_SHARED) && page_refs(new) == 1);
+    ASSERT(old == zero_page || page_refs(old) >= 2); /* the leaf's and ours */
     (void)pte_xchg(f->slot, pte_none());
     mmu_quiesce_walkers(mm);
     mmu_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
@@ -104,6 +108,8 @@ static enum fault_result private_write(struct fault_ctx *f)
 {
     struct page *p = pte_page(f->entry, f->level);
 
+    if (unlikely(f->level != 0))
+        return thp_write(f);
     if (p->kind == PAGE_ANON && pt_is_own(p)) {
         if (!(f->flags & FAULT_WRITE))
             return pt_answered(f);
@@ -113,12 +119,12 @@ static enum fault_result private_write(struct fault_ctx *f)
         vmstat_inc(VMSTAT_pgreuse);
         return FAULT_OK;
     }
-    ASSERT(f->level == 0); /* the row makes no larger leaves */
     return copy_page_of(f, p);
 }
 
 static enum fault_result shared_write(struct fault_ctx *f)
 {
+    ASSERT(f->vma->mapping != NULL && pte_page(f->entry, f->level)->kind == PAGE_FILE);
     f->kind = "shared";
     page_set(pte_page(f->entry, f->level), PG_DIRTY);
     pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);

@@ -28,6 +28,7 @@ static u64 object_pages(const struct mapping *m)
 
 static u64 vma_index(const struct vma *v, vaddr_t addr)
 {
+    ASSERT(addr >= v->start && addr < v->end);
     return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
 }
 
@@ -35,6 +36,8 @@ static u64 vma_index(const struct vma *v, vaddr_t addr)
 static void install(struct page *table, pte_t *slot, struct page *p, pt_prot_t prot,
                     unsigned int state)
 {
+    ASSERT(page_test(p, PG_LOCKED) && page_test(p, PG_UPTODATE) && p->kind == PAGE_FILE);
+    ASSERT(pte_is_none(pte_load(slot)) && table->pt_used < pt_entries(0));
     page_map_inc(p);
     pte_store(slot, pte_with_state(pte_make_leaf(page_to_phys(p), 0, prot), state));
     table->pt_used++;
@@ -101,6 +104,7 @@ static enum fault_result map_object_page(struct fault_ctx *f, struct page *p)
     struct vma *v = f->vma;
     bool write = (f->flags & FAULT_WRITE) != 0, done;
 
+    ASSERT(!write || (v->flags & VM_SHARED));
     f->kind = write ? "shared" : "file";
     pt_lock(f->table);
     done = pte_is_none(pte_load(f->slot));
@@ -128,6 +132,7 @@ static enum fault_result map_private_copy(struct fault_ctx *f, struct page *p)
     struct page *new = pt_anon_page(v, f->addr);
     bool done;
 
+    ASSERT(!(v->flags & VM_SHARED) && page_test(p, PG_LOCKED));
     f->kind = "cow";
     if (unlikely(new == NULL)) {
         page_unlock(p);

@@ -17,6 +17,7 @@
  */
 #include <mm/gup.h>
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct copy {
     struct mm *dst;
@@ -34,6 +35,7 @@ static __noinline bool copy_pinned(struct copy *c, pte_t e, unsigned int level, 
 
     if (new == NULL)
         return false;
+    ASSERT(page_refs(new) == 1 && page_test(new, PG_EXCLUSIVE));
     c->spare = NULL;
     copy_page(page_to_virt(new), page_to_virt(pte_page(e, level)));
     pte_store(dst, pte_with_state(pte_make_leaf(page_to_phys(new), level, c->ro), PT_DIRTY));
@@ -53,11 +55,11 @@ static inline pte_t write_protect(pte_t *slot, pte_t e, unsigned int level, pt_p
 
 /*
  * Entries from @i on; returns where it stopped: behind the last, or at a pinned page for which a
- * spare page is needed first. @level is a constant where it matters.
+ * spare page is needed first.
  */
-static __always_inline unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst,
-                                                 unsigned int i, const unsigned int level)
+static unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i)
 {
+    const unsigned int level = 0;
     const pt_prot_t ro = c->ro;
     unsigned int anon = 0, file = 0, zero = 0;
 
@@ -70,7 +72,6 @@ static __always_inline unsigned int copy_entries(struct copy *c, const struct pt
         p = pte_page(e, level);
         if (likely(p->kind == PAGE_ANON)) {
             if (page_test(p, PG_EXCLUSIVE) && unlikely(!page_try_share(p))) {
-                ASSERT(level == 0); /* the row makes no larger leaves */
                 if (!copy_pinned(c, e, level, dst + i))
                     break;
                 anon++;
@@ -84,6 +85,8 @@ static __always_inline unsigned int copy_entries(struct copy *c, const struct pt
             zero++;
             continue;
         }
+        ASSERT(page_refs(p) > 0 && page_mapcount(p) > 0);
+        ASSERT(pte_is_none(pte_load(dst + i)));
         page_get(p);
         page_map_inc(p);
         if (pte_prot(e, level) & PT_W)
@@ -94,12 +97,6 @@ static __always_inline unsigned int copy_entries(struct copy *c, const struct pt
     c->anon += anon * pt_leaf_pages(level);
     c->file += file * pt_leaf_pages(level);
     return i;
-}
-
-static unsigned int copy_run(struct copy *c, const struct pt_run *r, pte_t *dst, unsigned int i)
-{
-    return likely(r->level == 0) ? copy_entries(c, r, dst, i, 0)
-                                 : copy_entries(c, r, dst, i, r->level);
 }
 
 /* The run's table is not locked; nothing but truncation changes it. */
@@ -113,7 +110,8 @@ static int copy_table(struct copy *c, const struct pt_run *r)
         return -ENOMEM;
     for (;;) {
         pt_lock_two(r->table, dst_table);
-        done = copy_run(c, r, dst, done);
+        done = copy_entries(c, r, dst, done);
+        ASSERT(dst_table->pt_used + c->nr <= pt_entries(level));
         dst_table->pt_used += c->nr;
         c->nr = 0;
         pt_unlock_two(r->table, dst_table);
@@ -126,6 +124,19 @@ static int copy_table(struct copy *c, const struct pt_run *r)
     return 0;
 }
 
+/* Huge leaves; *next: where the walk goes on. */
+static __noinline int copy_huge(struct copy *c, const struct pt_run *r, vaddr_t *next)
+{
+    struct thp_copy h = {
+        .dst = c->dst, .src_slot = r->slot, .src_table = r->table, .ro = c->ro };
+    int err;
+
+    *next = r->va;
+    err = thp_copy(&h, next, r->end);
+    c->anon += h.pages;
+    return err;
+}
+
 int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
 {
     struct copy c = { .dst = dst, .dst_vma = dst_vma, .ro = vma_prot_ro(src) };
@@ -133,13 +144,21 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     struct pt_run r;
     int err = 0;
 
+    ASSERT(dst_vma->mm == dst && dst_vma->start == src->start && dst_vma->end == src->end);
     if (!src->has_anon)
         return 0;
     dst_vma->has_anon = true;
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
+        vaddr_t next;
+
         pt_cursor_unlock(&cursor);
-        err = copy_table(&c, &r);
+        if (likely(r.level == 0)) {
+            err = copy_table(&c, &r);
+            continue;
+        }
+        err = copy_huge(&c, &r, &next);
+        pt_cursor_seek(&cursor, next);
     }
     pt_cursor_end(&cursor);
     if (c.spare != NULL) { /* truncation took the pinned page's entry away */

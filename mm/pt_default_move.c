@@ -12,6 +12,7 @@
  * Checked by pt_check, tests/kernel/mm/fault_ktest.c. Read next: pt_pfnmap.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct move {
     struct mm *mm;
@@ -35,11 +36,14 @@ static int move_entry(const struct move *m, unsigned int level)
 {
     struct page *src_table, *dst_table;
     unsigned int src_level, dst_level;
-    pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst;
+    pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst, e;
     int moved = 0;
 
-    if (src == NULL || src_level != level || pte_is_none(pte_load(src)))
+    ASSERT(level > 0 && IS_ALIGNED(m->from | m->to, pt_size(level)));
+    if (src == NULL || src_level != level || pte_is_none(e = pte_load(src)))
         return 0;
+    if (level > HUGE_LEVEL && pte_is_table(e, level) && thp_is_below(e, level))
+        return 0; /* each huge leaf knows its address */
     dst = pt_get_slot(m->mm, m->to, level, &dst_table, &dst_level);
     if (dst == NULL)
         return -ENOMEM;
@@ -47,7 +51,19 @@ static int move_entry(const struct move *m, unsigned int level)
         return 0;
     pt_lock_two(src_table, dst_table);
     if (pte_is_none(pte_load(dst))) {
-        pte_store(dst, pte_xchg(src, pte_none()));
+        if (pte_is_leaf(pte_load(src), level)) {
+            struct huge_place to = { .mm = m->mm, .va = m->to, .parent = dst_table };
+
+            e = pte_load(src);
+            if (!thp_move(src, dst, &to)) {
+                pt_unlock_two(src_table, dst_table);
+                huge_wait(pte_page(e, level));
+                return move_entry(m, level);
+            }
+        } else {
+            pte_store(dst, pte_xchg(src, pte_none()));
+        }
+        ASSERT(src_table->pt_used != 0);
         src_table->pt_used--;
         dst_table->pt_used++;
         moved = 1;
@@ -64,6 +80,7 @@ static unsigned int move_run(pte_t *src, pte_t *dst, unsigned int nr)
     for (unsigned int i = 0; i < nr; i++) {
         if (pte_is_none(pte_load(src + i)))
             continue;
+        ASSERT(pte_is_none(pte_load(dst + i)));
         pte_store(dst + i, pte_xchg(src + i, pte_none()));
         moved++;
     }
@@ -82,8 +99,7 @@ static vaddr_t move_small(const struct move *m)
     pte_t *src, *dst;
 
     while ((src = pt_find_slot(m->mm, m->from, 0, &src_table, &level)) != NULL && level != 0)
-        if (pt_split_leaf_at(m->mm, m->from + PAGE_SIZE) != 0)
-            return 0;
+        thp_split_at(m->mm, m->from + (IS_ALIGNED(m->from, pt_size(level)) ? PAGE_SIZE : 0));
     if (src == NULL)
         return len; /* a hole */
     dst = pt_get_slot(m->mm, m->to, 0, &dst_table, &level);
@@ -91,6 +107,7 @@ static vaddr_t move_small(const struct move *m)
         return 0;
     pt_lock_two(src_table, dst_table);
     moved = move_run(src, dst, (unsigned int)(len >> PAGE_SHIFT));
+    ASSERT(src_table->pt_used >= moved);
     src_table->pt_used -= moved;
     dst_table->pt_used += moved;
     pt_unlock_two(src_table, dst_table);
@@ -116,6 +133,9 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
     int err = 0;
 
     ASSERT(IS_ALIGNED(old_start | new_start | len, PAGE_SIZE));
+    ASSERT(v->mm == new_vma->mm && v->mapping == new_vma->mapping);
+    ASSERT(old_start >= v->start && old_start + len <= v->end);
+    ASSERT(new_start >= new_vma->start && new_start + len <= new_vma->end);
     if (v->has_anon)
         new_vma->has_anon = true;
     if (v->mapping != NULL)
@@ -130,6 +150,7 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
         m.from += step;
         m.to += step;
     }
+    ASSERT(m.from <= m.end);
     *moved = m.from - old_start;
     if (m.from != old_start) {
         mmu_quiesce_walkers(m.mm);

@@ -14,6 +14,7 @@
  * Checked by tests/kernel/mm/tlb_ktest.c, fault_ktest.c. Read next: pt_default_fork.c.
  */
 #include "pt_internal.h"
+#include "thp_internal.h"
 
 struct zap {
     struct tlb_gather *tlb;
@@ -40,6 +41,7 @@ static inline bool zap_page(struct zap *z, pte_t e, unsigned int level, pfn_t ze
 
     if (pfn == zero)
         return false;
+    ASSERT(page_refs(p) > 0 && page_mapcount(p) > 0);
     if (likely(p->kind == PAGE_ANON)) {
         z->anon += pt_leaf_pages(level);
     } else {
@@ -57,10 +59,9 @@ static bool is_private_copy(pte_t e, unsigned int level)
     return pte_is_leaf(e, level) && pte_page(e, level)->kind == PAGE_ANON;
 }
 
-/* @level is a constant where it matters: the compiler makes a loop for base pages. */
-static __always_inline void zap_entries(struct zap *z, const struct pt_run *r,
-                                        const unsigned int level)
+static void zap_entries(struct zap *z, const struct pt_run *r)
 {
+    const unsigned int level = 0;
     const bool full_mm = z->tlb->full_mm, keep_private = z->tlb->keep_private;
     pfn_t zero = page_to_pfn(zero_page);
     unsigned int removed = 0, used = r->table->pt_used;
@@ -74,8 +75,6 @@ static __always_inline void zap_entries(struct zap *z, const struct pt_run *r,
 
         if (pte_is_none(e) || (unlikely(keep_private) && is_private_copy(e, level)))
             continue;
-        ASSERT(level == 0 || (z->first + i * pt_size(level) >= r->va &&
-                              z->first + (i + 1) * pt_size(level) <= r->end));
         if (full_mm)
             pte_store(slot, pte_none());
         else
@@ -91,15 +90,8 @@ static __always_inline void zap_entries(struct zap *z, const struct pt_run *r,
         }
     }
     zap_note_range(z, level);
+    ASSERT(removed <= used);
     r->table->pt_used = used - removed;
-}
-
-static void zap_run(struct zap *z, const struct pt_run *r)
-{
-    if (likely(r->level == 0))
-        zap_entries(z, r, 0);
-    else
-        zap_entries(z, r, r->level);
 }
 
 void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end)
@@ -108,9 +100,14 @@ void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_
     struct pt_cursor c;
     struct pt_run r;
 
+    ASSERT(tlb->mm == v->mm && start >= v->start && end <= v->end);
     pt_cursor_begin(&c, v->mm, start, end, true);
-    while (pt_cursor_next_table(&c, &r))
-        zap_run(&z, &r);
+    while (pt_cursor_next_table(&c, &r)) {
+        if (likely(r.level == 0))
+            zap_entries(&z, &r);
+        else
+            thp_zap(tlb, &c, &r);
+    }
     tlb->rss[MM_ANON] -= (long)z.anon;
     tlb->rss[vma_file_counter(v)] -= (long)z.file;
 }
@@ -213,7 +210,9 @@ void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, va
     struct pt_cursor c;
     struct pt_run r;
 
+    ASSERT(tlb->mm == v->mm && start >= v->start && end <= v->end);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next_table(&c, &r))
-        protect_run(&p, &r);
+        if (likely(r.level == 0) || !thp_cut_run(&c, &r, tlb))
+            protect_run(&p, &r);
 }

@@ -147,12 +147,13 @@ static void give_page(struct page *p, bool promised)
 
 static void fill_page(const struct vma *v, struct page *to, struct page *from)
 {
-    for (unsigned long i = 0; i < pt_leaf_pages(v->level); i++) {
-        if (from == NULL)
-            clear_page(page_to_virt(to + i));
-        else
-            copy_page(page_to_virt(to + i), page_to_virt(from + i));
-    }
+    char *at = page_to_virt(to), *end = at + pt_size(v->level);
+    char *source = from != NULL ? page_to_virt(from) : NULL;
+
+    for (; at < end && source == NULL; at += PAGE_SIZE)
+        clear_page(at);
+    for (; at < end; at += PAGE_SIZE, source += PAGE_SIZE)
+        copy_page(at, source);
 }
 
 /* Stores a leaf over an entry that is none or a marker. Table locked. */

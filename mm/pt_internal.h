@@ -61,6 +61,7 @@ static inline enum fault_result pt_answered(struct fault_ctx *f)
 /* May this process write the private page @p in place? The table is locked. */
 static inline bool pt_is_own(struct page *p)
 {
+    ASSERT(page_refs(p) > 0 && page_mapcount(p) > 0);
     if (page_test(p, PG_EXCLUSIVE))
         return true;
     if (page_refs(p) != 1)
@@ -76,6 +77,9 @@ static inline bool pt_is_own(struct page *p)
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr);
 /* Access that the present leaf f->entry does not allow, or allows by now. */
 enum fault_result pt_default_present(struct fault_ctx *f);
+
+/* The entry allows what the fault wanted and remembers that it happened. Table locked. */
+void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state);
 
 /* pt_default_file.c: nothing is mapped and the VMA maps an object. */
 enum fault_result pt_default_file(struct fault_ctx *f);
@@ -115,4 +119,5 @@ void pt_pfnmap_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vad
 struct page *pt_pfnmap_pin(struct vma *v, vaddr_t va, bool write);
 int pt_pfnmap_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
                    size_t len, size_t *moved);
+int pt_pfnmap_may_split(struct vma *v, vaddr_t addr);
 bool pt_pfnmap_may_share(const struct vma *v);

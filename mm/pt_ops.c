@@ -10,6 +10,7 @@
  * by tests/kernel/mm/pfnmap_ktest.c.
  * Read next: pt_default.c, pt_pfnmap.c.
  */
+#include <mm/huge.h>
 #include "pt_internal.h"
 #include <kernel/vfs.h>
 
@@ -53,12 +54,12 @@ void pt_experiment_show(struct seq *s)
 #define HUGE_LEVELS (BIT(1) | BIT(2)) /* those that the MMU has (pt_level_can_leaf) */
 
 const struct pt_ops pt_ops_table[NR_PT_OPS] = {
-    ROW(PT_DEFAULT, "default", BIT(0), pt_default_may_map, pt_default_fault, pt_default_copy,
-        pt_default_zap, pt_default_protect, pt_default_move, pt_default_pin, pt_default_may_split,
-        pt_free_tables, pt_default_may_share),
+    ROW(PT_DEFAULT, "default", BIT(0) | BIT(HUGE_LEVEL), pt_default_may_map, pt_default_fault,
+        pt_default_copy, pt_default_zap, pt_default_protect, pt_default_move, pt_default_pin,
+        pt_default_may_split, pt_free_tables, pt_default_may_share),
     ROW(PT_PFNMAP, "pfnmap", BIT(0) | BIT(1) | BIT(2), pt_pfnmap_may_map, pt_pfnmap_fault,
         pt_pfnmap_copy, pt_pfnmap_zap, pt_pfnmap_protect, pt_pfnmap_move, pt_pfnmap_pin,
-        pt_default_may_split, pt_free_tables, pt_pfnmap_may_share),
+        pt_pfnmap_may_split, pt_free_tables, pt_pfnmap_may_share),
     ROW(PT_HUGETLB_FS, "hugetlbfs", HUGE_LEVELS, pt_default_may_map, pt_hugetlb_fault,
         pt_hugetlb_copy, pt_hugetlb_zap, pt_default_protect, pt_hugetlb_move, pt_default_pin,
         pt_hugetlb_may_split, pt_free_tables, pt_hugetlb_may_share),

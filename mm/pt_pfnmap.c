@@ -28,6 +28,11 @@ int pt_pfnmap_may_map(struct vma *v)
     return !(v->flags & VM_SHARED) && (v->flags & VM_MAYWRITE) ? -EINVAL : 0;
 }
 
+int pt_pfnmap_may_split(struct vma *v, vaddr_t addr)
+{
+    return pt_split_leaf_at(v->mm, addr);
+}
+
 bool pt_pfnmap_may_share(const struct vma *v)
 {
     (void)v;
@@ -36,6 +41,7 @@ bool pt_pfnmap_may_share(const struct vma *v)
 
 static u64 pfnmap_offset(const struct vma *v, vaddr_t va)
 {
+    ASSERT(va >= v->start && va < v->end);
     return (v->pgoff << PAGE_SHIFT) + (va - v->start);
 }
 
@@ -74,6 +80,7 @@ enum fault_result pt_pfnmap_fault(struct fault_ctx *f)
         f->entry = pte_load(f->slot);
     } while (pte_is_table(f->entry, f->level) && level-- > 0); /* smaller ones are there already */
     first = ALIGN_DOWN(f->addr, pt_size(f->level));
+    ASSERT(IS_ALIGNED(m->base + pfnmap_offset(v, max(first, v->start)), PAGE_SIZE));
     WRITE_ONCE(v->mm->has_pfnmap, true); /* before the entry, whose store is a release */
     e = pte_make_leaf(m->base + pfnmap_offset(v, first), f->level, vma_prot(v) | m->type);
     pt_lock(f->table);
@@ -103,6 +110,7 @@ void pt_pfnmap_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t
     while (pt_cursor_next(&c, &r)) {
         for (unsigned int i = 0; i < r.nr; i++)
             (void)pte_xchg(r.slot + i, pte_none());
+        ASSERT(r.table->pt_used >= r.nr && r.kind != PT_KIND_HOLE);
         r.table->pt_used -= r.nr;
         tlb_gather_range(tlb, ALIGN_DOWN(r.va, pt_size(r.level)), r.end, r.level);
     }

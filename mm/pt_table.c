@@ -19,24 +19,56 @@
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
-struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp)
+void pt_table_ready(struct page *p)
 {
-    unsigned int order = pt_table_order(level);
-    struct page *p = alloc_pages(order, gfp | GFP_ZERO);
-
-    if (unlikely(p == NULL))
-        return NULL;
-    for (unsigned int i = 0; i < (1u << order); i++)
-        page_set_kind(p + i, PAGE_TABLE);
-    p->level = (u8)level;
-    p->pt_mm = mm;
     p->pt_used = 0;
     p->pt_shared = 0;
     p->pt_private = 0;
     spin_init(&p->ptl, LOCK_PT);
+}
+
+static struct page *alloc_table(struct mm *mm, unsigned int level, gfp_t gfp)
+{
+    unsigned int order = pt_table_order(level);
+    struct page *p = alloc_frames(order, PAGE_TABLE, 0, gfp);
+
+    if (unlikely(p == NULL))
+        return NULL;
+    ASSERT(level <= pt_top_level() && p->word == 0);
+    p->level = (u8)level;
+    p->pt_mm = mm;
     atomic_long_add(&mm->pt_pages, 1L << order);
     vmstat_inc(VMSTAT_pt_alloc);
     return p;
+}
+
+struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp)
+{
+    struct page *p = alloc_table(mm, level, gfp | GFP_ZERO);
+
+    if (likely(p != NULL))
+        pt_table_ready(p);
+    return p;
+}
+
+unsigned int pt_table_alloc_waiting(struct mm *mm, unsigned int level, struct page **tables,
+                                    unsigned int n)
+{
+    unsigned int got = 0;
+
+    if (n > 1 && pt_table_order(level) == 0)
+        got = alloc_frames_bulk(tables, n, PAGE_TABLE, GFP_KERNEL);
+    for (unsigned int i = 0; i < got; i++) {
+        tables[i]->level = (u8)level;
+        tables[i]->pt_mm = mm;
+    }
+    if (got != 0) {
+        atomic_long_add(&mm->pt_pages, (long)got);
+        vmstat_add(VMSTAT_pt_alloc, got);
+        return got;
+    }
+    tables[0] = alloc_table(mm, level, GFP_KERNEL);
+    return tables[0] != NULL;
 }
 
 void pt_table_free(struct page *p)
@@ -44,6 +76,7 @@ void pt_table_free(struct page *p)
     unsigned int order = pt_table_order(p->level);
 
     ASSERT(p->kind == PAGE_TABLE && p->pt_used == 0 && p->pt_shared == 0);
+    ASSERT(atomic_long_read(&p->pt_mm->pt_pages) >= 1L << order);
     atomic_long_add(&p->pt_mm->pt_pages, -(1L << order));
     vmstat_inc(VMSTAT_pt_free);
     mmu_forget(p);
@@ -54,6 +87,9 @@ bool pt_table_link(struct page *parent, pte_t *slot, struct page *table)
 {
     bool empty;
 
+    ASSERT(parent->level > table->level && parent->pt_mm == table->pt_mm);
+    ASSERT(slot >= (pte_t *)page_to_virt(parent) &&
+           slot < (pte_t *)page_to_virt(parent) + pt_entries(parent->level));
     pt_lock(parent);
     empty = pte_is_none(pte_load(slot));
     if (empty) {
@@ -62,6 +98,38 @@ bool pt_table_link(struct page *parent, pte_t *slot, struct page *table)
     }
     pt_unlock(parent);
     return empty;
+}
+
+/* Tables of one frame each, of one address space. */
+static void free_batch(struct page **tables, unsigned int n)
+{
+    for (unsigned int i = 0; i < n; i++)
+        ASSERT(tables[i]->kind == PAGE_TABLE && tables[i]->pt_used == 0 &&
+               tables[i]->pt_shared == 0);
+    atomic_long_add(&tables[0]->pt_mm->pt_pages, -(long)n);
+    vmstat_add(VMSTAT_pt_free, n);
+    free_pages_bulk(tables, n);
+}
+
+void pt_table_free_chain(struct page *table)
+{
+    struct page *batch[32];
+    unsigned int n = 0;
+
+    for (struct page *next; table != NULL; table = next) {
+        next = (struct page *)(unsigned long)table->spare;
+        if (pt_table_order(table->level) != 0) {
+            pt_table_free(table);
+            continue;
+        }
+        batch[n++] = table;
+        if (n == ARRAY_SIZE(batch)) {
+            free_batch(batch, n);
+            n = 0;
+        }
+    }
+    if (n != 0)
+        free_batch(batch, n);
 }
 
 struct free_range {
@@ -87,6 +155,7 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
             continue;
         struct page *parent = pt_table_page(base);
         pt_lock(parent);
+        ASSERT(pte_load(slot).v == link.v && parent->pt_used != 0);
         pte_store(slot, pte_none());
         parent->pt_used--;
         pt_unlock(parent);
@@ -101,6 +170,7 @@ void pt_free_tables(struct tlb_gather *tlb, vaddr_t start, vaddr_t end, vaddr_t 
 {
     struct free_range f = { .tlb = tlb, .floor = floor, .last = ceiling - 1 }; /* 0 - 1: no limit */
 
+    ASSERT(floor <= start && (ceiling == 0 || end <= ceiling));
     if (start < end)
         free_below(&f, tlb->mm->root, pt_top_level(), start, end);
 }
@@ -138,6 +208,7 @@ static int split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t v
         pte_store(base + i, pte_with_state(e, pte_state(leaf)));
     }
     table->pt_used = pt_entries(low);
+    ASSERT(level > 0 && pte_is_none(pte_load(slot)));
     pte_store(slot, pte_make_table(page_to_phys(table), PT_RWXU));
     pt_unlock(parent);
     return 0;

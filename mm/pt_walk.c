@@ -46,6 +46,7 @@ void pt_cursor_unlock(struct pt_cursor *c)
 
 void pt_cursor_seek(struct pt_cursor *c, vaddr_t va)
 {
+    ASSERT(va <= c->end);
     pt_cursor_unlock(c);
     c->va = va;
 }
@@ -61,6 +62,7 @@ static pte_t *cursor_descend(struct pt_cursor *c)
 {
     unsigned int level = c->level;
 
+    ASSERT(c->table == NULL && c->va < c->end);
     while (level < pt_top_level() && (c->va ^ c->path_va) >> pt_shift(level + 1) != 0)
         level++;
     c->path_va = c->va;
@@ -148,6 +150,7 @@ static unsigned int entries_left(const struct pt_cursor *c)
 {
     unsigned int shift = pt_shift(c->level);
 
+    ASSERT(c->va < c->table_end);
     return (unsigned int)(((c->table_end - 1) >> shift) - (c->va >> shift)) + 1;
 }
 
@@ -155,8 +158,10 @@ static void run_finish(struct pt_cursor *c, struct pt_run *r, unsigned int nr)
 {
     vaddr_t last = ALIGN_DOWN(r->va, pt_size(r->level)) + (nr - 1) * pt_size(r->level);
 
+    ASSERT(nr != 0 && r->slot + nr <= c->path[r->level] + pt_entries(r->level));
     r->nr = nr;
     r->end = pt_next(last, c->end, r->level);
+    ASSERT(r->end > r->va && r->end <= c->end);
     c->va = r->end;
 }
 
@@ -204,6 +209,7 @@ static bool fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
 {
     struct page *table = pt_table_alloc(mm, parent->level - 1u, GFP_KERNEL);
 
+    ASSERT(parent->kind == PAGE_TABLE && parent->pt_mm == mm && parent->level > 0);
     if (table == NULL)
         return false;
     if (!pt_table_link(parent, slot, table))

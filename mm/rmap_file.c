@@ -24,8 +24,10 @@ static bool overlap(const struct vma *v, u64 first, u64 last, vaddr_t *start, va
 
     if (first >= to || last <= from)
         return false;
+    ASSERT(v->start < v->end); /* it may have left the tree already: munmap unlinks it last */
     *start = first <= from ? v->start : v->start + ((first - from) << PAGE_SHIFT);
     *end = last >= to ? v->end : v->start + ((last - from) << PAGE_SHIFT);
+    ASSERT(*start >= v->start && *start < *end && *end <= v->end);
     return true;
 }
 
@@ -35,6 +37,7 @@ void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
     vaddr_t start, end;
     struct vma *v;
 
+    ASSERT(first < last);
     rwsem_read_lock(&m->vmas_lock);
     list_for_each_entry(v, &m->vmas, mapping_link) {
         if (!overlap(v, first, last, &start, &end))

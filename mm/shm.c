@@ -109,6 +109,7 @@ static struct segment *find_get(int id)
 {
     struct segment *s;
 
+    lock_assert_held(&shm_lock);
     list_for_each_entry(s, &segments, link)
         if (s->id == id)
             return atomic_inc_not_zero(&s->refs) ? s : NULL;
@@ -119,6 +120,7 @@ static struct segment *find_key(int key)
 {
     struct segment *s;
 
+    lock_assert_held(&shm_lock);
     list_for_each_entry(s, &segments, link)
         if (s->key == key && key != IPC_PRIVATE)
             return s;
@@ -228,6 +230,8 @@ static int existing(int key, size_t size, int flags, bool *found)
 /* shm_lock held. */
 static int register_segment(struct segment *s)
 {
+    lock_assert_held(&shm_lock);
+    ASSERT(atomic_read(&s->refs) == 1 && s->object != NULL);
     if (nr_segments >= SHMMNI)
         return -ENOSPC;
     while (id_in_use(next_id))
@@ -370,12 +374,14 @@ static int detach_at(struct mm *mm, vaddr_t addr, struct vma **dead)
     vaddr_t end;
     int err = 0;
 
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     while (v && !is_attachment(v, addr, NULL))
         v = v->next;
     if (!v)
         return -EINVAL;
     f = v->file;
     s = f->private;
+    ASSERT(atomic_read(&s->refs) > 0);
     end = addr + PAGE_ALIGN(s->object->inode->size);
     mutex_lock(&shm_lock);
     s->dtime = now();
@@ -531,6 +537,7 @@ static struct segment *nth_get(int n)
 {
     struct segment *s;
 
+    lock_assert_held(&shm_lock);
     list_for_each_entry(s, &segments, link)
         if (n-- == 0)
             return atomic_inc_not_zero(&s->refs) ? s : NULL;

@@ -82,6 +82,8 @@ static void cache_setup(struct kmem_cache *c, const char *name, size_t size, siz
                  : c->object_size <= 1024 ? SLAB_CPU_SLOTS / 2
                                           : SLAB_CPU_SLOTS / 4;
     choose_order(c);
+    ASSERT(IS_ALIGNED(c->stride, align) && c->link_offset + sizeof(void *) <= c->stride - c->lead);
+    ASSERT(c->cpu_cap <= SLAB_CPU_SLOTS);
     spin_init(&c->lock, LOCK_SLAB);
     list_init(&c->partial);
     list_init(&c->full);
@@ -114,6 +116,7 @@ static void slab_build(struct kmem_cache *c, struct page *slab)
 {
     char *obj = (char *)page_to_virt(slab) + c->lead;
 
+    ASSERT((size_t)c->per_slab * c->stride <= PAGE_SIZE << c->order);
     for (u32 i = 0; i < (1u << c->order); i++) {
         page_set_kind(&slab[i], PAGE_SLAB);
         slab[i].slab_cache = c;
@@ -152,6 +155,7 @@ static void slabs_release(struct kmem_cache *c, struct list_head *list)
     struct page *slab, *next;
 
     list_for_each_entry_safe(slab, next, list, link) {
+        ASSERT(slab->slab_inuse == 0 && slab->slab_cache == c);
         for (u32 i = 0; i < (1u << c->order); i++)
             slab[i].private = 0;
         free_pages(slab, c->order);
@@ -163,6 +167,7 @@ static unsigned int take_objects(struct kmem_cache *c, void **objs, unsigned int
 {
     unsigned int got = 0;
 
+    lock_assert_held(&c->lock);
     while (got < n) {
         bool was_empty = list_empty(&c->partial);
         struct list_head *from = was_empty ? &c->empty : &c->partial;
@@ -173,12 +178,15 @@ static unsigned int take_objects(struct kmem_cache *c, void **objs, unsigned int
         if (list_empty(from))
             break;
         slab = list_first_entry(from, struct page, link);
+        ASSERT(slab->slab_cache == c && slab->slab_free != NULL);
         c->nr_empty -= was_empty;
         before = got;
         for (obj = slab->slab_free; got < n && obj != NULL; obj = *link_of(c, obj))
             objs[got++] = obj;
         slab->slab_free = obj;
         slab->slab_inuse += got - before;
+        ASSERT(slab->slab_inuse <= slab->slab_total);
+        ASSERT((obj == NULL) == (slab->slab_inuse == slab->slab_total));
         list_del(&slab->link);
         list_add(&slab->link, obj == NULL ? &c->full : &c->partial);
     }
@@ -189,10 +197,13 @@ static unsigned int take_objects(struct kmem_cache *c, void **objs, unsigned int
 /* Cache lock held. Objects back to their slabs; slabs that are too many go to @dead. */
 static void give_objects(struct kmem_cache *c, void **objs, unsigned int n, struct list_head *dead)
 {
+    lock_assert_held(&c->lock);
+    ASSERT(c->nr_out >= n);
     for (unsigned int i = 0; i < n; i++) {
         struct page *slab = slab_of(objs[i]);
         bool was_full = slab->slab_free == NULL;
 
+        ASSERT(slab->kind == PAGE_SLAB && slab->slab_cache == c && slab->slab_inuse != 0);
         *link_of(c, objs[i]) = slab->slab_free;
         slab->slab_free = objs[i];
         if (--slab->slab_inuse == 0) {
@@ -280,6 +291,7 @@ void slab_free_slow(struct kmem_cache *c, void *obj)
     ensure_cpu_stack(c);
     flags = spin_lock_irqsave(&c->lock);
     cpu = this_cpu_var(c->cpu);
+    ASSERT(cpu->nr <= cpu->cap);
     if (cpu->cap == 0) {
         give_objects(c, &obj, 1, &dead);
     } else {
@@ -303,6 +315,7 @@ static void flush_this_cpu(void *cache)
     unsigned long flags = irq_save();
     struct slab_cpu *cpu = this_cpu_var(c->cpu);
 
+    ASSERT(cpu->nr <= cpu->cap);
     if (cpu->nr != 0) {
         give_objects_locked(c, cpu->objs, cpu->nr);
         cpu->nr = 0;
@@ -389,6 +402,7 @@ void kmem_cache_destroy(struct kmem_cache *c)
     list_del(&c->link);
     smp_call_on(online_cpus(), flush_this_cpu, c);
     mutex_unlock(&caches_lock);
+    ASSERT(c != &cache_cache && c != &cpu_cache);
     if (c->nr_out != 0) {
         report_leak(c);
         return;

@@ -20,6 +20,7 @@ static int charge_growth(struct vma *v, size_t len)
 {
     struct mm *mm = v->mm;
 
+    ASSERT(len != 0 && IS_ALIGNED(len, PAGE_SIZE));
     if (v->end - v->start + len > task_rlimit(RLIMIT_STACK))
         return -ENOMEM;
     if (!mm_may_expand(mm, v->flags, len >> PAGE_SHIFT) || mm_check_future_lock(mm, v->flags, len))
@@ -41,6 +42,8 @@ static int grow_down(struct vma *v, vaddr_t addr)
     size_t len = v->start - addr;
     int err;
 
+    ASSERT(addr < v->start && IS_ALIGNED(addr, PAGE_SIZE) && (v->flags & VM_GROWSDOWN));
+    ASSERT(!v->prev || v->prev->end <= addr);
     if (addr < sysctl_mmap_min_addr || len >> PAGE_SHIFT > v->pgoff ||
         !keeps_distance(v->prev, addr))
         return -EFAULT;

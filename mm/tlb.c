@@ -25,6 +25,7 @@
 #include <kernel/smp.h>
 #include <kernel/string.h>
 #include <mm/buddy.h>
+#include <mm/huge.h>
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
@@ -58,6 +59,7 @@ static void leave(struct mm *mm)
 
     if (c->active_mm != mm)
         return;
+    ASSERT(!irqs_enabled() && cpumask_test(&mm->cpus, c->id));
     mmu_switch(NULL);
     c->active_mm = NULL;
     cpumask_clear(&mm->cpus, c->id);
@@ -94,6 +96,7 @@ void mm_leave_cpus(struct mm *mm)
 
 void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
 {
+    ASSERT(mm->root != NULL);
     t->mm = mm;
     t->start = ~0UL;
     t->end = 0;
@@ -103,7 +106,7 @@ void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
     t->areas_go = false;
     t->need_flush = false;
     t->tables = NULL;
-    t->nr_pages = 0;
+    t->nr_pages = t->nr_huge = 0;
     t->max_pages = ARRAY_SIZE(t->local_pages);
     t->pages = t->local_pages;
     t->rss[MM_ANON] = t->rss[MM_FILE] = t->rss[MM_SHMEM] = 0;
@@ -115,6 +118,7 @@ bool tlb_gather_full(struct tlb_gather *t)
 {
     struct page *p;
 
+    ASSERT(t->nr_pages == t->max_pages);
     if (t->pages != t->local_pages)
         return true;
     p = alloc_pages(0, GFP_ATOMIC | GFP_NOOOM);
@@ -128,6 +132,7 @@ bool tlb_gather_full(struct tlb_gather *t)
 
 void tlb_gather_table(struct tlb_gather *t, struct page *table)
 {
+    ASSERT(table->kind == PAGE_TABLE && table->pt_mm == t->mm && table->pt_used == 0);
     table->spare = (u64)(unsigned long)t->tables;
     t->tables = table;
     t->need_flush = true;
@@ -145,6 +150,7 @@ static void put_pages(struct tlb_gather *t)
 
         if (left != 0)
             continue;
+        ASSERT(page_mapcount(p) == 0); /* the entry went before */
         if (likely(p->order == 0)) {
             pages[nr_free++] = p;
         } else {
@@ -175,13 +181,11 @@ void tlb_gather_flush(struct tlb_gather *t)
     t->need_flush = false;
     if (t->nr_pages != 0)
         put_pages(t);
-    while (table != NULL) {
-        struct page *next = (struct page *)(unsigned long)table->spare;
-
-        pt_table_free(table);
-        table = next;
-    }
+    while (unlikely(t->nr_huge != 0))
+        huge_put(t->huge[--t->nr_huge]);
+    pt_table_free_chain(table);
     t->tables = NULL;
+    ASSERT(t->nr_pages == 0 && !t->need_flush);
 }
 
 void tlb_gather_end(struct tlb_gather *t)

@@ -55,6 +55,7 @@ struct vma *vma_alloc(struct mm *mm)
 
 void vma_free_new(struct vma *v)
 {
+    ASSERT(v->detached && v->readers == 0);
     if (v->file)
         file_put(v->file);
     kmem_cache_free(vma_cache, v);
@@ -66,6 +67,7 @@ static void free_chain_rcu(struct rcu_head *head)
 
     for (; v; v = next) {
         next = v->next;
+        ASSERT(READ_ONCE(v->readers) == 0); /* a grace period ago at the latest */
         kmem_cache_free(vma_cache, v);
     }
 }
@@ -82,6 +84,8 @@ void vma_free_chain(struct vma *v)
 
 void vma_set_attr(struct vma *v, vaddr_t start, vaddr_t end, const struct vma_attr *a)
 {
+    ASSERT(start < end && IS_ALIGNED(start | end, PAGE_SIZE) && end <= user_top());
+    ASSERT(v->detached); /* nobody can find it yet */
     v->start = start;
     v->end = end;
     v->flags = a->flags;
@@ -95,6 +99,8 @@ void vma_set_attr(struct vma *v, vaddr_t start, vaddr_t end, const struct vma_at
 
 void vma_account(struct mm *mm, unsigned long flags, long pages)
 {
+    ASSERT((long)mm->total_vm + pages >= 0);
+    ASSERT(!(flags & VM_LOCKED) || (long)mm->locked_vm + pages >= 0);
     mm->total_vm += pages;
     if (vm_is_data(flags))
         mm->data_vm += pages;
@@ -112,6 +118,7 @@ void vma_mapping_link(struct vma *v, struct vma *after)
 
     if (!m)
         return;
+    ASSERT(!after || (after->mapping == m && !after->detached));
     rwsem_write_lock(&m->vmas_lock);
     if (after)
         list_add(&v->mapping_link, &after->mapping_link);
@@ -152,6 +159,7 @@ static inline void range_unlock(struct mapping *m)
 
 static void resize(struct vma *v, vaddr_t start, vaddr_t end, u64 pgoff)
 {
+    ASSERT(!v->detached);
     vma_write_lock(v);
     range_lock(v->mapping);
     vma_tree_set_range(v, start, end, pgoff);
@@ -160,6 +168,8 @@ static void resize(struct vma *v, vaddr_t start, vaddr_t end, u64 pgoff)
 
 void vma_link(struct mm *mm, struct vma *v, struct vma *prev, struct vma *next)
 {
+    ASSERT(v->mm == mm && v->detached);
+    ASSERT(!(v->flags & VM_SHARED) || v->mapping != NULL || !vma_has_pages(v));
     vma_tree_insert(mm, v, prev, next);
     vma_mapping_link(v, NULL);
     vma_account(mm, v->flags, (long)vma_pages(v));
@@ -190,6 +200,7 @@ static void absorb(struct vma *into, struct vma *v)
 {
     struct mapping *m = v->mapping;
 
+    ASSERT(into->mm == v->mm && into->mapping == m && into->file == v->file);
     vma_write_lock(v);
     vma_write_lock(into);
     if (v->has_anon)
@@ -215,6 +226,7 @@ struct vma *vma_merge_new(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_
     u64 pgoff_end = a->pgoff + ((end - start) >> PAGE_SHIFT);
     bool above = joins_above(next, end, pgoff_end, a);
 
+    ASSERT(start < end && (!prev || prev->end <= start) && (!next || next->start >= end));
     if (joins_below(prev, start, a)) {
         v = prev;
         resize(v, v->start, end, v->pgoff);
@@ -236,9 +248,11 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
     struct mm *mm = v->mm;
     struct vma_attr a = vma_attr_at(v, addr);
     struct vma *upper;
-    int err = vma_ops(v)->may_split(v, addr);
+    int err;
 
     ASSERT(addr > v->start && addr < v->end);
+    vma_write_lock(v); /* no fault puts a leaf across the cut any more */
+    err = vma_ops(v)->may_split(v, addr);
     if (err)
         return ERR_PTR(err);
     upper = vma_alloc(mm);
@@ -246,7 +260,6 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
         return ERR_PTR(-ENOMEM);
     vma_set_attr(upper, addr, v->end, &a);
     upper->has_anon = v->has_anon;
-    vma_write_lock(v);
     range_lock(v->mapping);
     vma_tree_split(v, upper);
     if (v->mapping) {
@@ -260,18 +273,25 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
     return upper;
 }
 
-/* The border between @low and its neighbour moves; the pages between change sides. */
-static void shift_border(struct vma *low, vaddr_t border)
+/* The border between @low and its neighbour moves; the pages between change sides. 0, or what
+ * may_split says. */
+static int shift_border(struct vma *low, vaddr_t border)
 {
     struct vma *high = low->next;
+    int err;
 
+    ASSERT(high != NULL && high->start == low->end);
     vma_write_lock(low);
     vma_write_lock(high);
+    err = vma_ops(low)->may_split(low, border);
+    if (err)
+        return err;
     if (low->has_anon || high->has_anon)
         low->has_anon = high->has_anon = true;
     range_lock(low->mapping);
     vma_tree_shift_border(low, border);
     range_unlock(low->mapping);
+    return 0;
 }
 
 /* Whole area: joined with those neighbours that fit, or NULL when none does. */
@@ -295,17 +315,21 @@ struct vma *vma_modify_flags(struct vma *v, vaddr_t start, vaddr_t end, unsigned
     unsigned long old = v->flags;
     long pages = (long)((end - start) >> PAGE_SHIFT);
     struct vma *into = NULL;
+    int err = 0;
 
+    ASSERT(start >= v->start && end <= v->end && start < end);
     a.flags = flags;
     if (start == v->start && end == v->end) {
         into = merge_whole(v, &a);
     } else if (start == v->start && joins_below(v->prev, start, &a)) {
         into = v->prev;
-        shift_border(into, end);
+        err = shift_border(into, end);
     } else if (end == v->end && joins_above(v->next, end, a.pgoff + (u64)pages, &a)) {
         into = v->next;
-        shift_border(v, start);
+        err = shift_border(v, start);
     }
+    if (err)
+        return ERR_PTR(err);
     if (!into) {
         into = v;
         if (start > v->start)
@@ -321,6 +345,7 @@ struct vma *vma_modify_flags(struct vma *v, vaddr_t start, vaddr_t end, unsigned
         vma_write_lock(into);
         WRITE_ONCE(into->flags, flags);
     }
+    ASSERT(into->start <= start && into->end >= end);
     vma_account(mm, old, -pages);
     vma_account(mm, flags, pages);
     return into;

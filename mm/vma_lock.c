@@ -48,6 +48,7 @@ int mmap_write_lock_killable(struct mm *mm)
 
 static inline void release_vma_locks(struct mm *mm)
 {
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     smp_store_release(&mm->lock_seq, mm->lock_seq + 1);
 }
 
@@ -79,6 +80,7 @@ void vma_write_lock(struct vma *v)
     ASSERT(rwsem_is_write_locked(&v->mm->mmap_lock));
     if (v->lock_seq == seq)
         return;
+    ASSERT(!v->detached);
     WRITE_ONCE(v->lock_seq, seq);
     smp_mb(); /* W2 */
     if (unlikely(smp_load_acquire(&v->readers) != 0))
@@ -135,6 +137,7 @@ void vma_read_unlock(struct vma *v)
 {
     struct mm *mm = v->mm;
 
+    ASSERT((READ_ONCE(v->readers) & ~VMA_WRITER_WAITS) != 0);
     if (unlikely(__atomic_sub_fetch(&v->readers, 1, __ATOMIC_RELEASE) == VMA_WRITER_WAITS))
         wake_up_all(&mm->vma_wait);
 }

@@ -71,12 +71,14 @@ static inline void gap_changed(struct vma *v)
 
 static inline void change_begin(struct mm *mm)
 {
+    ASSERT(!(mm->vma_seq & 1)); /* one change at a time */
     WRITE_ONCE(mm->vma_seq, mm->vma_seq + 1);
     smp_wmb();
 }
 
 static inline void change_end(struct mm *mm)
 {
+    ASSERT(mm->vma_seq & 1);
     smp_store_release(&mm->vma_seq, mm->vma_seq + 1);
 }
 
@@ -147,6 +149,9 @@ void vma_tree_remove(struct mm *mm, struct vma *v)
 {
     struct vma *prev = v->prev, *next = v->next;
 
+    ASSERT(v->mm == mm && !v->detached && mm->nr_vmas != 0);
+    ASSERT(prev ? prev->next == v : mm->first_vma == v);
+    ASSERT(next ? next->prev == v : mm->last_vma == v);
     change_begin(mm);
     *(prev ? &prev->next : &mm->first_vma) = next;
     *(next ? &next->prev : &mm->last_vma) = prev;
@@ -176,6 +181,7 @@ void vma_tree_set_range(struct vma *v, vaddr_t start, vaddr_t end, u64 pgoff)
 /* The border is drawn before the insertion, so that no hole opens and closes again above it. */
 void vma_tree_split(struct vma *v, struct vma *upper)
 {
+    ASSERT(upper->start > v->start && upper->end == v->end && upper->mm == v->mm);
     WRITE_ONCE(v->end, upper->start);
     vma_tree_insert(v->mm, upper, v, v->next);
 }
@@ -232,7 +238,9 @@ void vma_tree_build(struct mm *mm)
 
     while ((2ULL << full) - 1 <= mm->nr_vmas)
         full++;
+    ASSERT(mm->vmas.node == NULL);
     mm->vmas.node = build(&list, mm->nr_vmas, full);
+    ASSERT(list == NULL); /* nr_vmas is the length of the list */
 }
 
 /* Can the hole directly below @v hold the request? */

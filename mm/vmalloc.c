@@ -82,6 +82,7 @@ static struct area *area_at_or_above(vaddr_t va)
     struct rb_node *n = tree.node;
     struct area *found = NULL;
 
+    lock_assert_held(&tree_lock);
     while (n != NULL) {
         struct area *a = rb_entry(n, struct area, node);
 
@@ -99,6 +100,9 @@ static void area_insert(struct area *new)
 {
     struct rb_node *parent = NULL, **link = &tree.node;
 
+    lock_assert_held(&tree_lock);
+    ASSERT(new->start < new->map_end && new->map_end < new->end); /* a guard behind */
+    ASSERT(IS_ALIGNED(new->start | new->map | new->map_end | new->end, PAGE_SIZE));
     while (*link != NULL) {
         parent = *link;
         link = new->start < rb_entry(parent, struct area, node)->start ? &parent->left
@@ -130,6 +134,7 @@ static void area_free_frames(struct area *a)
 {
     struct page *p, *next;
 
+    ASSERT(a->dead);
     list_for_each_entry_safe(p, next, &a->frames, link)
         free_pages(p, 0);
     atomic_long_add(&nr_pages, -(long)area_pages(a));
@@ -170,6 +175,7 @@ static void purge(void)
     LIST_HEAD(doomed);
     struct area *a, *next;
 
+    lock_assert_held(&vmalloc_lock);
     collect_dead(&doomed);
     unmap_runs(&doomed);
     list_for_each_entry_safe(a, next, &doomed, dead_link) {
@@ -192,6 +198,7 @@ static struct area *area_reserve(size_t len, size_t lead)
     size_t size = lead + len + PAGE_SIZE;
     vaddr_t at;
 
+    ASSERT(len != 0 && IS_ALIGNED(len | lead, PAGE_SIZE));
     if (a == NULL)
         return NULL;
     mutex_lock(&vmalloc_lock);
@@ -204,6 +211,7 @@ static struct area *area_reserve(size_t len, size_t lead)
         at = find_hole(next_fit, size);
     }
     if (at != 0) {
+        ASSERT(at >= VMALLOC_START && at + size <= VMALLOC_END);
         *a = (struct area){
             .start = at, .end = at + size, .map = at + lead, .map_end = at + lead + len};
         list_init(&a->frames);
@@ -242,6 +250,7 @@ static void area_release(struct area *a)
 
 static bool area_add_frames(struct area *a, gfp_t gfp)
 {
+    ASSERT(list_empty(&a->frames) && !a->dead);
     for (unsigned long i = 0; i < area_pages(a); i++) {
         struct page *p = alloc_pages(0, gfp);
 
@@ -356,6 +365,7 @@ static bool stack_cache_give(void *stack)
     struct stack_cache *c = &this_cpu_var(stack_caches);
     bool room = c->nr < STACKS_PER_CPU;
 
+    ASSERT(IS_ALIGNED((vaddr_t)stack, PAGE_SIZE) && (c->nr == 0 || c->stacks[c->nr - 1] != stack));
     if (room)
         c->stacks[c->nr++] = stack;
     irq_restore(flags);
@@ -368,6 +378,7 @@ static void *pool_take(void)
     struct free_stack *s = pool;
 
     if (s != NULL) {
+        ASSERT(pool_nr != 0);
         pool = s->next;
         pool_nr--;
     }
@@ -382,6 +393,7 @@ static unsigned int pool_give(void *stack)
     struct free_stack *s = stack;
     unsigned int n = ++pool_nr;
 
+    ASSERT(s != pool);
     s->next = pool;
     pool = s;
     spin_unlock_irqrestore(&pool_lock, flags);
@@ -422,6 +434,7 @@ void kstack_free(void *stack)
 {
     if (stack == NULL)
         return;
+    ASSERT((vaddr_t)stack >= VMALLOC_START && (vaddr_t)stack < VMALLOC_END);
     atomic_long_dec(&nr_stacks_used);
     if (!stack_cache_give(stack))
         (void)pool_give(stack);
@@ -451,6 +464,7 @@ void vmalloc_shrink(void)
         struct area *a = area_of((vaddr_t)stack);
 
         spin_lock(&tree_lock);
+        ASSERT(!a->dead);
         a->dead = true;
         list_add_tail(&a->dead_link, &dead_areas);
         spin_unlock(&tree_lock);

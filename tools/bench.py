@@ -22,8 +22,10 @@ CLEARED = {
 }
 NOT_A_COST = re.compile(r"page_size|tick_rate|selfcheck|thp_cover|hugetlb_size")
 # What Linux reaches with huge pages is compared when Quire has them.
-HUGE = re.compile(r"thp|hugetlb|populate_64m")
+HUGE = re.compile(r"thp|populate_64m")
 BOUND = 0.5
+# Huge pages of a pool: a fault against the clearing of its bytes alone, the others against Linux.
+HUGETLB_FAULT_BOUND, HUGETLB_MUNMAP_BOUND = 1.05, 0.3
 COLUMN = {"x86_64": 0, "ppc64-hash": 1, "ppc64-radix": 2}
 
 
@@ -66,6 +68,19 @@ def report(quire, linux, missing, clear_4k):
         base = linux.get(name)
         if base is None or NOT_A_COST.search(name):
             print(f"{name:40} {value:14,.1f} {base if base is not None else '-':>14}")
+            continue
+        if name == "hugetlb_touch" and "selfcheck_rep_stosq_512" in quire:
+            clearing = quire["hugetlb_size"] / 4096 * clear_4k
+            verdict = "ok" if value <= HUGETLB_FAULT_BOUND * clearing else f"above {HUGETLB_FAULT_BOUND} of clearing"
+            print(f"{name:40} {value:14,.1f} {base:14,.1f} {value / clearing:10.3f}  {verdict} (against clearing)")
+            if verdict != "ok":
+                late.append(name)
+            continue
+        if name == "hugetlb_munmap_per_huge_page":
+            verdict = "ok" if value <= HUGETLB_MUNMAP_BOUND * base else f"above {HUGETLB_MUNMAP_BOUND}"
+            print(f"{name:40} {value:14,.1f} {base:14,.1f} {value / base:10.3f}  {verdict}")
+            if verdict != "ok":
+                late.append(name)
             continue
         cleared = CLEARED.get(name, 0) * clear_4k
         ratio = max(value - cleared, 0) / max(base - cleared, 1)

@@ -8,9 +8,11 @@
 #include "procfs.h"
 #include <arch/mmu.h>
 #include <linux/kernel-page-flags.h>
+#include <mm/huge.h>
 #include <mm/hugetlb.h>
 #include <mm/page.h>
 #include <mm/page_cache.h>
+#include <mm/thp.h>
 
 static void line(struct seq *s, const char *name, u64 pages)
 {
@@ -82,7 +84,7 @@ static int show_meminfo(struct seq *s, void *arg)
     line(s, "VmallocUsed:", 0);
     line(s, "VmallocChunk:", 0);
     line(s, "Percpu:", 0);
-    line(s, "AnonHugePages:", 0);
+    line(s, "AnonHugePages:", thp_nr_mapped());
     line(s, "ShmemHugePages:", 0);
     line(s, "ShmemPmdMapped:", 0);
     line(s, "FileHugePages:", 0);
@@ -163,7 +165,7 @@ void proc_meminfo_init(void)
 
 static u64 count_word(const struct page *p)
 {
-    s32 maps = page_mapcount(page_head(p));
+    s32 maps = page_mapcount(page_whole(p));
 
     return maps > 0 && (p->kind == PAGE_ANON || p->kind == PAGE_FILE || p->kind == PAGE_HUGETLB)
                ? (u64)maps
@@ -189,6 +191,12 @@ static u64 flags_word(const struct page *p)
         w |= huge_is_private(page_head(p)) ? KPF(ANON) : 0;
         break;
     default: return 0;
+    }
+    if (huge_is(p)) {
+        const struct page *head = huge_head(p);
+
+        w |= KPF(THP) | (p == head ? KPF(COMPOUND_HEAD) : KPF(COMPOUND_TAIL));
+        p = head;
     }
     w |= page_mapcount(p) > 0 ? KPF(MMAP) : 0;
     w |= page_test(p, PG_DIRTY) ? KPF(DIRTY) : 0;

@@ -8,10 +8,12 @@
  * Checked by tests/user/procfs_test.c. Read next: mm/pt_walk.c.
  */
 #include "procfs.h"
+#include <mm/huge.h>
 #include <mm/page.h>
 #include <mm/page_cache.h>
 #include <mm/pt_ops.h>
 #include <mm/pt_walk.h>
+#include <mm/thp.h>
 
 #define NAME_COLUMN 73 /* maps: where names begin, in Linux's 64-bit format */
 #define PSS_SHIFT   12
@@ -110,7 +112,7 @@ static void count_page(struct usage *u, const struct vma *v, const struct page *
                        unsigned int level)
 {
     bool dirty = (pte_state(e) & PT_DIRTY) || page_test(p, PG_DIRTY);
-    s32 maps = page_mapcount(p);
+    s32 maps = page_mapcount(huge_is(p) ? huge_head(p) : p);
     u64 pss = (PAGE_SIZE << PSS_SHIFT) / (u64)max(maps, 1);
     bool shmem = v->mapping && (v->mapping->flags & MAPPING_SHMEM), anon = p->kind == PAGE_ANON;
 
@@ -220,6 +222,13 @@ static void show_vm_flags(struct seq *s, const struct vma *v)
     seq_puts(s, "\n");
 }
 
+static bool fits_huge(const struct vma *v)
+{
+    vaddr_t size = huge_nr() << PAGE_SHIFT, first = ALIGN_UP(v->start, size);
+
+    return first < v->end && v->end - first >= size;
+}
+
 static void smaps_area(struct seq *s, struct vma *v, void *arg)
 {
     struct usage u = {0};
@@ -230,7 +239,7 @@ static void smaps_area(struct seq *s, struct vma *v, void *arg)
     show_kb(s, "KernelPageSize:", vma_page_size(v));
     show_kb(s, "MMUPageSize:", vma_page_size(v));
     show_usage(s, &u, false);
-    seq_printf(s, "%-16s%8u\n", "THPeligible:", 0);
+    seq_printf(s, "%-16s%8u\n", "THPeligible:", thp_eligible(v) && fits_huge(v));
     show_vm_flags(s, v);
 }
 

@@ -9,6 +9,7 @@
  * next: pid_maps.c, mm/pt_walk.c.
  */
 #include "procfs.h"
+#include <mm/huge.h>
 #include <mm/hugetlb.h>
 #include <mm/page.h>
 #include <mm/pt_ops.h>
@@ -137,7 +138,7 @@ static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsig
 
         if (p->kind == PAGE_FILE || (p->kind == PAGE_HUGETLB && !huge_is_private(p)))
             w |= PM_FILE;
-        if (page_mapcount(p) == 1)
+        if (page_mapcount(page_whole(p)) == 1)
             w |= PM_EXCLUSIVE;
     }
     return w;

@@ -92,7 +92,9 @@ void mmu_flush_mm(struct mm *mm);
 /* Only this CPU's stale entry for a spurious fault, or after permissions grew. */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned level);
 /* Waits until no lockless walker can hold a pointer read before the call. Comes before a flush: a
- * walker that fills a software cache could put an old translation back behind it. */
+ * walker that fills a software cache could put an old translation back behind it. Walkers of mm/
+ * (gup.c) have interrupts off on a CPU of mm->cpus; for them it may be the flush that waits, and
+ * only tables must not be freed earlier. */
 void mmu_quiesce_walkers(struct mm *mm);
 /*
  * A table dies (static inline or function of <asm/quire_mmu.h>): unlinked and flushed, it is about

@@ -129,6 +129,7 @@ struct task {
 #define TF_FORKNOEXEC    64u
 #define TF_SYSCALL_TRACE 128u
 #define TF_NO_NEW_PRIVS  256u
+#define TF_NOALLOC       512u /* debug builds panic when it allocates (split_huge_page) */
 
 struct process {
     pid_t tgid;                 /* [S] */

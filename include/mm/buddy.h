@@ -17,12 +17,17 @@ typedef u32 gfp_t;
 #define GFP_NOFAIL_INJECT (1u << 2) /* fault injection skips this call (boot, test harness) */
 #define GFP_NOOOM  (1u << 3)/* fail rather than call the OOM killer */
 #define GFP_USER   (1u << 4)/* user memory: counted, killable when memory is short */
+#define GFP_NORECLAIM (1u << 5) /* what is free now, or nothing; may sleep, hence not ATOMIC */
 
 void buddy_init(void); /* builds mem_map and takes over memblock's free ranges */
 /* A block of 2^order frames, kind PAGE_KERNEL, word 0 (the caller makes it referenced if it wants),
  * or NULL. */
 struct page *alloc_pages(unsigned int order, gfp_t gfp);
 void free_pages(struct page *p, unsigned int order);
+/* 2^order frames that will be freed one by one or as a block: kind @kind, each with word @word. */
+struct page *alloc_frames(unsigned int order, enum page_kind kind, u64 word, gfp_t gfp);
+/* Up to @n single frames, kind @kind, word 0: how many. Does not try hard: 0 says little. */
+unsigned int alloc_frames_bulk(struct page **pages, unsigned int n, enum page_kind kind, gfp_t gfp);
 /* One frame with one reference (word == PAGE_REF) and kind @kind; NULL when out of memory. */
 struct page *page_alloc(enum page_kind kind, gfp_t gfp);
 /* Frees many order-0 frames in one go: used by the TLB gather. Words already 0. */

@@ -30,7 +30,7 @@
  */
 long __must_check pin_user_pages(struct mm *mm, vaddr_t start, unsigned long nr, unsigned int flags,
                                  struct page **pages);
-/* A reference each, no pin: give back with page_put. */
+/* A reference each, no pin: give back with put_user_page. */
 long __must_check get_user_pages(struct mm *mm, vaddr_t start, unsigned long nr, unsigned int flags,
                                  struct page **pages);
 /* The same for the current task's memory, without any lock as far as the page tables allow it. */
@@ -42,8 +42,24 @@ long __must_check get_user_pages_fast(vaddr_t start, unsigned long nr, unsigned 
  * lock. Any context in which the current task's memory makes sense; never sleeps. */
 unsigned long gup_fast_only(vaddr_t start, unsigned long nr, unsigned int flags,
                             struct page **pages, bool pin);
+static inline void put_user_page(struct page *p)
+{
+    page_put(page_head(p));
+}
 /* Gives pins back; @dirty: the holder has written to the pages. Any context. */
 void unpin_user_pages(struct page **pages, unsigned long nr, bool dirty);
+
+/* One more pin on a page that the caller has pinned; each is given back for itself. */
+static inline void pin_user_page_again(struct page *p)
+{
+    page_pin(p);
+    vmstat_inc(VMSTAT_nr_foll_pin_acquired);
+}
+static inline void unpin_user_page(struct page *p)
+{
+    vmstat_inc(VMSTAT_nr_foll_pin_released);
+    page_unpin(p);
+}
 
 /* More references to one page than this are refused: the count has 31 bits. */
 #define GUP_REFS_MAX (1u << 30)

@@ -108,7 +108,7 @@ struct mm {
     struct file *exe;        /* [M] */
     struct list_head all_link; /* MM_LIST */
     struct rcu_head rcu;
-    bool dumpable, oom_reaped;
+    bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
     bool lazyfree_tried;     /* MM_LIST: this round of reclaim has been here */
     bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
@@ -273,7 +273,10 @@ static inline unsigned long mm_rss(const struct mm *mm)
 #define VMSTAT_ITEMS(X)                                                                           \
     X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
     X(tlb_flush_local) X(tlb_flush_rounds) X(tlb_flush_ipis) X(vma_lock_success) X(vma_lock_miss) \
-    X(pt_alloc) X(pt_free) X(oom_kill) X(pglazyfree) X(pglazyfreed)
+    X(pt_alloc) X(pt_free) X(oom_kill) X(pglazyfree) X(pglazyfreed)                               \
+    X(nr_foll_pin_acquired) X(nr_foll_pin_released)                                               \
+    X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
+    X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)

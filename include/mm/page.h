@@ -2,8 +2,9 @@
 /*
  * page.h: struct page, one per physical frame, and its reference word.
  *
- * The word holds everything that must change together: bit 0 TAIL, bits 1..31 references (PAGE_REF
- * each), bits 32..63 pins (PAGE_PIN each; a pin also holds a reference). 0 means free. Frames that
+ * The word holds everything that must change together: bit 0 TAIL (part of a huge page, huge.h),
+ * bits 1..31 references (PAGE_REF each), bits 32..63 pins (PAGE_PIN each; a pin also holds a
+ * reference). 0 means free; with TAIL it never is 0, so a put looks at nothing else. Frames that
  * the kernel itself owns (slab, page tables, kernel stacks) keep the word 0 and are freed by their
  * owner, so that a speculative page_try_get on them fails. No lock in put.
  *
@@ -49,6 +50,7 @@ enum page_kind {
 #define PG_EXCLUSIVE  (1u << 5)
 #define PG_LAZYFREE   (1u << 6) /* MADV_FREE: clean means discardable */
 #define PG_MLOCKED    (1u << 7)
+#define PG_HAD_PINS   (1u << 8) /* head of a huge page: a subpage was pinned, perhaps is */
 
 struct page {
     u64 word;       /* {TAIL, refs, pins}: only through the functions below */
@@ -66,8 +68,9 @@ struct page {
     union {
         /* PAGE_FILE: owner and index in pages; PAGE_ANON: NULL, va >> PAGE_SHIFT */
         struct { struct mapping *mapping; u64 index; };
-        /* PAGE_TABLE: owner, non-empty entries [ptl], share count */
-        struct { struct mm *pt_mm; u32 pt_used; u32 pt_shared; };
+        /* PAGE_TABLE: owner, non-empty entries [ptl], share count; or, waiting under a huge leaf
+         * (link is the leaf's list then), the leaf's address */
+        struct { struct mm *pt_mm; union { struct { u32 pt_used; u32 pt_shared; }; u64 pt_va; }; };
         struct { struct kmem_cache *slab_cache; void *slab_free; }; /* PAGE_SLAB */
     };
     union {
@@ -158,19 +161,41 @@ static inline void page_put(struct page *p)
 {
     page_put_units(p, PAGE_REF);
 }
-/* The frame that counts for @p: itself, or the first of the block that it is a tail of. The caller
- * has a reference, or the lock of an entry that maps it. */
+/* huge.c: before a subpage is pinned. */
+void huge_note_pin(struct page *p);
+/* The frame whose word counts for @p: itself, or the first of the block that it is a tail of
+ * (pages of a pool, hugetlb.h; subpages of a huge page, order 0, count for themselves). The caller
+ * has a reference, or the lock of an entry that maps it; without, it looks again afterwards. */
 static inline struct page *page_head(const struct page *p)
 {
     if (unlikely(READ_ONCE(p->word) & PAGE_TAIL))
         p -= page_to_pfn(p) & ((1UL << p->order) - 1);
     return (struct page *)(unsigned long)p;
 }
-/* A pin on any part of a huge page is one on all of it. */
+/* Caller holds a reference, or the table's lock of a leaf that maps @p. */
 static inline void page_pin(struct page *p)
 {
     p = page_head(p);
+    if (unlikely(READ_ONCE(p->word) & PAGE_TAIL))
+        huge_note_pin(p);
     (void)__atomic_fetch_add(&p->word, PAGE_REF | PAGE_PIN, __ATOMIC_RELAXED);
+}
+/* Lockless: false when the word is 0. The caller looks at the entry again (huge.h says how). */
+static inline bool page_try_pin(struct page *p)
+{
+    u64 w;
+
+    p = page_head(p);
+    w = __atomic_load_n(&p->word, __ATOMIC_RELAXED);
+
+    while (likely(w != 0)) {
+        if (unlikely(w & PAGE_TAIL))
+            huge_note_pin(p);
+        if (__atomic_compare_exchange_n(&p->word, &w, w + PAGE_REF + PAGE_PIN, true,
+                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
 }
 static inline void page_unpin(struct page *p)
 {

@@ -116,6 +116,14 @@ void pt_unlock_two(struct page *a, struct page *b);
 /* pt_table.c: tables themselves. A table is private to its maker until it is linked. */
 struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp); /* empty; NULL */
 void pt_table_free(struct page *table); /* never linked, or unlinked and flushed */
+/* Up to @n tables with undefined contents and without a lock, which wait for leaves to be split:
+ * how many, 0 when there is no memory. */
+unsigned int pt_table_alloc_waiting(struct mm *mm, unsigned int level, struct page **tables,
+                                    unsigned int n);
+/* A chain of them through page->spare, all of one address space: pt_table_free of each. */
+void pt_table_free_chain(struct page *table);
+/* Such a table is about to be filled and linked. */
+void pt_table_ready(struct page *table);
 /* Links the empty slot of @parent (level @level) to @table; false when somebody was faster. Takes
  * @parent's lock. */
 bool __must_check pt_table_link(struct page *parent, pte_t *slot, struct page *table);
@@ -140,6 +148,8 @@ struct tlb_gather {
     unsigned int nr_pages, max_pages;
     struct page **pages;     /* the batch: local_pages, later one page of the kernel */
     struct page *local_pages[16];
+    struct page *huge[32];   /* huge pages: a reference to the whole each */
+    unsigned int nr_huge;
     long rss[3];             /* changes of mm->rss (not MM_HUGETLB), applied at the end */
 };
 /* @full_mm: the address space dies; no task uses it. All CPUs leave it first, and no flush is
@@ -165,6 +175,12 @@ static inline bool tlb_gather_page(struct tlb_gather *t, struct page *p)
 {
     t->pages[t->nr_pages++] = p;
     return unlikely(t->nr_pages == t->max_pages) && tlb_gather_full(t);
+}
+/* The same for a reference to a whole huge page. */
+static inline bool tlb_gather_huge(struct tlb_gather *t, struct page *head)
+{
+    t->huge[t->nr_huge++] = head;
+    return t->nr_huge == ARRAY_SIZE(t->huge);
 }
 void tlb_gather_table(struct tlb_gather *t, struct page *table);
 void tlb_gather_flush(struct tlb_gather *t);

@@ -351,8 +351,8 @@ static void finish_switch(struct task *prev)
 {
     struct rq *rq = this_rq();
     struct task *leaving = rq->leaving;
-    /* One that was preempted on its way to its last schedule() still has to come back for it. */
-    bool dead = prev->state == TASK_DEAD && !prev->on_rq && prev != leaving;
+    /* One that was preempted on its way into its last schedule() runs once more. */
+    bool dead = prev->state == TASK_DEAD && !prev->on_rq && !leaving;
 
     rq->leaving = NULL;
     smp_store_release(&prev->on_cpu, false);

@@ -59,7 +59,7 @@ static long thp_disable(bool set, unsigned long a2, unsigned long rest)
         return -EINVAL;
     if (!set)
         return a2 != 0 ? -EINVAL : current->proc->thp_disable;
-    current->proc->thp_disable = a2 != 0;
+    current->proc->thp_disable = current->mm->thp_disable = a2 != 0;
     return 0;
 }
 

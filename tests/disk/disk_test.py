@@ -19,7 +19,7 @@ BAD_SECTOR = 64
 # name, where, length, seed of the pattern: as in blk_test.c
 WRITTEN = [("known contents are as before", SECTOR, MIB - SECTOR, 0), ("buffered write", 2 * MIB, REGION, 1),
            ("direct write", 3 * MIB, REGION, 2), ("vector write", 4 * MIB, REGION, 3),
-           ("write and close", 5 * MIB, REGION, 4), ("mixed writes", 6 * MIB, REGION, 5)]
+           ("write and close", 5 * MIB, 2 * REGION, 4), ("mixed writes", 6 * MIB, REGION, 5)]
 WRITTEN += [(f"thread {n}", (8 + n) * MIB, MIB, 10 + n) for n in range(8)]
 UNTOUCHED = (20 * MIB, 20 * MIB)  # where, length: zeroes
 

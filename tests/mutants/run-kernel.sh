@@ -39,7 +39,7 @@ run_test() {
     esac
     KERNEL=$work/build/x86_64-debug/quire.elf INITRD=$initrd APPEND="$append" SMP=$cpus MEM=512M FIRMWARE=direct \
         timeout 240 tools/run-qemu.sh test >"$work/log" 2>&1 </dev/null
-    [ $? -eq $ok ]
+    [ $? -eq $ok ] && grep -q '^# totals: pass:[1-9][0-9]* fail:0 ' "$work/log"
 }
 
 while IFS= read -r line; do

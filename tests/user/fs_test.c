@@ -474,6 +474,27 @@ TEST(record_lock_waits)
 
 /* ---- socket pairs ---- */
 
+TEST(socketpair_of_packets)
+{
+    char buf[16] = "";
+    int s[2];
+
+    CHECK_OK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s));
+    CHECK_EQ(write(s[0], "abc", 3), 3);
+    CHECK_EQ(write(s[0], "defgh", 5), 5);
+    CHECK_EQ(read(s[1], buf, sizeof(buf)), 3);
+    CHECK(memcmp(buf, "abc", 3) == 0);
+    CHECK_EQ(read(s[1], buf, 2), 2); /* the rest of the packet is lost */
+    CHECK_EQ(write(s[0], "ij", 2), 2);
+    CHECK_EQ(read(s[1], buf, sizeof(buf)), 2);
+    CHECK(memcmp(buf, "ij", 2) == 0);
+    CHECK_EQ(write(s[1], "back", 4), 4);
+    CHECK_EQ(read(s[0], buf, sizeof(buf)), 4);
+    close(s[0]);
+    CHECK_EQ(read(s[1], buf, sizeof(buf)), 0);
+    close(s[1]);
+}
+
 TEST(socketpair_is_a_two_way_stream)
 {
     int s[2];
@@ -640,6 +661,32 @@ static int try_as_other(void)
         utimensat(AT_FDCWD, "writable", NULL, 0) < 0)
         return 10;
     return 0;
+}
+
+static bool same_place(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+/* Below a root of its own a process does not get out by "..". */
+TEST(chroot_holds)
+{
+    struct stat st;
+
+    need_root();
+    enter_dir();
+    close(make_file("outside", "x"));
+    CHECK_OK(mkdir("jail", 0755));
+    CHECK_OK(mkdir("jail/in", 0755));
+    REQUIRE(chroot("jail") == 0 && chdir("/in") == 0);
+    CHECK(same_place("..", "/"));
+    CHECK(same_place("../..", "/"));
+    CHECK(same_place("/..", "/"));
+    CHECK_ERRNO(stat("/../outside", &st), ENOENT);
+    CHECK_ERRNO(stat("../../outside", &st), ENOENT);
+    CHECK_OK(stat("../in", &st));
 }
 
 TEST(other_users_are_kept_out)
@@ -904,11 +951,11 @@ int main(int argc, char **argv)
         CASE(flock_excludes),
         CASE(record_locks_split_and_merge),
         CASE(record_lock_waits),
-        CASE(socketpair_is_a_two_way_stream),
+        CASE(socketpair_is_a_two_way_stream), CASE(socketpair_of_packets),
         CASE(mount_shadows_and_limits),
         CASE(mount_read_only),
         CASE(mount_bind_and_dotdot),
-        CASE(other_users_are_kept_out),
+        CASE(chroot_holds), CASE(other_users_are_kept_out),
         CASE(write_takes_setuid_away),
         CASE(running_program_is_busy),
         CASE(tmpfile_gets_a_name),

@@ -499,7 +499,7 @@ TEST(waitv_across_processes)
         w[1] = on(&shared[7], WAITV_SHARED);
         _exit(waitv(w, 2, 0, &end, CLOCK_REALTIME) == 1 ? 0 : 1);
     }
-    for (int tries = 0; futex(&shared[7], FUTEX_WAKE, 1, NULL, NULL, 0) == 0 && tries < 200; tries++)
+    for (int n = 0; futex(&shared[7], FUTEX_WAKE, 1, NULL, NULL, 0) == 0 && n < 200; n++)
         usleep(10000);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(status, 0);

@@ -675,6 +675,63 @@ TEST(advice_about_fork)
     CHECK_ERRNO(sys_madvise(p, page_size, MADV_DONTFORK), EINVAL);
 }
 
+#define BIG_DIR "/sys/kernel/mm/hugepages/hugepages-1048576kB/"
+#define BIG     (1ul << 30)
+
+/* Needs a gigabyte of contiguous memory, set aside at boot (hugepagesz=1G hugepages=1) or now. */
+TEST(gigantic_pages)
+{
+    long before = number_in(BIG_DIR "nr_hugepages");
+    char *p;
+
+    if (before < 0)
+        ktap_skip("no pages of 1 GiB here");
+    if (before == 0 && (!write_number(BIG_DIR "nr_hugepages", 1) ||
+                        number_in(BIG_DIR "free_hugepages") != 1)) {
+        write_number(BIG_DIR "nr_hugepages", 0);
+        ktap_skip("no gigabyte of contiguous memory");
+    }
+    CHECK_ERRNO(write_number(BIG_DIR "nr_overcommit_hugepages", 1) ? 0 : -1, EINVAL);
+    p = mmap(NULL, BIG, RW, HUGE | 30 << MAP_HUGE_SHIFT, -1, 0);
+    REQUIRE(p != MAP_FAILED);
+    CHECK_EQ((uintptr_t)p % BIG, 0);
+    CHECK_EQ(smaps_field(p, "KernelPageSize"), BIG / 1024);
+    CHECK_EQ(number_in(BIG_DIR "resv_hugepages"), 1);
+    p[BIG - 1] = 'g';
+    p[123456789] = 'b';
+    CHECK_EQ(number_in(BIG_DIR "free_hugepages"), before > 0 ? before - 1 : 0);
+    CHECK_EQ(smaps_field(p, "Private_Hugetlb"), BIG / 1024);
+    CHECK_ERRNO(sys_munmap(p, BIG / 2), EINVAL);
+    CHECK_OK(munmap(p, BIG));
+    CHECK(write_number(BIG_DIR "nr_hugepages", before));
+    CHECK_EQ(number_in(BIG_DIR "nr_hugepages"), before);
+}
+
+static void numa_line(const char *line, void *arg)
+{
+    struct mem_smaps_query *q = arg;
+
+    if (strtoull(line, NULL, 16) == q->at)
+        q->flag = strstr(line, " huge") && strstr(line, " anon=2") && strstr(line, " N0=2") &&
+                  strstr(line, q->key);
+}
+
+TEST(numa_maps_counts_huge_pages)
+{
+    char key[64];
+    struct mem_smaps_query q = {.key = key};
+    char *p;
+
+    set_pool(3);
+    p = map_huge(3, 0);
+    REQUIRE(p != MAP_FAILED);
+    touch_huge(p, 2, 'n');
+    snprintf(key, sizeof(key), " kernelpagesize_kB=%zu", huge_size / 1024);
+    q.at = (uintptr_t)p;
+    mem_each_line("/proc/self/numa_maps", numa_line, &q);
+    CHECK(q.flag);
+}
+
 KTAP_MAIN(CASE(pool_grows_and_shrinks), CASE(sysfs_names_each_size), CASE(mapping_is_huge),
           CASE(length_is_rounded_to_huge_pages), CASE(promises_are_kept), CASE(sizes_in_the_flags),
           CASE(error_table), CASE(partial_operations_on_borders), CASE(fork_copies_on_write),
@@ -685,4 +742,5 @@ KTAP_MAIN(CASE(pool_grows_and_shrinks), CASE(sysfs_names_each_size), CASE(mappin
           CASE(remove_punches_the_object), CASE(populate), CASE(mlock_makes_present),
           CASE(mremap_moves_whole_pages), CASE(sysv_segment), CASE(pagemap_sees_every_part),
           CASE(others_can_read_and_write_it), CASE(surplus_comes_and_goes),
-          CASE(used_pages_become_surplus), CASE(seals), CASE(advice_about_fork))
+          CASE(used_pages_become_surplus), CASE(seals), CASE(advice_about_fork),
+          CASE(gigantic_pages), CASE(numa_maps_counts_huge_pages))

@@ -206,6 +206,8 @@ TEST(score_follows_adjustment)
     CHECK(after > before && after <= 2000);
     CHECK(set_adj(1000));
     CHECK(score() > after);
+    if (set_adj(-1000)) /* never: whatever it uses */
+        CHECK_EQ(score(), 0);
 }
 
 KTAP_MAIN(CASE(the_hog_dies_and_others_live), CASE(all_threads_of_the_hog_die),

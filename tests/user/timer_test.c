@@ -51,18 +51,23 @@ static void on_timer(int sig, siginfo_t *info, void *context)
     last_tid = (int)syscall(SYS_gettid);
 }
 
-/* Not with pause(): the signal may come just before it. */
-static void wait_for(int signals)
-{
-    while (count < signals)
-        sleep_ms(1);
-}
-
 static void handle(int sig)
 {
     struct sigaction sa = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO};
 
     CHECK_OK(sigaction(sig, &sa, NULL));
+}
+
+/* With the signals blocked between the look at the count and the wait: none is missed. */
+static void wait_for_count(int n)
+{
+    sigset_t all, old;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &old);
+    while (count < n)
+        sigsuspend(&old);
+    sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 /* The kernel's own call: C libraries make threads for some kinds of event. */
@@ -89,7 +94,7 @@ TEST(fires_once)
     REQUIRE(id >= 0);
     handle(SIGUSR1);
     CHECK_OK(settime(id, 0, &it, NULL));
-    wait_for(1);
+    wait_for_count(1);
     CHECK_EQ(last_value, 42);
     CHECK_EQ(last_code, SI_TIMER);
     CHECK_EQ(most_overruns, 0);
@@ -109,7 +114,7 @@ TEST(interval_goes_on_until_disarmed)
     REQUIRE(id >= 0);
     handle(SIGUSR1);
     CHECK_OK(settime(id, 0, &it, NULL));
-    wait_for(4);
+    wait_for_count(4);
     CHECK_OK(syscall(SYS_timer_gettime, id, &old));
     CHECK_EQ(old.it_interval.tv_nsec, 10 * MS);
     CHECK(old.it_value.tv_nsec > 0 && old.it_value.tv_nsec <= 10 * MS);
@@ -135,11 +140,11 @@ TEST(absolute_time)
         REQUIRE(id >= 0);
         count = 0;
         CHECK_OK(settime(id, TIMER_ABSTIME, &it, NULL));
-        wait_for(1);
+        wait_for_count(1);
         CHECK(ns_of(clocks[i]) >= due);
         it = setting(1, 0); /* long past: at once */
         CHECK_OK(settime(id, TIMER_ABSTIME, &it, NULL));
-        wait_for(2);
+        wait_for_count(2);
         CHECK_OK(syscall(SYS_timer_delete, id));
     }
 }
@@ -253,7 +258,7 @@ TEST(default_event_is_sigalrm_with_the_id)
     handle(SIGALRM);
     REQUIRE(syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, &id) == 0);
     CHECK_OK(settime(id, 0, &it, NULL));
-    wait_for(1);
+    wait_for_count(1);
     CHECK_EQ(last_value, id);
 }
 

@@ -20,7 +20,7 @@ QUESTIONS = [
     (re.compile(r"\bcase\s+" + ROWS), "switches over rows"),
     (re.compile(r"\bswitch\s*\(.*(->|\.)pt_ops\b"), "switches over rows"),
     (re.compile(r"!\s*\w+(->|\.)pt_ops\b|\bif\s*\(\s*\w+(->|\.)pt_ops\s*\)"), "takes a row's index for a truth"),
-    (re.compile(r"pt_ops\s*[<>]=?\s*\w"), "orders rows"),
+    (re.compile(r"pt_ops\s*[<>]=?\s*(?!NR_PT_OPS\b)\w"), "orders rows"),
     (re.compile(r"vma_ops\([^)]*\)\s*[!=]=|[!=]=\s*&?pt_ops_table\b"), "compares rows"),
     (re.compile(r"vma_ops\([^)]*\)->\w+\s*[!=]="), "compares a row's function"),
     (re.compile(r"\b(is_vm_|is_|vma_is_|vm_is_)(huge|pfnmap|hugetlb|experiment)\w*\s*\("), "asks for a kind by name"),
@@ -33,7 +33,7 @@ SHOULD_FAIL = ["if (v->pt_ops == PT_HUGETLB_FS)", "switch (v->pt_ops) {", "    c
                "return vma_is_huge(v);", "if (v->pt_ops > 2)"]
 SHOULD_PASS = ["v->pt_ops = a->pt_ops;", "p->attr.pt_ops = PT_DEFAULT;", "next->pt_ops != begin->pt_ops", "a.pt_ops = PT_DEFAULT;",
                "err = vma_ops(v)->may_map(v);", "if (v->level > 0) {", "vma_ops(c->v)->page_sizes & BIT(level)",
-               "v->pt_ops != a->pt_ops)"]
+               "v->pt_ops != a->pt_ops)", "ASSERT(v->pt_ops < NR_PT_OPS);"]
 
 
 def questions(line):

@@ -6,6 +6,7 @@
  */
 #include <asm/errno.h>
 #include <asm/host_mmu.h>
+#include <mm/huge.h>
 #include <mm/pt_ops.h>
 #include <stdio.h>
 #include <string.h>
@@ -305,6 +306,39 @@ static void make_vma(struct vma *v, vaddr_t start, vaddr_t stop, unsigned long f
                       .has_anon = true};
 }
 
+/* As huge_init, for the shape of this round. */
+static void make_huge_words(void)
+{
+    static u64 words[4096];
+
+    EXPECT((mem_map_end - mem_map_first) >> huge_order() < ARRAY_SIZE(words));
+    memset(words, 0, sizeof(words));
+    huge_words = words - (mem_map_first >> huge_order());
+}
+
+/* A huge page with two references, the leaf's and ours. */
+static struct page *map_huge(struct vma *v, vaddr_t va)
+{
+    struct page *head = huge_alloc(PAGE_ANON, GFP_KERNEL);
+    struct huge_place at = {.mm = &mm, .va = va};
+    unsigned int level;
+    pte_t e;
+
+    EXPECT(pt_get_slot(&mm, va, HUGE_LEVEL, &at.parent, &level) != NULL && level == HUGE_LEVEL);
+    e = pte_make_leaf(page_to_phys(head), HUGE_LEVEL, vma_prot(v));
+    huge_get(head);
+    head->flags = PG_EXCLUSIVE;
+    huge_map_new(head, huge_table_alloc(&mm), &at);
+    EXPECT(put(va, HUGE_LEVEL, pte_with_state(e, PT_DIRTY)));
+    atomic_long_add(&mm.rss[MM_ANON], (long)huge_nr());
+    return head;
+}
+
+static u32 refs_of(const struct page *p)
+{
+    return huge_is(p) ? huge_refs(huge_load(p)) : page_refs(p);
+}
+
 static struct page *map_anon(struct vma *v, vaddr_t va, unsigned int level)
 {
     struct page *p = alloc_pages(pt_shift(level) - PAGE_SHIFT, GFP_KERNEL | GFP_ZERO);
@@ -328,7 +362,7 @@ static unsigned int map_levels(struct vma *v, struct page **pages)
     make_vma(v, region, region + 3 * pt_size(1), VM_READ | VM_WRITE);
     for (unsigned int level = 0; level < 2; level++)
         if (pt_level_can_leaf(level) && pt_size(level) <= MIB(16))
-            pages[n++] = map_anon(v, region + level * pt_size(1), level);
+            pages[n++] = level == 0 ? map_anon(v, region, 0) : map_huge(v, region + pt_size(1));
     return n;
 }
 
@@ -344,6 +378,7 @@ HTEST(protect_zap_and_copy_at_every_level)
         paddr_t pa;
 
         begin(s);
+        make_huge_words();
         n = map_levels(&v, pages);
         EXPECT(!mmu_has(MMU_HW_YOUNG) || host_mmu_access(&mm, 0, v.start, PT_W | PT_U, &pa));
 
@@ -357,7 +392,7 @@ HTEST(protect_zap_and_copy_at_every_level)
         EXPECT_EQ(atomic_long_read(&child.rss[MM_ANON]), atomic_long_read(&mm.rss[MM_ANON]));
         for (unsigned int i = 0; i < n; i++) {
             EXPECT_EQ(page_mapcount(pages[i]), 2);
-            EXPECT_EQ(page_refs(pages[i]), 3);
+            EXPECT_EQ(refs_of(pages[i]), 3);
             EXPECT(!page_test(pages[i], PG_EXCLUSIVE));
         }
         tlb_gather_begin(&tlb, &child, false);
@@ -391,9 +426,13 @@ HTEST(protect_zap_and_copy_at_every_level)
         EXPECT_EQ(atomic_long_read(&mm.rss[MM_ANON]), 0);
         for (unsigned int i = 0; i < n; i++) {
             EXPECT_EQ(page_mapcount(pages[i]), 0);
-            EXPECT_EQ(page_refs(pages[i]), 1);
-            page_put(pages[i]);
+            EXPECT_EQ(refs_of(pages[i]), 1);
+            if (huge_is(pages[i]))
+                huge_put(pages[i]);
+            else
+                page_put(pages[i]);
         }
+        huge_words = NULL;
         end();
     }
 }

@@ -7,7 +7,9 @@
 #include <arch/mmu_const.h>
 #include <asm/errno.h>
 #include <kernel/ktest.h>
+#include <kernel/string.h>
 #include <kernel/uaccess.h>
+#include "tests/kernel/mm/pt_test.h"
 
 KTEST(uaccess, ranges)
 {
@@ -50,6 +52,31 @@ KTEST(uaccess, bad_addresses)
             EXPECT_EQ(user_atomic_op_u32(p, op, 1, &found), -EFAULT);
     }
     EXPECT_EQ(user_atomic_op_u32((void *)4096, 9, 1, &found), -ENOSYS);
+}
+
+/* Strings of every length at every alignment, up to the end of what is mapped. */
+KTEST(uaccess, strings)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(PAGE_SIZE, RW, ANON), end = va + PAGE_SIZE;
+    char text[40], expected[40];
+
+    for (unsigned int len = 0; len < 30; len++) {
+        char __user *at = (char __user *)end - len - 1;
+
+        memset(expected, 'a' + (int)len % 26, len);
+        expected[len] = '\0';
+        EXPECT_EQ(copy_to_user(at, expected, len + 1), 0);
+        EXPECT_EQ(strncpy_from_user(text, at, sizeof(text)), len);
+        EXPECT(strcmp(text, expected) == 0);
+        EXPECT_EQ(strncpy_from_user(text, at, len + 1), len);
+        if (len > 0)
+            EXPECT_EQ(strncpy_from_user(text, at, len), -ENAMETOOLONG);
+        EXPECT_EQ(put_user_u8('x', (char *)end - 1), 0);
+        EXPECT_EQ(strncpy_from_user(text, at, sizeof(text)), -EFAULT); /* no end before the hole */
+    }
+    (void)mm;
+    test_mm_leave();
 }
 
 KTEST(uaccess, peek)

@@ -101,6 +101,29 @@ KTEST(cpio, truncated_anywhere)
     kfree(b.buf);
 }
 
+/* Hexadecimal digits of either case: cpio writes large ones. */
+KTEST(cpio, large_digits)
+{
+    struct cpio_reader r;
+    struct cpio_entry e;
+    struct builder b;
+
+    EXPECT_OR_RETURN(begin(&b));
+    add(&b, &(struct entry){.name = "f", .data = "abcdefghijkl", .mode = S_IFREG | 0644,
+                            .ino = 0xabcdef});
+    end(&b);
+    for (size_t i = 6; i < 110; i++)
+        if (b.buf[i] >= 'a' && b.buf[i] <= 'f')
+            b.buf[i] = (char)(b.buf[i] - 'a' + 'A');
+    cpio_begin(&r, b.buf, b.len);
+    EXPECT_EQ(cpio_next(&r, &e), 1);
+    EXPECT_EQ(e.size, 12);
+    EXPECT_EQ(e.mode, S_IFREG | 0644);
+    EXPECT_EQ(e.ino, 0xabcdef);
+    EXPECT_EQ(cpio_next(&r, &e), 0);
+    kfree(b.buf);
+}
+
 KTEST(cpio, malformed)
 {
     static const struct {

@@ -118,6 +118,7 @@ KTEST(tmpfs, limits)
     struct path at;
     struct file *f;
     u8 *page = kmalloc(PAGE_SIZE);
+    unsigned long committed = vm_committed();
 
     EXPECT_OR_RETURN(page);
     memset(page, 1, PAGE_SIZE);
@@ -146,6 +147,7 @@ KTEST(tmpfs, limits)
     EXPECT_EQ(mount_remove(&at, 0), 0);
     path_put(&at); /* the last reference: what is left in it goes too */
     EXPECT_EQ(name_unlink(AT_FDCWD, "/kt", true), 0);
+    EXPECT_EQ(vm_committed(), committed); /* what was refused was not charged */
     kfree(page);
 }
 

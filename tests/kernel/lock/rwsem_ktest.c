@@ -177,3 +177,31 @@ KTEST(rwsem, readers_do_not_starve_a_writer)
     EXPECT_EQ(sh.count, team.rounds[0]);
     EXPECT(sh.count >= 3);
 }
+
+/* Each holds the lock until all do: readers that wait for a writer get it together. */
+static void read_with_all(struct team *team, unsigned int nr)
+{
+    struct shared *sh = team->arg;
+
+    (void)nr;
+    rwsem_read_lock(&sh->s);
+    atomic_inc(&sh->readers);
+    while (atomic_read(&sh->readers) < 3)
+        test_sleep_ms(1);
+    rwsem_read_unlock(&sh->s);
+}
+
+KTEST(rwsem, waiting_readers_enter_together)
+{
+    struct shared sh = { 0 };
+    struct team team = { .arg = &sh };
+
+    rwsem_init(&sh.s, LOCK_MAPPING);
+    rwsem_write_lock(&sh.s);
+    team_start(&team, 3, read_with_all, false);
+    test_sleep_ms(20); /* they queue up */
+    EXPECT_EQ(atomic_read(&sh.readers), 0);
+    rwsem_write_unlock(&sh.s);
+    team_join(&team);
+    EXPECT_EQ(atomic_long_read(&sh.s.count), 0);
+}

@@ -341,3 +341,36 @@ KTEST(fault, first_touch_by_all_cpus)
     EXPECT_EQ(test_check(m.mm), 0);
     test_mm_leave();
 }
+
+#define NR_SHARED_PAGES 60
+
+static void meet_on_one_page(struct team *team, unsigned int nr)
+{
+    struct meeting *m = team->arg;
+
+    mm_get(m->mm);
+    mm_set_current(m->mm);
+    for (unsigned int i = 0; i < NR_SHARED_PAGES; i++) {
+        atomic_inc(&m->arrived);
+        while (atomic_read(&m->arrived) < (int)((i + 1) * nr_cpus_online))
+            cpu_relax();
+        EXPECT(test_write(m->base + i * PAGE_SIZE + nr * sizeof(u64), nr + 1));
+    }
+    mm_set_current(NULL);
+}
+
+/* All write to the same new page at the same moment: one brings it, and nobody's word is lost. */
+KTEST(fault, one_page_by_all_cpus)
+{
+    struct meeting m = { .mm = test_mm_enter() };
+    struct team team = { .arg = &m };
+
+    m.base = test_map(NR_SHARED_PAGES * PAGE_SIZE, RW, ANON);
+    team_run(&team, nr_cpus_online, meet_on_one_page, true);
+    for (unsigned int i = 0; i < NR_SHARED_PAGES; i++)
+        for (unsigned int nr = 0; nr < nr_cpus_online; nr++)
+            EXPECT_EQ(test_read(m.base + i * PAGE_SIZE + nr * sizeof(u64)), nr + 1);
+    EXPECT_EQ(test_rss(m.mm, MM_ANON), NR_SHARED_PAGES);
+    EXPECT_EQ(test_check(m.mm), 0);
+    test_mm_leave();
+}

@@ -8,6 +8,23 @@
 
 #define N 8
 
+/* After every test, whatever it is about: nobody has forgotten to unpin. */
+static int check_pins(void)
+{
+    int bad = 0;
+
+    for (pfn_t pfn = mem_map_first; pfn < mem_map_end; pfn++) {
+        struct page *p = pfn_to_page(pfn);
+
+        if (likely(page_pins(p) == 0))
+            continue;
+        pr_err("gup: frame 0x%lx of kind %u has %u pins\n", pfn, p->kind, page_pins(p));
+        bad++;
+    }
+    return bad;
+}
+KCHECK("pins", check_pins);
+
 static unsigned long fast(vaddr_t va, unsigned long nr, unsigned int flags, struct page **pages)
 {
     return gup_fast_only(va, nr, flags, pages, true);
@@ -105,7 +122,7 @@ KTEST(gup, too_many_references)
     EXPECT_EQ(pin_user_pages(mm, va, 1, GUP_WRITE, &again), -ENOMEM);
     EXPECT_EQ(page_pins(p), 1);
     page_put_units(p, (u64)GUP_REFS_MAX * PAGE_REF);
-    page_unpin(p);
+    unpin_user_page(p);
     test_mm_leave();
 }
 
@@ -158,7 +175,7 @@ KTEST(gup, pin_for_reading_unshares)
     EXPECT(p == test_page(mm, va));
     EXPECT_EQ(*(u64 *)page_to_virt(p), 9);
     EXPECT_EQ(*(u64 *)page_to_virt(test_page(child, va)), 7);
-    page_unpin(p);
+    unpin_user_page(p);
     EXPECT_EQ(test_check(mm) + test_check(child), 0);
     mm_put(child);
     test_mm_leave();
@@ -176,17 +193,17 @@ KTEST(gup, longterm_replaces_what_is_not_private)
     shared = test_map_file(0, 2 * PAGE_SIZE, RW, MAP_SHARED, f);
     EXPECT_EQ(pin_user_pages_fast(anon, 1, 0, &p), 1);
     EXPECT(p == zero_page);
-    page_unpin(p);
+    unpin_user_page(p);
     EXPECT_EQ(pin_user_pages_fast(anon, 1, GUP_LONGTERM, &p), 1);
     EXPECT(p != zero_page && p == test_page(mm, anon) && page_test(p, PG_EXCLUSIVE));
-    page_unpin(p);
+    unpin_user_page(p);
     EXPECT(test_write(shared, 33));
     EXPECT_EQ(pin_user_pages_fast(priv, 1, GUP_LONGTERM, &p), 1);
     EXPECT(p->kind == PAGE_ANON && *(u64 *)page_to_virt(p) == 33);
-    page_unpin(p);
+    unpin_user_page(p);
     EXPECT_EQ(pin_user_pages_fast(shared, 1, GUP_LONGTERM | GUP_WRITE, &p), 1);
     EXPECT(p->kind == PAGE_FILE && page_test(p, PG_DIRTY));
-    page_unpin(p);
+    unpin_user_page(p);
     EXPECT_EQ(test_check(mm), 0);
     test_mm_leave();
     file_put(f);

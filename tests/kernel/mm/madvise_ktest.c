@@ -3,6 +3,7 @@
  * the MMU. */
 #include <kernel/vfs.h>
 #include <mm/page_cache.h>
+#include "mm/pt_internal.h"
 #include "mm/vma_internal.h"
 #include "pt_test.h"
 #include "tests/kernel/team.h"
@@ -73,6 +74,28 @@ KTEST(madvise, free_passes_by_what_is_shared_or_pinned)
     for (unsigned int i = 1; i < 4; i++)
         EXPECT_EQ(test_read(va + i * PAGE_SIZE), i + 1);
     EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
+/* clear_refs takes the dirty bit from the leaf and leaves word in the page. */
+KTEST(madvise, free_heeds_what_the_page_says)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map(PAGE_SIZE, RW, ANON);
+    struct page *table;
+    unsigned int level;
+    pte_t *slot;
+
+    EXPECT(test_write(va, 1));
+    EXPECT_EQ(mm_madvise(mm, va, PAGE_SIZE, MADV_FREE), 0);
+    EXPECT(test_write(va, 2));
+    slot = pt_find_locked(mm, va, &table, &level);
+    EXPECT_OR_RETURN(slot != NULL);
+    page_set(pte_page(pte_load(slot), level), PG_DIRTY);
+    pte_store(slot, pte_with_state(pte_load(slot), PT_YOUNG));
+    pt_unlock(table);
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 0);
+    EXPECT_EQ(test_read(va), 2);
     test_mm_leave();
 }
 

@@ -89,3 +89,14 @@ KTEST(shm, keys_and_errors)
     test_mm_leave(); /* the last attachment goes with the address space */
     EXPECT_EQ(call(__NR_shmctl, (unsigned long)id, IPC_RMID, 0), -EINVAL);
 }
+
+/* IPC_PRIVATE is no key: each call makes a segment of its own. */
+KTEST(shm, private_ones_are_different)
+{
+    long a = call(__NR_shmget, IPC_PRIVATE, PAGE_SIZE, 0600);
+    long b = call(__NR_shmget, IPC_PRIVATE, PAGE_SIZE, 0600);
+
+    EXPECT(a >= 0 && b >= 0 && a != b);
+    EXPECT_EQ(call(__NR_shmctl, (unsigned long)a, IPC_RMID, 0), 0);
+    EXPECT_EQ(call(__NR_shmctl, (unsigned long)b, IPC_RMID, 0), 0);
+}

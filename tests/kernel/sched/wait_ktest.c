@@ -179,3 +179,39 @@ KTEST(wait, function_entries_stay)
     wake_up_key(&wq, 0, 1);
     EXPECT_EQ(sum, 12);
 }
+
+#define DEATHS 200
+
+/* One that is preempted between setting TASK_DEAD and its last schedule() is not gone yet. */
+static void preempted_while_dying(struct team *team, unsigned int nr)
+{
+    u64 before;
+
+    EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1 }), 0);
+    if (nr == 1) {
+        while (!team_stopped(team))
+            cpu_relax();
+        return;
+    }
+    before = current->nivcsw;
+    atomic_add(&current->refs, DEATHS); /* what a scheduler that is mistaken would take */
+    while (current->nivcsw - before < 10 && clock_monotonic_ns() < team->end_ns) {
+        int refs = atomic_read(&current->refs);
+
+        WRITE_ONCE(current->state, TASK_DEAD);
+        preempt_schedule();
+        WRITE_ONCE(current->state, TASK_RUNNING);
+        EXPECT_EQ(atomic_read(&current->refs), refs);
+        test_spin_us(500);
+    }
+    EXPECT(current->nivcsw > before);
+    atomic_add(&current->refs, -DEATHS);
+    WRITE_ONCE(team->stop, true);
+}
+
+KTEST(wait, preempted_on_the_way_out)
+{
+    struct team team = { 0 };
+
+    team_run(&team, 2, preempted_while_dying, false);
+}

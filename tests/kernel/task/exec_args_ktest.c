@@ -3,6 +3,7 @@
 #include "kernel/task/exec.h"
 #include <kernel/ktest.h>
 #include <kernel/string.h>
+#include <mm/vmalloc.h>
 #include <asm/errno.h>
 
 static const char *const argv[] = {"prog", "one", "two", NULL};
@@ -76,4 +77,28 @@ KTEST(exec_args, limit)
     a.limit = KIB(128);
     EXPECT_EQ(exec_args_collect(&a, &(struct exec_strings){true, many, NULL}), -E2BIG);
     exec_args_free(&a);
+}
+
+/* A pointer for each string counts, too. */
+KTEST(exec_args, limit_counts_pointers)
+{
+    enum { NR = 15000 };
+    const char **many = vmalloc((NR + 1) * sizeof(*many));
+    struct exec_args a;
+
+    EXPECT_OR_RETURN(many != NULL);
+    for (unsigned int i = 0; i < NR; i++)
+        many[i] = "";
+    many[NR] = NULL;
+    exec_args_init(&a);
+    a.limit = KIB(128);
+    EXPECT_EQ(exec_args_collect(&a, &(struct exec_strings){true, many, NULL}), -E2BIG);
+    EXPECT(a.used < KIB(128));
+    exec_args_free(&a);
+    many[10000] = NULL;
+    exec_args_init(&a);
+    a.limit = KIB(128);
+    EXPECT_EQ(exec_args_collect(&a, &(struct exec_strings){true, many, NULL}), 0);
+    exec_args_free(&a);
+    vfree(many);
 }

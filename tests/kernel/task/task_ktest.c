@@ -2,6 +2,7 @@
 /* task_ktest.c: kernel threads, ids, users, the table of calls, random numbers. */
 #include "kernel/task/internal.h"
 #include "tests/kernel/team.h"
+#include <kernel/fail.h>
 #include <kernel/random.h>
 #include <kernel/syscall.h>
 #include <kernel/utsname.h>
@@ -19,6 +20,30 @@ static void wait_for_tasks(int n)
 {
     for (int i = 0; i < 1000 && READ_ONCE(nr_tasks) > n; i++)
         test_sleep_ms(1);
+}
+
+/* A thread that cannot be made leaves nothing; the leak check looks. */
+KTEST(task, making_one_may_fail_anywhere)
+{
+    int before = nr_tasks;
+    atomic_t ran = ATOMIC_INIT(0);
+    int failed = 0;
+    bool came;
+
+    for (unsigned int n = 1; n < 100; n++) {
+        struct task *t;
+
+        fail_set_nth(current, (long)n);
+        t = kernel_thread(finish_at_once, &ran, "short");
+        came = current->fail_nth == 0;
+        fail_set_nth(current, 0);
+        failed += IS_ERR(t);
+        if (!came)
+            break;
+    }
+    wait_for_tasks(before);
+    EXPECT(failed >= 1);
+    EXPECT(!came);
 }
 
 KTEST(task, threads_come_and_go)

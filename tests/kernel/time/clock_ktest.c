@@ -3,6 +3,7 @@
  * clock_ktest.c: monotonic time does not go back from one CPU to another; sleeps are not too short;
  * the wall clock can be set.
  */
+#include "kernel/time/internal.h"
 #include "tests/kernel/team.h"
 #include <linux/errno.h>
 
@@ -56,4 +57,27 @@ KTEST(clock, wall_clock_is_monotonic_plus_offset)
     EXPECT(now >= later && now < later + 10 * NSEC_PER_SEC);
     clock_set_realtime_ns(clock_realtime_ns() - 1000 * NSEC_PER_SEC);
     EXPECT(clock_realtime_ns() >= wall);
+}
+
+static void sleep_for_an_hour(struct team *team, unsigned int nr)
+{
+    (void)nr;
+    EXPECT_EQ(clock_sleep_until_realtime(*(u64 *)team->arg), 0);
+}
+
+/* Who sleeps until a time of day wakes when the clock is set past it. */
+KTEST(clock, setting_it_wakes_sleepers)
+{
+    u64 end = clock_realtime_ns() + 3600 * NSEC_PER_SEC;
+    struct team team = { .arg = &end };
+
+    team_start(&team, 2, sleep_for_an_hour, false);
+    test_sleep_ms(20);
+    EXPECT_EQ(atomic_read(&team.left), 2);
+    clock_set_realtime_ns(clock_realtime_ns() + 1800 * NSEC_PER_SEC); /* not yet */
+    test_sleep_ms(20);
+    EXPECT_EQ(atomic_read(&team.left), 2);
+    clock_set_realtime_ns(end + NSEC_PER_SEC);
+    team_join(&team);
+    clock_set_realtime_ns(clock_realtime_ns() - 3601 * NSEC_PER_SEC);
 }

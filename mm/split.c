@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * split.c: split_huge_page: a huge page becomes 2^huge_order() small ones, at once and for all.
+ *
+ *   1  the frame becomes small: one atomic step on its word, which also takes the leaf entries'
+ *      references out of it and keeps the list of them as it is (BUSY)
+ *   2  each subpage gets the fields of a small page, then, in one atomic step on its word, loses
+ *      PAGE_TAIL and gains what the whole was worth
+ *   3  each leaf entry, under its table's lock: invalid, flush, table of small entries
+ *
+ * Between 1 and 3 whoever meets such a leaf under its table's lock cannot make the frame BUSY, so
+ * waits and finds the table; programs go on using it through the leaf. No address space can see
+ * small entries while a change through a leaf of another is still possible. Pins stay where they
+ * are, in the subpages' words. The invalid entry is a leaf without permissions, not an empty one:
+ * who looks without a lock must not take it for a hole.
+ *
+ * The order invalid, flush, new size is what both vendors ask for: no TLB may hold two sizes for
+ * one address. Source: AMD erratum 383; Intel SDM volume 3 section 4.10.2.3.
+ *
+ * Locks: PT of one table at a time. Allocates nothing (a debug build panics if it does), waits for
+ * nobody but holders of BUSY and PT, and for the CPUs that flush.
+ * Invariants: I1 the number of leaf entries replaced is the M of step 1. Checked by
+ * tests/kernel/mm/split_ktest.c, models/split.pml. Read next: thp.c.
+ */
+#include <kernel/preempt.h>
+#include <kernel/task.h>
+#include "huge_internal.h"
+#include "pt_internal.h"
+#include "thp_internal.h"
+
+/* Step 2's first half: what a small page of anonymous memory says about itself. */
+static void set_fields(struct page *head, u64 maps)
+{
+    u32 flags = READ_ONCE(head->flags) & ~PG_HAD_PINS;
+
+    if (flags != head->flags)
+        page_clear(head, PG_HAD_PINS);
+    head->mapcount = (s32)maps;
+    for (unsigned long i = 1; i < huge_nr(); i++) {
+        struct page *p = head + i;
+
+        p->flags = p->flags == 0 ? flags : p->flags | flags;
+        p->mapcount = (s32)maps;
+        p->mapping = head->mapping;
+        p->index = head->index + i;
+    }
+}
+
+/* The small entries that stand for @leaf. */
+static void fill(struct page *table, pte_t leaf)
+{
+    const unsigned int low = HUGE_LEVEL - 1;
+    pte_t *base = page_to_virt(table);
+    paddr_t pa = pte_paddr(leaf, HUGE_LEVEL);
+    pt_prot_t prot = pte_prot(leaf, HUGE_LEVEL);
+    unsigned int state = pte_state(leaf);
+
+    for (unsigned int i = 0; i < pt_entries(low); i++, pa += pt_size(low))
+        pte_store(base + i, pte_with_state(pte_make_leaf(pa, low, prot), state));
+}
+
+/* The leaf loses its permissions; returns what it was at last. */
+static pte_t invalidate(pte_t *slot)
+{
+    pte_t e = pte_load(slot);
+
+    while (!pte_cmpxchg(slot, &e, pte_with_prot(e, HUGE_LEVEL, 0)))
+        ;
+    return e;
+}
+
+/* Step 3 for one leaf. @last: nobody needs to wait for this frame any more. */
+static void replace_leaf(struct page *head, struct page *table, const struct huge_place *at,
+                         bool last)
+{
+    pte_t *slot = (pte_t *)page_to_virt(at->parent) + pt_index(at->va, HUGE_LEVEL), leaf;
+
+    pt_table_ready(table);
+    pt_lock(at->parent);
+    leaf = invalidate(slot);
+    BUG_ON(!pte_is_leaf(leaf, HUGE_LEVEL) || pte_paddr(leaf, HUGE_LEVEL) != page_to_phys(head));
+    mmu_quiesce_walkers(at->mm);
+    mmu_flush_range(at->mm, at->va, at->va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    fill(table, leaf);
+    table->pt_used = pt_entries(HUGE_LEVEL - 1);
+    pte_store(slot, pte_make_table(page_to_phys(table), PT_RWXU));
+    if (last)
+        huge_unlock(head);
+    pt_unlock(at->parent);
+}
+
+static void split_taken(struct page *head, u64 w)
+{
+    u64 left = huge_maps(w);
+    struct huge_place at;
+    struct page *table;
+
+    set_fields(head, left);
+    if (left != 0)
+        thp_count_mapped(-1);
+    huge_release_pages(head, huge_refs(w) * PAGE_REF + huge_pins(w) * PAGE_PIN);
+    while (left-- != 0) {
+        table = huge_pop(head, &at);
+        BUG_ON(table == NULL);
+        replace_leaf(head, table, &at, left == 0);
+    }
+}
+
+void split_huge_page(struct page *p)
+{
+    struct page *head = huge_head(p);
+    u64 w;
+
+    ASSERT(irqs_enabled());
+    if (huge_words == NULL)
+        return;
+    preempt_disable();
+    current->flags |= TF_NOALLOC;
+    if (huge_take_whole(head, &w)) {
+        split_taken(head, w);
+        vmstat_inc(VMSTAT_thp_split_page);
+        vmstat_add(VMSTAT_thp_split_pmd, huge_maps(w));
+    }
+    current->flags &= ~TF_NOALLOC;
+    preempt_enable();
+}
