@@ -294,8 +294,9 @@ struct kcheck_counts kcheck_count(void)
     slab_shrink();
     vmalloc_shrink();
     buddy_drain_pcp();
-    /* Tables of the kernel's half stay on purpose: known, so not lost. */
-    return (struct kcheck_counts){ buddy_nr_free() + kernel_nr_tables(), slab_nr_objects() };
+    /* Kernel tables and the CPUs' stacks of free objects stay on purpose: known, so not lost. */
+    return (struct kcheck_counts){ buddy_nr_free() + kernel_nr_tables() + slab_nr_stack_pages(),
+                                   slab_nr_objects() };
 }
 
 /* Threads that the test started may still be on their way out. */

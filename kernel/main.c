@@ -168,10 +168,12 @@ static void unpack_initramfs(void)
 static void run_tests_or_init(void)
 {
     if (!ktest_pattern) {
+        khugepaged_start(); /* tests of memory want none that comes unasked */
         kernel_start_init();
         return;
     }
 #ifdef CONFIG_DEBUG
+    thp_only_on_advice();
     int failed = ktest_main(ktest_pattern);
 
     arch_machine_exit(failed == 0 ? MACHINE_PASS : MACHINE_FAIL);

@@ -41,11 +41,24 @@ static inline enum fault_result dispatch(struct fault_ctx *f)
     return vma_ops(f->vma)->fault(f);
 }
 
-enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags)
+enum fault_result mm_handle_fault_level(struct vma *v, vaddr_t addr, unsigned int flags,
+                                        unsigned int *level)
 {
     struct fault_ctx f = { .vma = v, .addr = addr & PAGE_MASK, .flags = flags };
+    enum fault_result result = dispatch(&f);
 
-    return dispatch(&f);
+    *level = f.level;
+    if (likely(result != FAULT_WAIT))
+        return result;
+    userfault_cancel(&f); /* who holds mmap_lock does not wait for a user */
+    return FAULT_SIGBUS;
+}
+
+enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags)
+{
+    unsigned int level;
+
+    return mm_handle_fault_level(v, addr, flags, &level);
 }
 
 static inline enum fault_result with_vma_lock(struct mm *mm, struct fault_ctx *f)
@@ -109,6 +122,8 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
     case FAULT_OOM: /* the allocator killed somebody, or a test made it fail: tried again */
     case FAULT_INTR:  /* the signal is pending */
     case FAULT_RETRY:
+    case FAULT_WAIT:
+    case FAULT_AGAIN:
     case FAULT_OK:
         break;
     }
@@ -118,7 +133,7 @@ static const char *kind_of(const struct fault_ctx *f, enum fault_result result)
 {
     static const char *const failed[] = {
         [FAULT_SIGSEGV_MAPERR] = "segv", [FAULT_SIGSEGV_ACCERR] = "segv", [FAULT_SIGBUS] = "bus",
-        [FAULT_OOM] = "oom", [FAULT_INTR] = "intr",
+        [FAULT_OOM] = "oom", [FAULT_INTR] = "intr", [FAULT_WAIT] = "user",
     };
 
     if (result != FAULT_OK && failed[result] != NULL)
@@ -171,6 +186,8 @@ bool mm_fault(const struct fault_info *fi)
         current->min_flt++;
         return true;
     }
+    if (result == FAULT_WAIT && userfault_wait(&f))
+        return true; /* the access is tried again */
     if (!user)
         return false;
     finish_failed(fi, result);

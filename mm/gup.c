@@ -24,7 +24,8 @@
  *
  * Locks: slow: mmap_lock for reading; fast: none. Invariants: I1 a pinned anonymous page is
  * PG_EXCLUSIVE as long as it is mapped; I2 a pin that a function here gave is counted in page->word
- * exactly once; I3 the fast way gives no page that the slow way would refuse.
+ * exactly once; I3 the fast way gives no page that the slow way would refuse, but to read memory
+ * that may only be written or executed: no entry here can say that (Linux's does not, either).
  * Checked by tests/kernel/mm/gup_ktest.c, models/gup_fork.pml. Read next: process_vm.c.
  */
 #include <asm/errno.h>

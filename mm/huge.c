@@ -46,6 +46,16 @@ struct page *huge_alloc(enum page_kind kind, gfp_t gfp)
     return head;
 }
 
+/* A pin may come and go at any time: it is in the page's word before, while and after. */
+void huge_form(struct page *head)
+{
+    ASSERT(huge_load(head) == 0);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    for (unsigned long i = 0; i < huge_nr(); i++)
+        (void)__atomic_fetch_add(&head[i].word, PAGE_TAIL - PAGE_REF, __ATOMIC_RELAXED);
+    __atomic_store_n(huge_word(head), HUGE_IS + HUGE_REF, __ATOMIC_RELEASE);
+}
+
 /* Frames [first, first + n) of which this CPU made the words 0. */
 static void free_run(struct page *first, unsigned long n)
 {
@@ -167,13 +177,9 @@ bool huge_take_whole(struct page *head, u64 *found)
             w = __atomic_load_n(word, __ATOMIC_RELAXED);
             continue;
         }
-        if (!(w & HUGE_IS))
+        /* Without references it is being taken apart, by somebody who may be preempted. */
+        if (!(w & HUGE_IS) || huge_refs(w) == 0)
             return false;
-        if (huge_refs(w) == 0) { /* its last reference has just gone */
-            cpu_relax();
-            w = __atomic_load_n(word, __ATOMIC_RELAXED);
-            continue;
-        }
         new = w - HUGE_IS - maps *(HUGE_MAP + HUGE_REF);
         if (maps != 0)
             new |= HUGE_BUSY;

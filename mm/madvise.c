@@ -21,6 +21,7 @@
 #include <kernel/vfs.h>
 #include <linux/falloc.h>
 #include <mm/huge.h>
+#include <mm/thp.h>
 #include "vma_internal.h"
 
 struct advice {
@@ -208,6 +209,8 @@ static int do_madvise(const struct advice *a)
 {
     int err;
 
+    if (a->behavior == MADV_COLLAPSE)
+        return thp_collapse_range(a->mm, a->start, a->end);
     if (is_populate_advice(a->behavior))
         return mm_populate(a->mm, a->start, a->end, a->behavior == MADV_POPULATE_WRITE);
     if (is_flag_advice(a->behavior)) {
@@ -230,7 +233,8 @@ static int advice_init(struct advice *a, struct mm *mm, vaddr_t start, size_t le
     if ((behavior == MADV_HWPOISON || behavior == MADV_SOFT_OFFLINE) && !has_capability())
         return -EPERM;
     if (behavior < 0 ||
-        !(is_page_advice(behavior) || is_flag_advice(behavior) || is_populate_advice(behavior)))
+        !(is_page_advice(behavior) || is_flag_advice(behavior) || is_populate_advice(behavior) ||
+          (behavior == MADV_COLLAPSE && huge_words != NULL)))
         return -EINVAL;
     if (!IS_ALIGNED(start, PAGE_SIZE) || (len != 0 && PAGE_ALIGN(len) == 0))
         return -EINVAL;
@@ -291,7 +295,8 @@ SYSCALL5(process_madvise, int, pidfd, const struct iovec __user *, vec, size_t, 
     tgid = pidfd < 0 ? -EBADF : pidfd_tgid(pidfd, &wait_options);
     if (tgid < 0)
         return tgid;
-    if (behavior != MADV_COLD && behavior != MADV_PAGEOUT && behavior != MADV_WILLNEED)
+    if (behavior != MADV_COLD && behavior != MADV_PAGEOUT && behavior != MADV_WILLNEED &&
+        behavior != MADV_COLLAPSE)
         return -EINVAL;
     p = process_find_get(tgid);
     if (!p)

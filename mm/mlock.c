@@ -19,14 +19,14 @@
 
 #define POPULATE_BATCH 256 /* pages between two chances for writers of mmap_lock */
 
-/* One page of @v through the normal fault path. 0, or -errno as mm_populate. mmap_lock held for
- * reading. */
-static int fault_in(struct vma *v, vaddr_t va, bool write)
+/* One page of @v through the normal fault path, *level gets its leaf's. 0, or -errno as
+ * mm_populate. mmap_lock held for reading. */
+static int fault_in(struct vma *v, vaddr_t va, bool write, unsigned int *level)
 {
     for (;;) {
         if (fatal_signal_pending())
             return -EINTR;
-        switch (mm_handle_fault(v, va, write ? FAULT_WRITE : 0)) {
+        switch (mm_handle_fault_level(v, va, write ? FAULT_WRITE : 0, level)) {
         case FAULT_OK:
             return 0;
         case FAULT_RETRY:
@@ -45,15 +45,16 @@ static int fault_in(struct vma *v, vaddr_t va, bool write)
 static int fault_in_batch(struct vma *v, vaddr_t *at, vaddr_t end, bool write)
 {
     vaddr_t stop = min(v->end, end);
+    unsigned int level = 0;
     int err = 0;
 
     ASSERT(*at >= v->start && *at < stop && IS_ALIGNED(*at, PAGE_SIZE));
     if (stop - *at > POPULATE_BATCH << PAGE_SHIFT)
         stop = *at + (POPULATE_BATCH << PAGE_SHIFT);
     while (*at < stop && !err) {
-        err = fault_in(v, *at, write);
+        err = fault_in(v, *at, write, &level);
         if (!err)
-            *at = ALIGN_DOWN(*at, vma_page_size(v)) + vma_page_size(v);
+            *at = pt_next(*at, stop, level);
     }
     return err;
 }

@@ -26,6 +26,7 @@
 #include <asm/errno.h>
 #include <kernel/string.h>
 #include <kernel/vfs.h>
+#include <mm/rmap.h>
 #include <mm/slab.h>
 #include "vma_internal.h"
 
@@ -39,10 +40,12 @@ void mm_init(void)
     if (!mm_cache)
         panic("no memory for the cache of address spaces");
     vma_cache_init();
+    rmap_init();
     shm_init();
 }
 
-struct mm *mm_alloc(void)
+/* Without a family yet. */
+static struct mm *alloc_member(void)
 {
     struct mm *mm = kmem_cache_alloc(mm_cache, GFP_KERNEL | GFP_ZERO);
 
@@ -64,6 +67,18 @@ struct mm *mm_alloc(void)
     spin_lock(&mm_list_lock);
     list_add_tail(&mm->all_link, &mm_list);
     spin_unlock(&mm_list_lock);
+    return mm;
+}
+
+struct mm *mm_alloc(void)
+{
+    struct anon_family *f = rmap_family_alloc();
+    struct mm *mm = f ? alloc_member() : NULL;
+
+    if (mm)
+        rmap_family_found(mm, f);
+    else if (f)
+        rmap_family_free(f);
     return mm;
 }
 
@@ -104,6 +119,7 @@ void mm_put(struct mm *mm)
     list_del(&mm->all_link);
     spin_unlock(&mm_list_lock);
     mm_unmap_all(mm);
+    rmap_family_leave(mm);
     if (mm->exe)
         file_put(mm->exe);
     mm->exe = NULL;
@@ -218,6 +234,7 @@ static struct vma *copy_area(struct mm *mm, struct vma *src)
         return NULL;
     }
     a.flags &= ~VM_LOCKED_MASK;
+    vma_attr_drop_userfault(&a);
     vma_set_attr(v, src->start, src->end, &a);
     v->detached = false;
     v->prev = mm->last_vma;
@@ -263,12 +280,13 @@ static int copy_areas(struct mm *mm, struct mm *old, bool *copied)
 
 struct mm *mm_fork(struct mm *old)
 {
-    struct mm *mm = mm_alloc();
+    struct mm *mm = alloc_member();
     bool copied = false;
     int err;
 
     if (!mm)
         return ERR_PTR(-ENOMEM);
+    rmap_family_join(mm, old->family);
     err = mmap_write_lock_killable(old);
     if (err) {
         mm_put(mm);

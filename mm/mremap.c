@@ -106,6 +106,7 @@ static struct vma *make_target(struct remap *r, struct vma *v, struct vma *next)
 
     ASSERT(!next || next->start >= r->new + r->new_len);
     ASSERT(!prev || prev->end <= r->new);
+    vma_attr_drop_userfault(&a);
     if (vma_is_anon(v) && !v->has_anon)
         a.pgoff = r->new >> PAGE_SHIFT;
     to = vma_merge_new(r->mm, prev, r->new, r->new + r->new_len, &a);

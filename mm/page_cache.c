@@ -273,7 +273,8 @@ static void remove_from_tree(struct mapping *m, struct page *p)
 
 static void removed(struct mapping *m, u64 n)
 {
-    ASSERT(n != 0 && atomic_long_read(&nr_cached) >= (long)n);
+    ASSERT(n != 0);
+    ASSERT(m->flags & MAPPING_POOL || atomic_long_read(&nr_cached) >= (long)n);
     count_pages(m, -(long)n);
     if (m->ops->uncharge != NULL)
         m->ops->uncharge(m, n);

@@ -2,12 +2,12 @@
 /*
  * process_vm.c: reading and writing the memory of another address space.
  *
- * Pages are pinned (gup.c: the area's row checks what the entry allows, faults are made on behalf
- * of the owner) and copied through the kernel's own map of memory.
+ * Pages are held (gup.c: the area's row checks what the entry allows, faults are made on behalf of
+ * the owner) and copied through the kernel's own map of memory.
  * Used by process_vm_readv(2), /proc/PID/mem and by exec for the new program's arguments.
  * Debuggers' writes to read-only memory are not offered.
  *
- * Locks: none while pages are copied: the pins keep them.
+ * Locks: none while pages are copied: they are held.
  * Source: process_vm_readv(2). Checked by tests/kernel/mm/remote_ktest.c. Read next: gup.c.
  */
 #include <asm/errno.h>
@@ -43,10 +43,13 @@ struct mm *process_mm_get(struct process *p)
 /* Pages that are held at a time. */
 #define BATCH 16
 
-/* Pins the pages of the first part of [addr, addr + len), at most BATCH: how many, or -errno.
- * *bytes of the range lie in them. */
-static long pin_part(struct mm *mm, vaddr_t addr, size_t len, bool write, struct page **pages,
-                     size_t *bytes)
+/*
+ * Holds the pages of the first part of [addr, addr + len), at most BATCH: how many, or -errno.
+ * *bytes of the range lie in them. To write they are pinned: else a fork before the copy could make
+ * the bytes the child's, too. To read, references will do, and nothing is unshared for a look.
+ */
+static long hold_part(struct mm *mm, vaddr_t addr, size_t len, bool write, struct page **pages,
+                      size_t *bytes)
 {
     size_t off = addr & ~PAGE_MASK;
     unsigned long nr;
@@ -54,10 +57,25 @@ static long pin_part(struct mm *mm, vaddr_t addr, size_t len, bool write, struct
 
     len = min(len, BATCH * PAGE_SIZE - off);
     nr = PAGE_ALIGN(off + len) >> PAGE_SHIFT;
-    got = pin_user_pages(mm, addr, nr, write ? GUP_WRITE : 0, pages);
+    if (mm == current->mm)
+        got = write ? pin_user_pages_fast(addr, nr, GUP_WRITE, pages)
+                    : get_user_pages_fast(addr, nr, 0, pages);
+    else
+        got = write ? pin_user_pages(mm, addr, nr, GUP_WRITE, pages)
+                    : get_user_pages(mm, addr, nr, 0, pages);
     if (got > 0)
         *bytes = min(len, (size_t)got * PAGE_SIZE - off);
     return got;
+}
+
+static void release_part(struct page **pages, long nr, bool write)
+{
+    if (write) {
+        unpin_user_pages(pages, (unsigned long)nr, true);
+        return;
+    }
+    for (long i = 0; i < nr; i++)
+        put_user_page(pages[i]);
 }
 
 /* The same bytes in one call of @copy per page. Returns how many it did. */
@@ -104,12 +122,12 @@ ssize_t mm_access_remote(struct mm *mm, vaddr_t addr, void *buf, size_t len, boo
         return len ? -EFAULT : 0;
     len = min(len, user_top() - addr);
     while (done < len) {
-        long nr = pin_part(mm, addr + done, len - done, write, pages, &part);
+        long nr = hold_part(mm, addr + done, len - done, write, pages, &part);
 
         if (nr <= 0)
             break;
         done += for_each_piece(pages, addr + done, part, copy_linear, &l);
-        unpin_user_pages(pages, (unsigned long)nr, write);
+        release_part(pages, nr, write);
     }
     return done || !len ? (ssize_t)done : -EFAULT;
 }
@@ -131,7 +149,7 @@ static size_t copy_local(void *ctx, char *at, size_t n)
 }
 
 /* Some pages at remote @va: bytes done, short or -EFAULT at a fault on either side. The local side
- * is copied while the pages are pinned and nothing is locked. *want: what would not be short. */
+ * is copied while the pages are held and nothing is locked. *want: what would not be short. */
 static ssize_t transfer_piece(struct transfer *t, vaddr_t va, size_t n, size_t *want)
 {
     struct page *pages[BATCH];
@@ -140,11 +158,11 @@ static ssize_t transfer_piece(struct transfer *t, vaddr_t va, size_t n, size_t *
 
     if (va >= user_top())
         return -EFAULT;
-    nr = pin_part(t->mm, va, n, t->write, pages, want);
+    nr = hold_part(t->mm, va, n, t->write, pages, want);
     if (nr <= 0)
         return -EFAULT;
     done = for_each_piece(pages, va, *want, copy_local, t);
-    unpin_user_pages(pages, (unsigned long)nr, t->write);
+    release_part(pages, nr, t->write);
     return done ? (ssize_t)done : -EFAULT;
 }
 

@@ -60,6 +60,8 @@ static enum fault_result fault_anon(struct fault_ctx *f)
     pte_t e;
 
     ASSERT(!(v->flags & VM_SHARED)); /* shared memory has an object */
+    if (unlikely(v->flags & VM_USERFAULT))
+        return userfault_begin(f);
     if (!(f->flags & FAULT_WRITE))
         return map_zero(f);
     f->kind = "anon";
@@ -85,7 +87,52 @@ static enum fault_result fault_anon(struct fault_ctx *f)
     return FAULT_OK;
 }
 
-enum fault_result pt_default_fault(struct fault_ctx *f)
+/* A leaf in the hole at f->addr. 0, -EEXIST, -ENOMEM. */
+static int fill_hole(struct fault_ctx *f, pte_t leaf, bool anon)
+{
+    bool empty;
+
+    f->slot = pt_get_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
+    if (f->slot == NULL)
+        return -ENOMEM;
+    pt_lock(f->table);
+    empty = f->level == 0 && pte_is_none(pte_load(f->slot));
+    if (empty) {
+        if (anon)
+            f->vma->has_anon = true;
+        pte_store(f->slot, leaf);
+        f->table->pt_used++;
+    }
+    pt_unlock(f->table);
+    return empty ? 0 : -EEXIST;
+}
+
+int pt_fill_hole(struct vma *v, vaddr_t addr, struct page *p)
+{
+    struct fault_ctx f = { .vma = v, .addr = addr };
+    pte_t e = pte_make_leaf(page_to_phys(p), 0, vma_prot(v));
+    int err;
+
+    p->flags = PG_EXCLUSIVE | PG_UPTODATE;
+    p->mapcount = 1;
+    p->mapping = NULL;
+    p->index = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+    err = fill_hole(&f, pte_with_state(e, PT_YOUNG | PT_DIRTY), true);
+    if (err)
+        p->mapcount = 0;
+    else
+        atomic_long_inc(&v->mm->rss[MM_ANON]);
+    return err;
+}
+
+int pt_fill_hole_zero(struct vma *v, vaddr_t addr)
+{
+    struct fault_ctx f = { .vma = v, .addr = addr };
+
+    return fill_hole(&f, pte_make_leaf(page_to_phys(zero_page), 0, vma_prot_ro(v)), false);
+}
+
+static __always_inline enum fault_result fault_once(struct fault_ctx *f)
 {
     f->slot = pt_find_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
     if (unlikely(f->slot == NULL)) {
@@ -101,14 +148,24 @@ enum fault_result pt_default_fault(struct fault_ctx *f)
     f->entry = pte_load(f->slot);
     if (pte_is_none(f->entry)) {
         if (unlikely(f->level != 0))
-            return FAULT_OK; /* a huge leaf went meanwhile: the access comes again */
+            return FAULT_AGAIN; /* a huge leaf went meanwhile */
         return f->vma->mapping != NULL ? pt_default_file(f) : fault_anon(f);
     }
     if (likely(pte_is_leaf(f->entry, f->level)))
         return pt_default_present(f);
     if (pte_is_table(f->entry, f->level))
-        return FAULT_OK; /* a larger leaf has become a table meanwhile: the access finds it */
+        return FAULT_AGAIN; /* a larger leaf has become a table meanwhile */
     return FAULT_SIGBUS; /* a marker: the page is lost */
+}
+
+enum fault_result pt_default_fault(struct fault_ctx *f)
+{
+    enum fault_result result;
+
+    do
+        result = fault_once(f);
+    while (unlikely(result == FAULT_AGAIN));
+    return result;
 }
 
 /*

@@ -27,7 +27,7 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
     ASSERT(addr >= v->start && addr < v->end && page_refs(p) == 1);
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
-    p->mapping = NULL;
+    p->family = v->mm->family;
     p->index = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
     return p;
 }

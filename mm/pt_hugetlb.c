@@ -10,8 +10,8 @@
  *   empty, the object's page, zeroes   promised (to an owner)
  *   private page                       the promise was used for it
  *   marker UNPROMISED                  empty and not promised: the promise moved (mremap), or a
- * page went that others still have marker LOST                        the page was needed by its
- * owner: SIGBUS
+ *                                      page went that others still have
+ *   marker LOST                        the page was needed by its owner: SIGBUS
  *
  * fork gives the child no promises. When an owner must copy a page that it shares with a child and
  * the pool is empty, the child loses the page (take_from_others), for only the owner was told that

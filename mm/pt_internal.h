@@ -2,7 +2,7 @@
 /* pt_internal.h: what the files of the pagetable-operations rows say to each other only. */
 #pragma once
 #include <kernel/printk.h>
-#include <mm/page_cache.h>
+#include <mm/hugetlb.h>
 #include <mm/pt_ops.h>
 #include <asm/errno.h>
 #include <asm/quire_page.h>
@@ -71,6 +71,12 @@ static inline bool pt_is_own(struct page *p)
     page_set(p, PG_EXCLUSIVE);
     return true;
 }
+
+/* pt_default.c, for userfaultfd.c: fills the hole at @addr of the anonymous area @v, with @p (one
+ * reference, no mapping, contents done; taken over on success) or with zeroes. 0, -EEXIST, -ENOMEM.
+ * mmap_lock or the VMA's lock held. */
+int pt_fill_hole(struct vma *v, vaddr_t addr, struct page *p);
+int pt_fill_hole_zero(struct vma *v, vaddr_t addr);
 
 /* pt_default_cow.c */
 /* A new page of anonymous memory, contents undefined, to be mapped once at @addr of @v; or NULL. */

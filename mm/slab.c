@@ -471,6 +471,11 @@ u64 slab_nr_objects(void)
     return n;
 }
 
+u64 slab_nr_stack_pages(void)
+{
+    return READ_ONCE(cpu_cache.nr_slabs) << cpu_cache.order;
+}
+
 u64 slab_nr_pages(void)
 {
     return page_nr_kind(PAGE_SLAB);

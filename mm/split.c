@@ -20,7 +20,7 @@
  * Locks: PT of one table at a time. Allocates nothing (a debug build panics if it does), waits for
  * nobody but holders of BUSY and PT, and for the CPUs that flush.
  * Invariants: I1 the number of leaf entries replaced is the M of step 1. Checked by
- * tests/kernel/mm/split_ktest.c, models/split.pml. Read next: thp.c.
+ * tests/kernel/mm/thp_ktest.c, models/split.pml. Read next: thp.c.
  */
 #include <kernel/preempt.h>
 #include <kernel/task.h>
@@ -41,7 +41,7 @@ static void set_fields(struct page *head, u64 maps)
 
         p->flags = p->flags == 0 ? flags : p->flags | flags;
         p->mapcount = (s32)maps;
-        p->mapping = head->mapping;
+        p->family = head->family;
         p->index = head->index + i;
     }
 }

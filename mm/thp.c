@@ -22,11 +22,16 @@
 #include "thp_knobs.h"
 
 struct thp_knobs thp_knobs = {
-    .enabled = THP_MADVISE, .defrag = THP_DEFRAG_MADVISE, .use_zero_page = true};
+    .enabled = THP_ALWAYS, .defrag = THP_DEFRAG_MADVISE, .use_zero_page = true};
 
 static atomic_long_t nr_mapped;
 static spinlock_t zero_lock = SPINLOCK_INIT(LOCK_LEAF);
 static struct page *huge_zero; /* zero_lock; holds a reference to the whole */
+
+void thp_only_on_advice(void)
+{
+    thp_knobs.enabled = THP_MADVISE;
+}
 
 void thp_count_mapped(long huge_pages)
 {
@@ -42,7 +47,8 @@ u64 thp_nr_mapped(void)
 
 bool thp_eligible(const struct vma *v)
 {
-    if (huge_words == NULL || !vma_is_anon(v) || (v->flags & VM_NOHUGEPAGE) || v->mm->thp_disable)
+    if (huge_words == NULL || !vma_is_anon(v) || (v->flags & (VM_NOHUGEPAGE | VM_USERFAULT)) ||
+        v->mm->thp_disable)
         return false;
     switch (READ_ONCE(thp_knobs.enabled)) {
     case THP_ALWAYS: return true;
@@ -177,7 +183,7 @@ static bool fault_new(struct fault_ctx *f, vaddr_t first)
     }
     clear_huge(head);
     head->flags = PG_EXCLUSIVE | PG_UPTODATE;
-    head->mapping = NULL;
+    head->family = v->mm->family;
     head->index = v->pgoff + ((first - v->start) >> PAGE_SHIFT);
     f->kind = "huge";
     if (unlikely(!map_new(f, first, head, table))) {
@@ -233,7 +239,7 @@ static enum fault_result write_zero(struct fault_ctx *f)
     mmu_flush_range(mm, first, first + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     pt_unlock(f->table);
     huge_put(pte_page(f->entry, HUGE_LEVEL));
-    return FAULT_OK; /* the access comes again and finds a hole */
+    return FAULT_AGAIN; /* a hole by now */
 }
 
 enum fault_result thp_write(struct fault_ctx *f)
@@ -245,7 +251,7 @@ enum fault_result thp_write(struct fault_ctx *f)
     if (!huge_trylock(head)) {
         pt_unlock(f->table);
         huge_wait(head);
-        return FAULT_OK;
+        return FAULT_AGAIN;
     }
     if (is_own(head)) {
         f->kind = "reuse";
@@ -260,5 +266,5 @@ enum fault_result thp_write(struct fault_ctx *f)
     huge_unlock(head);
     pt_unlock(f->table);
     split_huge_page(head);
-    return FAULT_OK;
+    return FAULT_AGAIN;
 }

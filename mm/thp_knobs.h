@@ -16,3 +16,5 @@ extern struct thp_knobs {
     unsigned int enabled, defrag; /* THP_*, THP_DEFRAG_* */
     bool use_zero_page;
 } thp_knobs;
+/* khugepaged.c: its knobs. */
+void khugepaged_init(void);

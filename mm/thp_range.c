@@ -253,7 +253,6 @@ static bool fill_spare(struct spare *s, const struct thp_copy *c, unsigned long 
 static enum copied copy_batch(struct thp_copy *c, struct spare *s, pte_t *dst, vaddr_t *va,
                               vaddr_t end, struct huge_place *to)
 {
-    /* The first entry may be a hole that begins before *va, the last one end behind @end. */
     for (; *va < end; *va = pt_next(*va, end, HUGE_LEVEL), c->src_slot++, dst++) {
         pte_t e = pte_load(c->src_slot);
         enum copied result;
@@ -286,7 +285,7 @@ static void wait_for(const struct thp_copy *c)
 /* Until the end or a link. 0 or -ENOMEM. */
 static int copy_leaves(struct thp_copy *c, struct spare *s, vaddr_t *va, vaddr_t end)
 {
-    const vaddr_t first = *va;
+    const vaddr_t first = ALIGN_DOWN(*va, pt_size(HUGE_LEVEL)); /* the area may begin behind it */
     struct huge_place to = {.mm = c->dst};
     unsigned int level;
     pte_t *dst = pt_get_slot(c->dst, first, HUGE_LEVEL, &to.parent, &level);
@@ -296,11 +295,11 @@ static int copy_leaves(struct thp_copy *c, struct spare *s, vaddr_t *va, vaddr_t
     while (*va < end && !pte_is_table(pte_load(c->src_slot), HUGE_LEVEL)) {
         enum copied result;
 
-        if (!fill_spare(s, c, (end - *va) >> pt_shift(HUGE_LEVEL)))
+        if (!fill_spare(s, c, DIV_ROUND_UP(end - ALIGN_DOWN(*va, pt_size(HUGE_LEVEL)),
+                                           pt_size(HUGE_LEVEL))))
             return -ENOMEM;
         pt_lock_two(c->src_table, to.parent);
-        result = copy_batch(c, s, dst + (pt_index(*va, HUGE_LEVEL) - pt_index(first, HUGE_LEVEL)),
-                            va, end, &to);
+        result = copy_batch(c, s, dst + ((*va - first) >> pt_shift(HUGE_LEVEL)), va, end, &to);
         pt_unlock_two(c->src_table, to.parent);
         if (result == COPY_WAIT)
             wait_for(c);

@@ -190,5 +190,6 @@ void thp_init(void)
     sysfs_create(DIR "defrag", 0644, show_choice, store_choice, &defrag);
     sysfs_create(DIR "use_zero_page", 0644, show_bool, store_bool, &thp_knobs.use_zero_page);
     sysfs_create(DIR "hpage_pmd_size", 0444, show_size, NULL, NULL);
+    khugepaged_init();
     sysfs_create("kernel/debug/split_huge_pages", 0200, NULL, store_split, NULL);
 }

@@ -42,6 +42,16 @@ static inline struct vma_attr vma_attr_at(const struct vma *v, vaddr_t at)
                               .level = v->level };
 }
 
+/* A user who fills holes does so for the area that was registered, not for a child's or one that
+ * moved, as on Linux without the features that ask for it. */
+static inline void vma_attr_drop_userfault(struct vma_attr *a)
+{
+    if (unlikely(a->flags & VM_USERFAULT)) {
+        a->flags &= ~VM_USERFAULT;
+        a->private = NULL;
+    }
+}
+
 /* Start of what a new area above the previous one must leave free: the guard gap below a stack
  * belongs to it. */
 static inline vaddr_t vma_guarded_start(const struct vma *v)

@@ -18,12 +18,16 @@
  *   NO_RESTORE     fork leaves a pinned page without PG_EXCLUSIVE       must fail
  *   REUSE_SHARED   a write reuses a page that others reference          must fail
  *   TWO_STEPS      F3's reference and pin are two steps                 must pass
+ *   NO_RECHECK_DRAINED  F4 left out, but frames wait for walkers, too   must pass
  *
  * Frames are given back here without waiting for walkers, only tables with: so F4 is needed, and no path that frees pages has to
  * reach a CPU that walks. TWO_STEPS holds here because the reference comes first and fork looks at the pins alone.
  */
 #ifndef GUPS
 #define GUPS 2
+#endif
+#ifdef NO_RECHECK_DRAINED
+#define NO_RECHECK
 #endif
 #define FRAMES 4
 #define NONE   FRAMES
@@ -92,6 +96,16 @@ inline put_pin(f)
         refs[f]--;
         last_put(f)
     }
+}
+
+/* Before a frame is given back: only the variant waits. */
+inline wait_for_walkers()
+{
+#ifdef NO_RECHECK_DRAINED
+    walking == 0
+#else
+    skip
+#endif
 }
 
 inline check_pinned(f)
@@ -164,13 +178,10 @@ proctype gup(bool write)
                 own = exclusive[f];                          /* F5 */
 #endif
                 walking--;
-                if
-                :: same && own ->
-                    check_pinned(f);
-                    check_pinned(f);                         /* and as long as it is held */
-                :: else
-                fi;
-                put_pin(f)
+                if                                           /* held for any time, then given back */
+                :: same && own -> atomic { check_pinned(f); put_pin(f) }
+                :: else -> put_pin(f)
+                fi
             :: else -> walking--
             fi
         :: else -> walking--
@@ -249,6 +260,7 @@ proctype write_fault()
         :: else ->
             get_frame(new, PARENT);
             entry = NONE;
+            wait_for_walkers();
             atomic { entry = new; writable = true };
             put_frame(f)
 #endif
@@ -275,6 +287,7 @@ proctype unmap()
     pt_lock = false;
     linked = false;
 #ifndef FREE_FIRST
+    wait_for_walkers();
     if
     :: f != NONE -> put_frame(f)
     :: else

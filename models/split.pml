@@ -312,17 +312,17 @@ proctype splitter()
 #ifdef BUG_LATECAP
     cap = w;
     atomic {
-        ((st == SMALL && !busy) || (st == HUGE && !busy && w > 0));
+        (!busy);
         if
-        :: st == HUGE -> take_whole()
+        :: st == HUGE && w > 0 -> take_whole()
         :: else
         fi
     };
 #else
     atomic {
-        ((st == SMALL && !busy) || (st == HUGE && !busy && w > 0));
+        (!busy);
         if
-        :: st == HUGE -> cap = w; take_whole()
+        :: st == HUGE && w > 0 -> cap = w; take_whole()
         :: else
         fi
     };

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # run-qemu.sh MODE: every QEMU command line of the project. The caller's environment says what to run:
-#   ARCH KERNEL INITRD APPEND SMP MEM ACCEL CPU MMU   FIRMWARE ISO   GDB   DISK   QEMU_EXTRA
+#   ARCH KERNEL INITRD APPEND SMP MEM ACCEL CPU MMU TCG_THREAD   FIRMWARE ISO   GDB   DISK   QEMU_EXTRA
 # DISK is a raw image that the machine sees as /dev/vda.
 #
 # MODE check  runs nothing; says what is wrong with CPU, MMU and MEM, which are the machine's own business
@@ -88,7 +88,8 @@ x86_64() {
 # tree that names initramfs and command line. What the options are for:
 #   cap-...=broken, off       defences against speculation that TCG does not have and would warn of
 #   cap-hpt-max-page-size     16 MiB pages of the hash MMU
-#   thread=single             with a thread per CPU QEMU 7.2 loses invalidations of another CPU's translations now and then
+#   thread=single             with a thread per CPU QEMU 7.2 loses invalidations of another CPU's translations now and then;
+#                             TCG_THREAD=multi to look for races that only real concurrency shows
 #   -action                   the one way to end with another status than 0
 ppc64_caps=cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off,cap-hpt-max-page-size=16M
 
@@ -105,7 +106,7 @@ ppc64() {
     qemu=qemu-system-ppc64
     : "${MMU:=hash}"
     [ "$mode-$MMU" = bench-hash ] && : "${CPU:=power8}" # as Linux's figures were taken
-    : "${CPU:=power9}"
+    : "${CPU:=power9}" "${TCG_THREAD:=single}"
     case $CPU in power8 | power9) ;; *) fail "CPU=$CPU is not known on ppc64. There is: power8 power9" ;; esac
     case $MMU in hash | radix) ;; *) fail "MMU=$MMU is not known on ppc64. There is: hash radix" ;; esac
     [ "$CPU-$MMU" != power8-radix ] || fail "MMU=radix: a power8 has the hash MMU only. Say CPU=power9, or MMU=hash"
@@ -115,7 +116,7 @@ ppc64() {
     fi
     [ "$ACCEL" = tcg ] || echo "run-qemu.sh: this machine is no POWER machine with KVM, running under TCG" >&2
     check_files
-    set -- -M "pseries,$ppc64_caps" -accel tcg,thread=single -cpu "$CPU" -m "$mib" -smp "$SMP" -nodefaults -display none \
+    set -- -M "pseries,$ppc64_caps" -accel "tcg,thread=$TCG_THREAD" -cpu "$CPU" -m "$mib" -smp "$SMP" -nodefaults -display none \
         -no-reboot -action panic=exit-failure -kernel "$KERNEL" -append "mmu=$MMU $APPEND"
     case $FIRMWARE in
     flat) set -- "$@" -bios "${KERNEL%.elf}.bin" ;; # the copy that -kernel loads is not used

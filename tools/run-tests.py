@@ -7,10 +7,14 @@ runs the user programs' tests (`test`), a boot that must reach a program and pow
 A configuration fails as a whole, and counts one failure more, when it panics, says nothing for too long, ends with the
 wrong status or breaks off before its plan is fulfilled. Logs: build/test-logs/.
 
+Configurations of ppc64, whose emulator uses one host CPU each, run as many at a time as there are host CPUs; their results
+are printed in the order of the list all the same.
+
 Where a machine comes in several kinds (ppc64: hash MMU on POWER8 and POWER9, radix MMU on POWER9), the same configurations
 run on each, their names begin with the kind's, and a line of totals follows each kind.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import signal
@@ -44,6 +48,7 @@ class Outcome:
         self.skips = []     # name and reason
         self.failures = []
         self.problem = None
+        self.seconds = 0
 
 
 def parse_ktap(lines, out):
@@ -83,6 +88,9 @@ def parse_ktap(lines, out):
         out.problem = out.problem or f"broke off after {short[0][2]} of {short[0][1]} tests"
 
 
+running = set()  # processes; what Ctrl-C must end
+
+
 def kill_group(process):
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -91,12 +99,14 @@ def kill_group(process):
 
 
 def run(config):
+    start = time.monotonic()
     out, lines = Outcome(), []
     env = dict(os.environ, **config.env)
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
         env.pop(name, None)
     process = subprocess.Popen(config.command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, start_new_session=True)
+    running.add(process)
     last = [time.monotonic()]
     end = last[0] + config.limit_s
 
@@ -120,6 +130,7 @@ def run(config):
             log.write(line + "\n")
     status = process.wait()
     watcher.join()
+    running.discard(process)
     for line in lines:
         panic = PANIC.search(line)
         if panic and not (config.expect and config.expect.search(line)):
@@ -137,6 +148,7 @@ def run(config):
         out.failed += 1
         out.failures.append(out.problem)
         out.failures += ["    " + line for line in lines[-25:]]
+    out.seconds = time.monotonic() - start
     return out
 
 
@@ -260,16 +272,14 @@ def print_skips(skips):
         print(f"       {text.replace('# SKIP', '-')} ({skips.count(text)} times)")
 
 
-def run_all(configs):
+def run_all(configs, pool):
     total, kind, skips = Totals(), Totals(), []
-    for i, config in enumerate(configs):
-        start = time.monotonic()
-        out = run(config)
+    for i, (config, out) in enumerate(zip(configs, pool.map(run, configs))):
         total.add(out)
         kind.add(out)
         skips += out.skips
         print(f"{'FAIL' if out.failed else 'ok  '} {config.name}: {out.passed} passed, {out.failed} failed, "
-              f"{len(out.skips)} skipped ({time.monotonic() - start:.0f} s)", flush=True)
+              f"{len(out.skips)} skipped ({out.seconds:.0f} s)", flush=True)
         for failure in out.failures:
             print(f"       {failure}", flush=True)
         name = kind_of(config)
@@ -289,6 +299,7 @@ def main():
     ap.add_argument("--cpu", default="", help="ppc64: only this CPU (power8, power9)")
     ap.add_argument("--match", default="", help="only tests whose name contains this")
     ap.add_argument("--smp", default="", help="only this number of CPUs")
+    ap.add_argument("--jobs", type=int, default=0, help="configurations at a time; ppc64: one per host CPU, else 1")
     ap.add_argument("--only", default="", help="only configurations whose name contains this, or the one named before a $")
     args = ap.parse_args()
     os.makedirs(LOGS, exist_ok=True)
@@ -302,7 +313,14 @@ def main():
         make_boot_iso()
     if any("busybox" in c.name for c in configs):
         make_busybox_initrd()
-    total = run_all(configs)
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs or (os.cpu_count() if args.arch == "ppc64" else 1))
+    try:
+        total = run_all(configs, pool)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(running):
+            kill_group(process)
+        sys.exit(130)
     sys.exit(1 if total.failed or not total.passed else 0)
 
 

@@ -5,7 +5,8 @@
  * One queue. A request is a header, the memory of whoever asks (pinned user pages, page cache), and
  * a byte of status, each by physical address; its task sleeps until the interrupt says that the
  * device is done. Requests of several tasks are in the ring together and finish in any order. No
- * request is merged, split or put in order here.
+ * request is merged, split or put in order here. A request in reserve sees to it that write-back
+ * goes on when there is no memory: whoever needs it waits for its turn.
  *
  * Locks: vblk.lock (LOCK_LEAF) for the ring, also in the interrupt handler. Invariants: I1 a
  * request is freed only after the device gave it back. Source: VIRTIO 1.1, 5.2. Read next:
@@ -51,7 +52,8 @@ struct vblk {
     struct virtio_device v;
     struct virtqueue q; /* lock */
     spinlock_t lock;
-    struct wait_queue wait; /* for a request's end, and for room in the ring */
+    struct wait_queue wait;               /* for a request's end, room in the ring, the reserve */
+    struct request *reserve, *in_reserve; /* it, and where it is while nobody uses it */
     struct block_device disk;
 };
 
@@ -86,12 +88,12 @@ static int execute(struct vblk *b, struct request *r)
     return r->status == STATUS_OK ? 0 : -EIO;
 }
 
-static struct request *request_alloc(u32 type, u64 pos)
+static struct request *request_get(struct vblk *b, u32 type, u64 pos)
 {
     struct request *r = kmalloc(sizeof(*r));
 
-    if (r == NULL)
-        return NULL;
+    if (unlikely(r == NULL))
+        wait_event(&b->wait, (r = xchg(&b->in_reserve, NULL)) != NULL);
     r->header.type = cpu_to_le32(type);
     r->header.reserved = cpu_to_le32(0);
     r->header.sector = cpu_to_le64(pos / SECTOR);
@@ -101,22 +103,31 @@ static struct request *request_alloc(u32 type, u64 pos)
     return r;
 }
 
+static void request_put(struct vblk *b, struct request *r)
+{
+    if (likely(r != b->reserve)) {
+        kfree(r);
+        return;
+    }
+    smp_store_release(&b->in_reserve, r);
+    wake_up_all(&b->wait);
+}
+
 static int transfer(struct block_device *disk, u64 pos, const struct blk_seg *segs, unsigned int nr,
                     bool write)
 {
-    struct request *r = request_alloc(write ? TYPE_OUT : TYPE_IN, pos);
+    struct vblk *b = container_of(disk, struct vblk, disk);
+    struct request *r = request_get(b, write ? TYPE_OUT : TYPE_IN, pos);
     int err;
 
-    if (r == NULL)
-        return -ENOMEM;
     ASSERT(nr <= disk->max_segs);
     for (unsigned int i = 0; i < nr; i++)
         r->segs[i + 1] = (struct virtq_seg){segs[i].pa, segs[i].len};
     r->segs[nr + 1] = (struct virtq_seg){virt_to_phys(&r->status), 1};
     r->out = write ? nr + 1 : 1;
     r->in = write ? 1 : nr + 1;
-    err = execute(container_of(disk, struct vblk, disk), r);
-    kfree(r);
+    err = execute(b, r);
+    request_put(b, r);
     return err;
 }
 
@@ -128,13 +139,11 @@ static int flush(struct block_device *disk)
 
     if (!(b->v.features & F_FLUSH)) /* it has no cache that could lose anything */
         return 0;
-    r = request_alloc(TYPE_FLUSH, 0);
-    if (r == NULL)
-        return -ENOMEM;
+    r = request_get(b, TYPE_FLUSH, 0);
     r->segs[1] = (struct virtq_seg){virt_to_phys(&r->status), 1};
     r->out = r->in = 1;
     err = execute(b, r);
-    kfree(r);
+    request_put(b, r);
     return err;
 }
 
@@ -172,8 +181,14 @@ static int probe(struct pci_device *pci)
         return -ENOMEM;
     b->lock = (spinlock_t)SPINLOCK_INIT(LOCK_LEAF);
     wait_queue_init(&b->wait);
+    b->reserve = b->in_reserve = kmalloc(sizeof(*b->reserve));
+    if (b->reserve == NULL) {
+        kfree(b);
+        return -ENOMEM;
+    }
     err = virtio_start(&b->v, pci, F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH);
     if (err) {
+        kfree(b->reserve);
         kfree(b);
         return err;
     }

@@ -212,7 +212,7 @@ static void show_vm_flags(struct seq *s, const struct vma *v)
         {VM_IO, "io"},         {VM_SEQ_READ, "sr"},  {VM_RAND_READ, "rr"}, {VM_DONTCOPY, "dc"},
         {VM_DONTEXPAND, "de"}, {VM_ACCOUNT, "ac"},   {VM_NORESERVE, "nr"}, {VM_WIPEONFORK, "wf"},
         {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"}, {VM_HUGEPAGE, "hg"},  {VM_NOHUGEPAGE, "nh"},
-        {VM_MERGEABLE, "mg"},  {VM_POOL, "ht"},
+        {VM_MERGEABLE, "mg"},  {VM_POOL, "ht"},       {VM_USERFAULT, "um"},
     };
 
     seq_puts(s, "VmFlags: ");

@@ -17,6 +17,7 @@
 #include <kernel/rcu.h>
 #include <linux/mman.h>
 
+struct anon_family;
 struct file;
 struct mapping;
 struct task;
@@ -47,6 +48,7 @@ struct task;
 #define VM_RAND_READ  (1UL << 22)
 #define VM_MERGEABLE  (1UL << 23)
 #define VM_SOFTDIRTY  (1UL << 24)
+#define VM_USERFAULT  (1UL << 26) /* holes are filled by a user (mm/userfaultfd.c) */
 #define VM_POOL       (1UL << 25) /* pages of a pool, paid for in advance: no commit charge */
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
@@ -107,6 +109,8 @@ struct mm {
     unsigned int auxv_words;
     struct file *exe;        /* [M] */
     struct list_head all_link; /* MM_LIST */
+    struct anon_family *family; /* [S] rmap.h */
+    struct list_head family_link; /* MM_LIST of the family */
     struct rcu_head rcu;
     bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
@@ -276,7 +280,8 @@ static inline unsigned long mm_rss(const struct mm *mm)
     X(pt_alloc) X(pt_free) X(oom_kill) X(pglazyfree) X(pglazyfreed)                               \
     X(nr_foll_pin_acquired) X(nr_foll_pin_released)                                               \
     X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
-    X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)
+    X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)                                          \
+    X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)

@@ -19,6 +19,7 @@
 #include <kernel/spinlock.h>
 
 struct mapping;
+struct anon_family;
 struct mm;
 struct kmem_cache;
 
@@ -66,8 +67,9 @@ struct page {
     u8 zone;
     u32 private;
     union {
-        /* PAGE_FILE: owner and index in pages; PAGE_ANON: NULL, va >> PAGE_SHIFT */
-        struct { struct mapping *mapping; u64 index; };
+        /* PAGE_FILE: owner and index in pages; PAGE_ANON: who may map it (rmap.h), and the index
+         * in its areas. A huge page: of its head */
+        struct { union { struct mapping *mapping; struct anon_family *family; }; u64 index; };
         /* PAGE_TABLE: owner, non-empty entries [ptl], share count; or, waiting under a huge leaf
          * (link is the leaf's list then), the leaf's address */
         struct { struct mm *pt_mm; union { struct { u32 pt_used; u32 pt_shared; }; u64 pt_va; }; };

@@ -32,6 +32,8 @@ struct fault_ctx {
     pte_t *slot;
     struct page *table;
     pte_t entry; /* as it was when the fault was decided; looked at again under the table's lock */
+    struct userfaultfd *user; /* FAULT_WAIT: who fills the hole, with a reference */
+    u64 user_seq;             /* as userfault_begin found it */
 };
 #define FAULT_REMOTE   0x100u /* on behalf of another process (ptrace, process_vm) */
 #define FAULT_UNSHARE  0x200u
@@ -45,6 +47,8 @@ enum fault_result {
     FAULT_SIGBUS, /* beyond the end of the object */
     FAULT_OOM,    /* no memory; the caller lets the OOM killer run and retries or dies */
     FAULT_INTR,   /* fatal signal */
+    FAULT_WAIT,   /* userfault_begin has taken note: userfault_wait, without locks */
+    FAULT_AGAIN,  /* inside a row only: the entry changed, look at it again */
 };
 
 struct pt_ops {
@@ -86,12 +90,22 @@ static inline const struct pt_ops *vma_ops(const struct vma *v)
     return &pt_ops_table[v->pt_ops];
 }
 
+/* userfaultfd.c: f->vma, which has VM_USERFAULT, has a hole at f->addr. FAULT_WAIT. */
+enum fault_result userfault_begin(struct fault_ctx *f);
+/* Tells the user and sleeps until the hole is filled. No locks. False: a signal came first. */
+bool userfault_wait(struct fault_ctx *f);
+/* Nobody will wait: the reference goes. */
+void userfault_cancel(struct fault_ctx *f);
+
 /* fault.c: from trap to row. Entry of arch's page-fault handlers; sends the signal itself for user
  * faults; for kernel-mode faults on user addresses returns false when the access cannot succeed
  * (then arch applies the exception table). */
 bool mm_fault(const struct fault_info *fi);
 /* One fault on behalf of somebody. mmap_lock held for reading, and still held on return. */
 enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags);
+/* The same; *level gets the level of the leaf that is there on FAULT_OK. */
+enum fault_result mm_handle_fault_level(struct vma *v, vaddr_t addr, unsigned int flags,
+                                        unsigned int *level);
 
 /* What entries of this VMA may allow at most. The low VM_ flags are the PT_ ones. */
 static inline pt_prot_t vma_prot(const struct vma *v)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""disk_test.py KERNEL INITRD SMP: boots with three disks, runs tests/user/blk_test.c, then looks at what is on the disk.
+"""disk_test.py KERNEL INITRD SMP: boots with four disks, runs tests/user/blk_test.c, then looks at what is on the disk.
 
-The first disk has known contents, the second fails at one sector (QEMU's blkdebug), the third is read-only. The output is
-KTAP: the program's results as one test, then one test per region of the disk as this machine sees it.
+The first disk has known contents, the second fails at one sector (QEMU's blkdebug), the third is read-only, and the fourth is
+the first one's image once more: what can be read there has left the first one's cache. The output is KTAP: the program's
+results as one test, then one test per region of the disk as this machine sees it.
 """
 import os
 import struct
@@ -19,7 +20,7 @@ BAD_SECTOR = 64
 # name, where, length, seed of the pattern: as in blk_test.c
 WRITTEN = [("known contents are as before", SECTOR, MIB - SECTOR, 0), ("buffered write", 2 * MIB, REGION, 1),
            ("direct write", 3 * MIB, REGION, 2), ("vector write", 4 * MIB, REGION, 3),
-           ("write and close", 5 * MIB, 2 * REGION, 4), ("mixed writes", 6 * MIB, REGION, 5)]
+           ("write and close", 5 * MIB, REGION, 4), ("mixed writes", 6 * MIB, REGION, 5)]
 WRITTEN += [(f"thread {n}", (8 + n) * MIB, MIB, 10 + n) for n in range(8)]
 UNTOUCHED = (20 * MIB, 20 * MIB)  # where, length: zeroes
 
@@ -45,7 +46,9 @@ def boot(kernel, initrd, smp, good, bad, ro):
     faults = f",inject-error.0.event=none,inject-error.0.errno=5,inject-error.0.sector={BAD_SECTOR}"
     extra = [f"-blockdev driver=blkdebug,node-name=bad,image.driver=file,image.filename={bad}{faults}",
              "-device virtio-blk-pci,drive=bad,werror=report,rerror=report",
-             f"-blockdev driver=file,node-name=ro,read-only=on,filename={ro}", "-device virtio-blk-pci,drive=ro"]
+             f"-blockdev driver=file,node-name=ro,read-only=on,filename={ro}", "-device virtio-blk-pci,drive=ro",
+             f"-blockdev driver=file,node-name=again,read-only=on,locking=off,filename={good}",
+             "-device virtio-blk-pci,drive=again,share-rw=on"]
     env = dict(os.environ, KERNEL=kernel, INITRD=initrd, SMP=smp, MEM="256M", FIRMWARE="direct", DISK=good,
                APPEND="run=/tests/blk_test", QEMU_EXTRA=" ".join(extra))
     return subprocess.Popen(["tools/run-qemu.sh", "test"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)

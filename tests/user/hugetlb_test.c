@@ -675,6 +675,33 @@ TEST(advice_about_fork)
     CHECK_ERRNO(sys_madvise(p, page_size, MADV_DONTFORK), EINVAL);
 }
 
+/* A pin on any part of a huge page keeps all of it, also when the mapping goes. */
+TEST(pinned_by_a_pipe)
+{
+    struct iovec iov;
+    char buf[8] = "";
+    int fds[2];
+    char *p;
+
+    set_pool(2);
+    p = map_huge(1, 0);
+    REQUIRE(p != MAP_FAILED && pipe(fds) == 0);
+    memcpy(p + 5 * page_size, "pinned", 6);
+    iov = (struct iovec){p + 5 * page_size, 6};
+    CHECK_EQ(vmsplice(fds[1], &iov, 1, 0), 6);
+    CHECK_OK(munmap(p, huge_size));
+    CHECK_EQ(pool_now().free, 1);
+    p = map_huge(1, 0);
+    REQUIRE(p != MAP_FAILED);
+    memset(p, 'x', huge_size); /* another page */
+    CHECK_EQ(read(fds[0], buf, 6), 6);
+    CHECK(memcmp(buf, "pinned", 6) == 0);
+    CHECK_OK(munmap(p, huge_size));
+    close(fds[0]);
+    close(fds[1]);
+    CHECK_POOL(2, 0);
+}
+
 #define BIG_DIR "/sys/kernel/mm/hugepages/hugepages-1048576kB/"
 #define BIG     (1ul << 30)
 
@@ -743,4 +770,4 @@ KTAP_MAIN(CASE(pool_grows_and_shrinks), CASE(sysfs_names_each_size), CASE(mappin
           CASE(mremap_moves_whole_pages), CASE(sysv_segment), CASE(pagemap_sees_every_part),
           CASE(others_can_read_and_write_it), CASE(surplus_comes_and_goes),
           CASE(used_pages_become_surplus), CASE(seals), CASE(advice_about_fork),
-          CASE(gigantic_pages), CASE(numa_maps_counts_huge_pages))
+          CASE(pinned_by_a_pipe), CASE(gigantic_pages), CASE(numa_maps_counts_huge_pages))

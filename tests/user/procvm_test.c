@@ -2,6 +2,7 @@
 /* process_vm_readv(2) and process_vm_writev. */
 #include "mem.h"
 
+#include <pthread.h>
 #include <sys/uio.h>
 
 static pid_t child;
@@ -142,6 +143,54 @@ TEST(copies_break_sharing)
     CHECK_EQ(status, 0);
 }
 
+#define RACE_PAGES 8
+
+static volatile bool race_over;
+
+/* Writes its own memory by the call, and must find there what it wrote. */
+static void *write_own(void *arg)
+{
+    size_t len = RACE_PAGES * page_size;
+    char *from = map_pages(RACE_PAGES, RW);
+    struct iovec local = {from, len}, remote = {arg, len};
+    uintptr_t bad = 0;
+
+    for (unsigned n = 1; !race_over; n++) {
+        memset(from, (int)n, len);
+        bad += process_vm_writev(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)len;
+        bad += memcmp(from, arg, len) != 0;
+    }
+    return (void *)bad;
+}
+
+/* What a child has at its birth does not change, however the parent's pages are being written. */
+TEST(write_during_fork)
+{
+    size_t len = RACE_PAGES * page_size;
+    char *p = map_pages(RACE_PAGES, RW), *seen = map_pages(RACE_PAGES, RW);
+    pthread_t t;
+    void *bad;
+
+    need();
+    memset(p, 0, len);
+    REQUIRE(pthread_create(&t, NULL, write_own, p) == 0);
+    for (int i = 0; i < 80; i++) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            memcpy(seen, p, len);
+            usleep(2000);
+            _exit(memcmp(seen, p, len) != 0);
+        }
+        CHECK_EQ(waitpid(pid, &status, 0), pid);
+        CHECK_EQ(status, 0);
+    }
+    race_over = true;
+    pthread_join(t, &bad);
+    CHECK_EQ((uintptr_t)bad, 0);
+}
+
 TEST(error_table)
 {
     char c = 0;
@@ -160,4 +209,5 @@ TEST(error_table)
 }
 
 KTAP_MAIN(CASE(read_own), CASE(read_child), CASE(write_child), CASE(write_to_read_only_is_efault),
-          CASE(partial_transfer), CASE(big_transfer), CASE(copies_break_sharing), CASE(error_table))
+          CASE(partial_transfer), CASE(big_transfer), CASE(copies_break_sharing),
+          CASE(write_during_fork), CASE(error_table))

@@ -234,16 +234,20 @@ TEST(interrupt_key_signals_the_foreground)
     CHECK_EQ(WTERMSIG(wait_for(pid)), SIGINT);
 }
 
+enum touch { READS, WRITES, TAKES_IT };
+
 /* In the session: a background child that touches the terminal. Returns its wait status. */
-static int background_touch(bool reads)
+static int background_touch(enum touch touch)
 {
     pid_t pid = fork();
     char c;
 
     if (pid == 0) {
         setpgid(0, 0);
-        if (reads)
+        if (touch == READS)
             _exit(read(tty, &c, 1) < 0 ? 10 : 11);
+        if (touch == TAKES_IT)
+            _exit(tcsetpgrp(tty, getpid()) == 0 ? 14 : 15);
         _exit(write(tty, "\n", 1) == 1 ? 12 : 13);
     }
     setpgid(pid, pid);
@@ -289,20 +293,23 @@ static void session_of_background_access(void)
     struct termios t;
     int status;
 
-    status = background_touch(true);
+    status = background_touch(READS);
     if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTTIN)
         _exit(2);
-    status = background_touch(false); /* without TOSTOP a write goes through */
+    status = background_touch(WRITES); /* without TOSTOP a write goes through */
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 12)
         _exit(3);
+    status = background_touch(TAKES_IT); /* only the foreground hands it on */
+    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTTOU || tcgetpgrp(tty) != getpgrp())
+        _exit(6);
     tcgetattr(tty, &t);
     t.c_lflag |= TOSTOP;
     tcsetattr(tty, TCSANOW, &t);
-    status = background_touch(false);
+    status = background_touch(WRITES);
     if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTTOU)
         _exit(4);
     signal(SIGTTIN, SIG_IGN);
-    status = background_touch(true); /* ignored: an error instead of a stop */
+    status = background_touch(READS); /* ignored: an error instead of a stop */
     _exit(WIFEXITED(status) && WEXITSTATUS(status) == 10 ? 0 : 5);
 }
 

@@ -20,6 +20,8 @@ uninitvar:fs/open.c
 # Tests of a pointer that the analyser takes for proof that it may be NULL before.
 nullPointerRedundantCheck:kernel/signal/send.c
 nullPointerArithmeticRedundantCheck:kernel/task/exec.c
+# A register variable that is given its value from an array.
+constStatement:arch/ppc64/include/asm/quire_hcall.h
 # The shift's bound is checked on the same line.
 shiftTooManyBits:lib/radix_tree.c
 END

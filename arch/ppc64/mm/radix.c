@@ -10,7 +10,7 @@
  *
  * Locks: LEAF (pid_lock) for the map of numbers. Invariants: I1 a number is given out only when no
  * TLB has anything of its last owner; I2 entry n of the process table is 0 when nobody has n.
- * Checked by tests/kernel/mm/seam_ktest.c, tests/kernel/ppc64/radix_ktest.c.
+ * Checked by tests/kernel/mm/seam_ktest.c, tests/kernel/ppc64/mmu_ktest.c.
  * Source: Power ISA 3.0B Book III section 5.7.6 (process table), 5.7.10 (radix trees), 5.9.3.3
  * (tlbie: RIC 0 translations, 1 page walk cache, 2 both and the process table's entry); LoPAR
  * 14.5.4.8 (H_REGISTER_PROC_TBL). Read next: README.md.

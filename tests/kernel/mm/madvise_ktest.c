@@ -25,6 +25,24 @@ KTEST(madvise, dontneed_gives_zeroes)
     test_mm_leave();
 }
 
+/* A table that is empty already does not end the walk, nor make it leave out others. */
+KTEST(madvise, dontneed_passes_over_empty_tables)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t va = test_map_file(AT, 4 * pt_size(1), RW, ANON, NULL);
+
+    for (unsigned int i = 0; i < 4; i++)
+        EXPECT(test_write(va + i * pt_size(1), i + 1));
+    EXPECT_EQ(mm_madvise(mm, va, pt_size(1), MADV_DONTNEED), 0);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 3);
+    EXPECT_EQ(mm_madvise(mm, va, 4 * pt_size(1), MADV_DONTNEED), 0);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 0);
+    for (unsigned int i = 0; i < 4; i++)
+        EXPECT_EQ(test_read(va + i * pt_size(1)), 0);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
 KTEST(madvise, free_keeps_until_reclaim)
 {
     struct mm *mm = test_mm_enter();

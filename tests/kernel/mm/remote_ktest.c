@@ -34,6 +34,29 @@ KTEST(remote, across_pages)
     mm_put(mm);
 }
 
+/* To look at a page does not take it from those with whom it is shared. */
+KTEST(remote, reading_does_not_unshare)
+{
+    struct mm *mm = test_mm_enter(), *child;
+    vaddr_t va = test_map(2 * PAGE_SIZE, RW, ANON);
+    u64 word = 0, anon = vmstat_sum(VMSTAT_pgcow);
+
+    EXPECT(test_write(va, 7));
+    child = mm_fork(mm);
+    EXPECT_OR_RETURN(!IS_ERR(child));
+    EXPECT_EQ(mm_access_remote(child, va, &word, 8, false), 8);
+    EXPECT_EQ(word, 7);
+    EXPECT_EQ(mm_access_remote(mm, va, &word, 8, false), 8); /* its own: the fast way */
+    EXPECT_EQ(mm_access_remote(child, va + PAGE_SIZE, &word, 8, false), 8);
+    EXPECT_EQ(word, 0);
+    EXPECT(test_page(child, va) == test_page(mm, va));
+    EXPECT(page_refs(test_page(mm, va)) == 2 && page_pins(test_page(mm, va)) == 0);
+    EXPECT_EQ(vmstat_sum(VMSTAT_pgcow), anon);
+    EXPECT_EQ(test_rss(child, MM_ANON), 1);
+    mm_put(child);
+    test_mm_leave();
+}
+
 /* A write goes to the page's owner only, not to whom the page is shared with copy-on-write. */
 KTEST(remote, copies_on_write)
 {

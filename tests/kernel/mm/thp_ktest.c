@@ -358,6 +358,11 @@ KTEST(thp, one_pin_does_not_keep_the_rest)
 
 #define MAX_MAPS 64
 
+static u64 nr_flushes(void)
+{
+    return vmstat_sum(VMSTAT_tlb_flush_local) + vmstat_sum(VMSTAT_tlb_flush_rounds);
+}
+
 /* Splits a page with @nr_pins pins on distinct subpages, mapped by @nr_maps address spaces. */
 static void split_with(unsigned int nr_pins, unsigned int nr_maps)
 {
@@ -366,6 +371,7 @@ static void split_with(unsigned int nr_pins, unsigned int nr_maps)
     struct mm *mm = current->mm;
     struct page *head, *p;
     unsigned int bad = 0;
+    u64 flushes;
     long rss;
 
     if (va == 0) {
@@ -384,7 +390,9 @@ static void split_with(unsigned int nr_pins, unsigned int nr_maps)
     }
     EXPECT(is_huge(mm, va) && page_mapcount(head) == (s32)nr_maps);
     rss = test_rss(mm, MM_ANON);
+    flushes = nr_flushes();
     split_huge_page(head + 11);
+    EXPECT_EQ(nr_flushes() - flushes, nr_maps); /* one for each address space, no more */
     EXPECT(!huge_is(head) && !is_huge(mm, va));
     EXPECT_EQ(test_rss(mm, MM_ANON), rss);
     for (unsigned long i = 0; i < huge_nr(); i++) {

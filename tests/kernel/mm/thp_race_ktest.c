@@ -10,13 +10,14 @@
  */
 #include <linux/mman.h>
 #include <mm/huge.h>
+#include <mm/thp.h>
 #include "../team.h"
 #include "pt_test.h"
 
 #define SIZE      pt_size(HUGE_LEVEL)
 #define NR_OWNERS 2u
-#define NR_HUGE   2u /* of an owner's area */
-#define MAX_PAGES 1024u
+#define NR_HUGE   2u    /* of an owner's area */
+#define MAX_PAGES 8192u /* 16 MiB pages, too */
 #define NR_PINS   24u
 #define DURATION  (4 * NSEC_PER_SEC)
 
@@ -30,12 +31,12 @@ static struct arena {
     struct owner owner[NR_OWNERS];
     vaddr_t pinned; /* the pinner's area */
     u64 splits;     /* of all causes */
-    unsigned long forks, pins, moves, parts;
+    unsigned long collapses, forks, pins, moves, parts;
 } arena;
 
 static unsigned int nr_pages(void)
 {
-    return (unsigned int)min((u64)NR_HUGE * huge_nr(), (u64)MAX_PAGES);
+    return NR_HUGE * (unsigned int)huge_nr();
 }
 
 static void check_page(const struct owner *o, unsigned int i, const char *when)
@@ -169,6 +170,20 @@ static void split_all_the_time(struct team *team, u64 seed)
     }
 }
 
+static void collapse_all_the_time(struct team *team, u64 seed)
+{
+    const struct collapse_limits limits = {.none = ~0u, .shared = ~0u, .gfp = GFP_USER | GFP_NOOOM};
+
+    while (!team_stopped(team)) {
+        u32 r = test_random(&seed);
+        vaddr_t base = r % 3 == 2 ? arena.pinned : arena.owner[r % 2].va;
+
+        if (thp_collapse(arena.mm, base + (r >> 4) % NR_HUGE * SIZE, &limits) == COLLAPSE_OK)
+            arena.collapses++;
+        test_sleep_ms(1);
+    }
+}
+
 /* A child's memory stands still: what it reads twice is the same. */
 static void fork_all_the_time(struct team *team, u64 seed)
 {
@@ -275,6 +290,7 @@ static void worker(struct team *team, unsigned int nr)
     case 2: split_all_the_time(team, 77); break;
     case 3: fork_all_the_time(team, 78); break;
     case 4: pin_all_the_time(team, 79); break;
+    case 5: collapse_all_the_time(team, 81); break;
     default: split_all_the_time(team, 80);
     }
     mm_set_current(NULL);
@@ -297,6 +313,7 @@ KTEST(thp_race, all_at_once)
         ktest_skip("no huge pages, or no memory");
         return;
     }
+    EXPECT_OR_RETURN(nr_pages() <= MAX_PAGES);
     memset(&arena, 0, sizeof(arena));
     arena.mm = test_mm_enter();
     for (unsigned int i = 0; i < NR_OWNERS; i++)
@@ -308,14 +325,16 @@ KTEST(thp_race, all_at_once)
         EXPECT_EQ(mm_munmap(arena.mm, hole, (NR_HUGE + 1) * SIZE), 0);
     }
     end = clock_monotonic_ns() + DURATION;
-    team_start(&team, 6, worker, false);
+    team_start(&team, 7, worker, false);
     while (clock_monotonic_ns() < end)
         test_sleep_ms(50);
     WRITE_ONCE(team.stop, true);
     team_join(&team);
     arena.splits = vmstat_sum(VMSTAT_thp_split_page) - splits;
-    pr_info("thp_race: %lu operations, %lu moves, %llu splits, %lu forks, %lu pins\n", arena.parts,
-            arena.moves, (unsigned long long)arena.splits, arena.forks, arena.pins);
+    pr_info(
+        "thp_race: %lu operations, %lu moves, %llu splits, %lu collapses, %lu forks, %lu pins\n",
+        arena.parts, arena.moves, (unsigned long long)arena.splits, arena.collapses, arena.forks,
+        arena.pins);
     EXPECT(arena.parts != 0 && arena.splits != 0 && arena.forks != 0 && arena.pins != 0);
     EXPECT_EQ(test_check(arena.mm), 0);
     test_mm_leave();

@@ -118,17 +118,26 @@ struct gate {
     atomic_t asleep, through;
 };
 
-static void pass_exclusively(struct team *team, unsigned int nr)
+static void pass(struct gate *g, unsigned int flags)
 {
-    struct gate *g = team->arg;
-    struct wait_entry e = { .link = LIST_HEAD_INIT(e.link), .flags = WAIT_EXCLUSIVE };
+    struct wait_entry e = { .link = LIST_HEAD_INIT(e.link), .flags = flags };
 
-    (void)nr;
     wait_prepare(&g->wq, &e, TASK_UNINTERRUPTIBLE);
     atomic_inc(&g->asleep);
     schedule();
     wait_finish(&g->wq, &e);
     atomic_inc(&g->through);
+}
+
+static void pass_exclusively(struct team *team, unsigned int nr)
+{
+    (void)nr;
+    pass(team->arg, WAIT_EXCLUSIVE);
+}
+
+static void pass_either_way(struct team *team, unsigned int nr)
+{
+    pass(team->arg, nr < 3 ? 0 : WAIT_EXCLUSIVE);
 }
 
 static void expect_through(struct gate *g, int n)
@@ -154,6 +163,24 @@ KTEST(wait, exclusive_waiters_are_counted)
     wake_up_key(&g.wq, 2, 0);
     expect_through(&g, 3);
     wake_up_all(&g.wq);
+    expect_through(&g, 5);
+    team_join(&team);
+}
+
+/* Waking one wakes all who did not ask to be counted, too. */
+KTEST(wait, others_are_not_counted)
+{
+    struct gate g = { .asleep = ATOMIC_INIT(0) };
+    struct team team = { .arg = &g };
+
+    wait_queue_init(&g.wq);
+    team_start(&team, 5, pass_either_way, false);
+    while (atomic_read(&g.asleep) < 5)
+        test_sleep_ms(1);
+    test_sleep_ms(5);
+    wake_up(&g.wq);
+    expect_through(&g, 4);
+    wake_up(&g.wq);
     expect_through(&g, 5);
     team_join(&team);
 }

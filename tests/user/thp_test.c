@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transparent huge pages as programs see them: where they come, what counts them, the knobs, the
+ * operations on wholes and parts, MADV_COLLAPSE, splitting on request, and for 20 seconds all of it
+ * at once with every byte checked. Needs a kernel with huge pages, and root for the knobs.
+ */
+#include "mem.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define KNOBS "/sys/kernel/mm/transparent_hugepage/"
+#define SPLIT "/sys/kernel/debug/split_huge_pages"
+
+/* Contents of a small file, or skips the test. */
+static void read_text(const char *path, char *buf, size_t size)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t n;
+
+    if (fd < 0)
+        ktap_skip("%s: %s", path, strerror(errno));
+    n = read(fd, buf, size - 1);
+    buf[n > 0 ? n : 0] = '\0';
+    close(fd);
+}
+
+/* 0 or -1 with errno, as write. */
+static int write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY), saved;
+    ssize_t n;
+
+    if (fd < 0)
+        ktap_skip("%s: %s", path, strerror(errno));
+    n = write(fd, text, strlen(text));
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return n == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+static size_t huge_size(void)
+{
+    char buf[32];
+
+    read_text(KNOBS "hpage_pmd_size", buf, sizeof(buf));
+    return strtoul(buf, NULL, 10);
+}
+
+/* nr huge pages' room, aligned, that wants them. */
+static char *map_huge(size_t nr)
+{
+    size_t size = huge_size();
+    char *p = mmap(NULL, (nr + 1) * size, RW, ANON, -1, 0), *at;
+
+    if (p == MAP_FAILED)
+        ktap_skip("mmap: %s", strerror(errno));
+    at = (char *)(((uintptr_t)p + size - 1) & ~(uintptr_t)(size - 1));
+    prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+    if (madvise(at, nr * size, MADV_HUGEPAGE) < 0)
+        ktap_skip("MADV_HUGEPAGE: %s", strerror(errno));
+    return at;
+}
+
+static long huge_kb(const void *at)
+{
+    return smaps_field(at, "AnonHugePages");
+}
+
+struct vmstat_query {
+    const char *name; /* with the blank behind it */
+    long value;
+};
+
+static void vmstat_line(const char *line, void *arg)
+{
+    struct vmstat_query *q = arg;
+
+    if (strncmp(line, q->name, strlen(q->name)) == 0)
+        q->value = strtol(line + strlen(q->name), NULL, 10);
+}
+
+static long vmstat_value(const char *name)
+{
+    struct vmstat_query q = {.name = name, .value = -1};
+
+    mem_each_line("/proc/vmstat", vmstat_line, &q);
+    return q.value;
+}
+
+static void fill(char *p, size_t len, char salt)
+{
+    for (size_t i = 0; i < len; i += page_size)
+        p[i] = (char)(i / page_size + (size_t)salt);
+}
+
+static void check_filled(const char *p, size_t len, size_t first, char salt)
+{
+    for (size_t i = 0; i < len; i += page_size)
+        if (p[i] != (char)(i / page_size + first + (size_t)salt)) {
+            CHECK_EQ(p[i], (char)(i / page_size + first + (size_t)salt));
+            ktap_note("page %zu", i / page_size);
+            return;
+        }
+}
+
+TEST(fault_and_counters)
+{
+    size_t size = huge_size();
+    char *p = map_huge(2);
+    long faults = vmstat_value("thp_fault_alloc ");
+
+    CHECK_EQ(smaps_field(p, "THPeligible"), 1);
+    CHECK_EQ(huge_kb(p), 0);
+    p[size + 17] = 1;
+    CHECK_EQ(huge_kb(p), (long)size >> 10);
+    CHECK(vmstat_value("thp_fault_alloc ") > faults);
+    CHECK(file_field("/proc/meminfo", "AnonHugePages") >= (long)size >> 10);
+    CHECK_EQ(p[0], 0); /* the huge zero page is not counted */
+    CHECK_EQ(huge_kb(p), (long)size >> 10);
+    CHECK_OK(madvise(p, 2 * size, MADV_DONTNEED));
+    CHECK_EQ(huge_kb(p), 0);
+    CHECK_EQ(p[size + 17], 0);
+}
+
+TEST(prctl_disables)
+{
+    char *p = map_huge(2);
+
+    CHECK_OK(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+    p[0] = 1;
+    CHECK_EQ(huge_kb(p), 0);
+    CHECK_EQ(smaps_field(p, "THPeligible"), 0);
+    CHECK_OK(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
+    p[huge_size()] = 1;
+    CHECK_EQ(huge_kb(p), (long)huge_size() >> 10);
+}
+
+TEST(knobs)
+{
+    static const char *const bad[] = {"", "nonsense", "alway", "always madvise", "[always]", "2"};
+    char before[128], now[128];
+
+    read_text(KNOBS "enabled", before, sizeof(before));
+    CHECK(strchr(before, '[') && strchr(before, ']') && strstr(before, "never"));
+    for (size_t i = 1; i < sizeof(bad) / sizeof(*bad); i++) {
+        CHECK_ERRNO(write_text(KNOBS "enabled", bad[i]), EINVAL);
+        CHECK_ERRNO(write_text(KNOBS "defrag", bad[i]), EINVAL);
+        CHECK_ERRNO(write_text(KNOBS "use_zero_page", bad[i]), EINVAL);
+    }
+    CHECK_ERRNO(write_text(KNOBS "khugepaged/pages_to_scan", "0"), EINVAL);
+    CHECK_ERRNO(write_text(KNOBS "khugepaged/max_ptes_none", "100000000"), EINVAL);
+    CHECK_ERRNO(write_text(KNOBS "khugepaged/scan_sleep_millisecs", "-1"), EINVAL);
+    read_text(KNOBS "enabled", now, sizeof(now));
+    CHECK(strcmp(before, now) == 0);
+    CHECK_OK(write_text(KNOBS "enabled", "never\n"));
+    read_text(KNOBS "enabled", now, sizeof(now));
+    CHECK(strcmp(now, "always madvise [never]\n") == 0);
+    CHECK_EQ(smaps_field(map_huge(1), "THPeligible"), 0);
+    *strchr(before, ']') = '\0';
+    CHECK_OK(write_text(KNOBS "enabled", strchr(before, '[') + 1));
+}
+
+TEST(parts)
+{
+    size_t size = huge_size();
+    char *p = map_huge(3), *q;
+    long free_kb;
+
+    fill(p, 3 * size, 1);
+    CHECK_EQ(huge_kb(p), (long)(3 * size) >> 10);
+    free_kb = file_field("/proc/meminfo", "MemFree");
+    CHECK_OK(madvise(p + size / 4, size / 2, MADV_DONTNEED));
+    CHECK(file_field("/proc/meminfo", "MemFree") - free_kb > (long)(size / 4) >> 10);
+    CHECK_EQ(huge_kb(p), (long)(2 * size) >> 10);
+    check_filled(p, size / 4, 0, 1);
+    check_filled(p + size / 4 * 3, size / 4, size / 4 * 3 / page_size, 1);
+    CHECK_EQ(p[size / 2], 0);
+    CHECK_OK(mprotect(p + size + page_size, page_size, PROT_READ));
+    CHECK_EQ(try_write(p + size + page_size), SIGSEGV);
+    check_filled(p + size, size, size / page_size, 1);
+    q = mremap(p + 2 * size, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, p);
+    CHECK(q == p);
+    CHECK_EQ(huge_kb(p), (long)size >> 10);
+    check_filled(p, size, 2 * size / page_size, 1);
+}
+
+TEST(fork_and_write)
+{
+    size_t size = huge_size();
+    char *p = map_huge(1);
+    int status = -1;
+    pid_t pid;
+
+    fill(p, size, 3);
+    pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        check_filled(p, size, 0, 3);
+        fill(p, size / 2, 9);
+        check_filled(p + size / 2, size / 2, size / 2 / page_size, 3);
+        _exit(ktap_failures != 0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    check_filled(p, size, 0, 3);
+    p[page_size] = 99;
+    CHECK_EQ(p[0], 3);
+}
+
+TEST(collapse)
+{
+    size_t size = huge_size();
+    char *p = map_huge(1);
+
+    CHECK_OK(madvise(p, size, MADV_NOHUGEPAGE));
+    for (size_t i = size; i > 0; i -= page_size) /* against the order of addresses */
+        p[i - page_size] = (char)((i - page_size) / page_size + 5);
+    CHECK_EQ(huge_kb(p), 0);
+    CHECK_ERRNO(madvise(p, size, MADV_COLLAPSE), EINVAL);
+    CHECK_OK(madvise(p, size, MADV_HUGEPAGE));
+    CHECK_OK(madvise(p, size, MADV_COLLAPSE));
+    CHECK_EQ(huge_kb(p), (long)size >> 10);
+    check_filled(p, size, 0, 5);
+}
+
+static int split_range(const char *p, size_t len)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(), (unsigned long)p,
+             (unsigned long)(p + len));
+    return write_text(SPLIT, text);
+}
+
+TEST(split_on_request)
+{
+    size_t size = huge_size();
+    char *p = map_huge(3), byte = 0;
+    struct iovec local = {&byte, 1}, remote = {p + size + 1, 1};
+
+    fill(p, 3 * size, 7);
+    CHECK_OK(split_range(p + size, size));
+    CHECK_EQ(huge_kb(p), (long)(2 * size) >> 10);
+    check_filled(p, 3 * size, 0, 7);
+    CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), 1);
+    CHECK_OK(madvise(p, 3 * size, MADV_COLLAPSE));
+    CHECK_EQ(huge_kb(p), (long)(3 * size) >> 10);
+    check_filled(p, 3 * size, 0, 7);
+    CHECK_ERRNO(write_text(SPLIT, "nonsense"), EINVAL);
+    CHECK_ERRNO(write_text(SPLIT, "2"), EINVAL);
+    CHECK_ERRNO(write_text(SPLIT, "1,0x1000"), EINVAL);
+    CHECK_ERRNO(write_text(SPLIT, "999999,0x0,0x1000"), ESRCH);
+}
+
+/* ---- all at once ---- */
+
+#define RACE_SECONDS 20
+#define AREAS        2
+#define AREA_HUGE    2
+
+static atomic_bool race_over;
+static char *areas[AREAS];
+static size_t area_len;
+static atomic_ulong operations, splits, forks;
+
+static uint32_t next_random(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (uint32_t)(*seed >> 33);
+}
+
+static void race_check(const char *p, const unsigned char *model, size_t i, const char *when)
+{
+    unsigned char got = (unsigned char)p[i * page_size];
+
+    if (got != model[i]) {
+        ktap_failures++;
+        ktap_note("%s: page %zu holds %u, not %u", when, i, got, model[i]);
+    }
+}
+
+static void race_operation(char *p, unsigned char *model, uint64_t *seed)
+{
+    size_t nr = area_len / page_size, per = nr / AREA_HUGE, kind = next_random(seed) % 3;
+    size_t first = kind == 0 ? 0 : next_random(seed) % AREA_HUGE * per, n = kind == 0 ? nr : per;
+    char *at, *away = p + area_len + huge_size();
+
+    if (kind == 2) {
+        first += next_random(seed) % (per - 40);
+        n = 1 + next_random(seed) % 40;
+    }
+    at = p + first * page_size;
+    away += first * page_size;
+    switch (next_random(seed) % 6) {
+    case 0:
+        CHECK_OK(madvise(at, n * page_size, MADV_DONTNEED));
+        memset(model + first, 0, n);
+        break;
+    case 1:
+        CHECK_OK(mprotect(at, n * page_size, PROT_READ));
+        race_check(p, model, first, "read-only");
+        CHECK_OK(mprotect(at, n * page_size, RW));
+        break;
+    case 2:
+        CHECK(mremap(at, n * page_size, n * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, away) ==
+              away);
+        CHECK(mremap(away, n * page_size, n * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at);
+        break;
+    default:
+        for (size_t i = first; i < first + n; i++)
+            p[i * page_size] = (char)(model[i] = (unsigned char)next_random(seed));
+    }
+    for (unsigned int i = 0; i < 32; i++)
+        race_check(p, model, next_random(seed) % nr, "after an operation");
+}
+
+static void *race_owner(void *arg)
+{
+    uint64_t seed = (uint64_t)(uintptr_t)arg + 1;
+    char *p = areas[(uintptr_t)arg];
+    size_t nr = area_len / page_size;
+    unsigned char *model = calloc(nr, 1);
+
+    while (!race_over && ktap_failures == 0) {
+        race_operation(p, model, &seed);
+        operations++;
+    }
+    for (size_t i = 0; i < nr; i++)
+        race_check(p, model, i, "in the end");
+    free(model);
+    return NULL;
+}
+
+static void *race_splitter(void *arg)
+{
+    uint64_t seed = 99;
+
+    while (!race_over) {
+        char *p = areas[next_random(&seed) % AREAS];
+        size_t at = next_random(&seed) % AREA_HUGE * huge_size();
+
+        if (next_random(&seed) % 2) {
+            split_range(p + at, huge_size());
+            splits++;
+        } else {
+            madvise(p + at, huge_size(), MADV_COLLAPSE); /* may be busy */
+        }
+    }
+    return NULL;
+}
+
+/* What a child reads does not change under it. */
+static void race_child(void)
+{
+    int bad = 0;
+
+    for (size_t at = 0; at < area_len; at += 37 * page_size) {
+        volatile char *c = areas[0] + at;
+        char seen = *c;
+
+        areas[1][at] = (char)at;
+        for (volatile int i = 0; i < 200; i++)
+            ;
+        bad |= *c != seen || areas[1][at] != (char)at;
+    }
+    _exit(bad);
+}
+
+static void *race_forker(void *arg)
+{
+    while (!race_over) {
+        int status = 0;
+        pid_t pid = fork();
+
+        if (pid == 0)
+            race_child();
+        if (pid < 0)
+            continue;
+        waitpid(pid, &status, 0);
+        /* A child may meet the moment when a range is away: then it faults. */
+        if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+            ktap_failures++;
+            ktap_note("a child saw its memory change");
+        }
+        forks++;
+    }
+    return NULL;
+}
+
+TEST(all_at_once)
+{
+    pthread_t threads[AREAS + 3];
+    unsigned int nr = 0;
+
+    area_len = AREA_HUGE * huge_size();
+    for (unsigned int i = 0; i < AREAS; i++) {
+        areas[i] = map_huge(2 * AREA_HUGE + 1);
+        CHECK_OK(munmap(areas[i] + area_len, area_len + huge_size()));
+        /* nothing else may settle in the hole */
+        CHECK(mmap(areas[i] + area_len, area_len + huge_size(), PROT_NONE, ANON | MAP_FIXED, -1,
+                   0) != MAP_FAILED);
+    }
+    REQUIRE(ktap_failures == 0);
+    for (uintptr_t i = 0; i < AREAS; i++)
+        REQUIRE(pthread_create(&threads[nr++], NULL, race_owner, (void *)i) == 0);
+    REQUIRE(pthread_create(&threads[nr++], NULL, race_splitter, NULL) == 0);
+    REQUIRE(pthread_create(&threads[nr++], NULL, race_forker, NULL) == 0);
+    for (int i = 0; i < 10 * RACE_SECONDS && ktap_failures == 0; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    race_over = true;
+    for (unsigned int i = 0; i < nr; i++)
+        pthread_join(threads[i], NULL);
+    ktap_note("%lu operations, %lu splits asked for, %lu forks", operations, splits, forks);
+    CHECK(operations > 0 && splits > 0 && forks > 0);
+}
+
+KTAP_MAIN(CASE(fault_and_counters), CASE(prctl_disables), CASE(knobs), CASE(parts),
+          CASE(fork_and_write), CASE(collapse), CASE(split_on_request), CASE(all_at_once))
