@@ -189,7 +189,11 @@ $(B)/shim.bin: boot/$(ARCH)/shim/shim.S $(FLAGS_FILE)
 
 # ---- images --------------------------------------------------------------------------------------------------------
 
-iso: $(B)/quire.iso
+iso: $(if $(MKRESCUE),$(B)/quire.iso,no-iso)
+
+.PHONY: no-iso
+no-iso:
+	@echo "ARCH=$(ARCH) has no boot image: QEMU starts the kernel itself, see make run" >&2; exit 1
 
 RUN_INITRD := $(if $(INITRD),$(INITRD),$(B)/initrd.cpio)
 

@@ -217,6 +217,11 @@ def ppc64_kind(mmu, cpu, match, smps):
     machine = {"ARCH": "ppc64", "MMU": mmu, "CPU": cpu}
     for smp in smps:
         yield Config(f"{prefix}kernel smp={smp}", command, qemu(kernel, ktest, smp, initrd, **machine))
+    if mmu == "radix":
+        yield Config(f"{prefix}kernel smp=2 dmap=4k", command, qemu(kernel, ktest + " dmap=4k", 2, initrd, **machine))
+    else:
+        yield Config(f"{prefix}kernel smp=2 pages=64k", command,
+                     qemu(kernel, ktest, 2, initrd, QEMU_EXTRA="-M cap-hpt-max-page-size=64k", **machine))
     for smp in smps:
         yield Config(f"{prefix}user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M", **machine))
     if match:
@@ -233,7 +238,7 @@ def ppc64(match, smps, mmu, cpu):
         if mmu in ("", kind[0]) and cpu in ("", kind[1]):
             yield from ppc64_kind(*kind, match, smps)
     if not match:
-        yield Config("command line", ["tests/cli/cli_test.sh", "ppc64"])
+        yield Config("ppc64: command line", ["tests/cli/cli_test.sh", "ppc64"])
 
 
 def host(match):
