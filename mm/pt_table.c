@@ -103,9 +103,11 @@ bool pt_table_link(struct page *parent, pte_t *slot, struct page *table)
 /* Tables of one frame each, of one address space. */
 static void free_batch(struct page **tables, unsigned int n)
 {
-    for (unsigned int i = 0; i < n; i++)
+    for (unsigned int i = 0; i < n; i++) {
         ASSERT(tables[i]->kind == PAGE_TABLE && tables[i]->pt_used == 0 &&
                tables[i]->pt_shared == 0);
+        mmu_forget(tables[i]);
+    }
     atomic_long_add(&tables[0]->pt_mm->pt_pages, -(long)n);
     vmstat_add(VMSTAT_pt_free, n);
     free_pages_bulk(tables, n);
