@@ -603,7 +603,11 @@ SYSCALL6(ipc, unsigned int, call, int, first, unsigned long, second, unsigned lo
         return sys_shmdt((vaddr_t)ptr);
     case SHMAT:
         at = sys_shmat(first, (vaddr_t)ptr, (int)second);
-        return at < 0 ? at : put_user_u64((u64)at, (void __user *)third);
+        if (at >= 0 && put_user_u64((u64)at, (void __user *)third) != 0) {
+            (void)sys_shmdt((vaddr_t)at); /* the caller would not know what to detach */
+            return -EFAULT;
+        }
+        return at < 0 ? at : 0;
     default:
         return -ENOSYS;
     }

@@ -283,7 +283,11 @@ static const struct operation {
     {"fork", op_fork, {ENOMEM, EAGAIN, EFAULT, ENFILE}},
     {"move", op_move, {ENOMEM, ENFILE}},
     {"cut", op_cut, {ENOMEM, ENFILE, EAGAIN}},
+#ifdef SYS_ipc /* shmat's result comes through memory there */
+    {"segment", op_segment, {ENOMEM, ENFILE, ENOSPC, EFAULT}},
+#else
     {"segment", op_segment, {ENOMEM, ENFILE, ENOSPC}},
+#endif
     {"mount", op_mount, {ENOMEM, EFAULT, ENOSPC, ENFILE}},
     {"device", op_device, {ENOMEM, EFAULT, ENFILE}},
     {"process_vm", op_process_vm, {ENOMEM, ENFILE, EFAULT}},
