@@ -251,7 +251,7 @@ bench: runnable deps
 	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
 	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=$$huge $(APPEND)" \
 	    tools/run-qemu.sh bench || exit 1; done
-	@tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
+	@ARCH=$(ARCH) tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
 # Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.
 conformance: deps

@@ -188,6 +188,10 @@ static void read_rtas(struct ppc_platform *p, const struct fdt *f)
     r->get_time_of_day = fdt_u32(f, n, "get-time-of-day", 0, NULL);
     r->set_xive = fdt_u32(f, n, "ibm,set-xive", 0, NULL);
     r->os_term = fdt_u32(f, n, "ibm,os-term", 0, NULL);
+    r->read_pci_config = fdt_u32(f, n, "ibm,read-pci-config", 0, NULL);
+    r->write_pci_config = fdt_u32(f, n, "ibm,write-pci-config", 0, NULL);
+    r->change_msi = fdt_u32(f, n, "ibm,change-msi", 0, NULL);
+    r->query_interrupt_source = fdt_u32(f, n, "ibm,query-interrupt-source-number", 0, NULL);
 }
 
 static void read_console(struct ppc_platform *p, const struct fdt *f)
@@ -199,6 +203,32 @@ static void read_console(struct ppc_platform *p, const struct fdt *f)
         return;
     p->vty = fdt_u32(f, vty, "reg", 0, NULL);
     p->vty_irq = fdt_u32(f, vty, "interrupts", 0, NULL);
+}
+
+/* An entry of "ranges": three cells of the bus, two of the CPU, two of length. */
+#define RANGE_BYTES   28
+#define SPACE_MASK    0x03000000u
+#define SPACE_MEM32   0x02000000u
+
+static void read_phb(struct ppc_platform *p, const struct fdt *f)
+{
+    int n = fdt_child(f, fdt_root(f), "pci");
+    u32 len;
+    const u8 *r = n == FDT_NONE ? NULL : fdt_property(f, n, "reg", &len);
+
+    if (!r || len < 8)
+        return;
+    p->phb.buid = fdt_cells(r, 2);
+    r = fdt_property(f, n, "ranges", &len);
+    for (; r && len >= RANGE_BYTES; r += RANGE_BYTES, len -= RANGE_BYTES) {
+        if ((fdt_cells(r, 1) & SPACE_MASK) != SPACE_MEM32)
+            continue;
+        p->phb.window_bus = fdt_cells(r + 4, 2);
+        p->phb.window_cpu = fdt_cells(r + 12, 2);
+        p->phb.window_len = fdt_cells(r + 20, 2);
+        p->phb.found = true;
+        return;
+    }
 }
 
 const char *platform_parse(struct bootinfo *bi, const struct fdt *f, paddr_t loaded_at)
@@ -215,5 +245,6 @@ const char *platform_parse(struct bootinfo *bi, const struct fdt *f, paddr_t loa
     read_reserved(bi, f, loaded_at);
     read_rtas(p, f);
     read_console(p, f);
+    read_phb(p, f);
     return missing;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * arch/pci.h: the seam between drivers/pci and a machine's PCI host bridge. A machine has one
- * struct pci_host or none; x86-64 fills it from ports (arch/x86_64/kernel/pci.c), pseries can do so
+ * struct pci_host or none; x86-64 fills it from ports (arch/x86_64/kernel/pci.c), pseries does so
  * from its firmware's calls and device tree.
  *
  * Devices reach memory at its physical addresses: the driver asks no IOMMU.

@@ -178,6 +178,10 @@ FUNCTION system_call
     oris 10, 10, CR0_SO_HIGH
 2:  std 10, REGS(PT_CCR)(1)
     std 3, GPR(3)(1)
+#ifdef CONFIG_DEBUG
+    addi 3, 1, FRAME_OVERHEAD
+    CALL fail_syscall_return
+#endif
     b return_to_user
 3:  li 3, -ENOSYS
     b 1b
@@ -204,6 +208,7 @@ FUNCTION return_to_user
     mtmsrd 10, 1
 #ifdef CONFIG_DEBUG
     CALL lockcheck_user_return
+    CALL fail_user_return
 #endif
     lwz 10, CPU_NEED_RESCHED(13)
     cmpwi 10, 0

@@ -77,7 +77,8 @@ int __must_check xics_route(unsigned int line);
 void hvc_init(void);
 int __must_check hvc_start_input(void);
 
-/* rtas.c: @token with @nargs arguments; the first result, negative: error. At most 4 of each. */
+/* rtas.c: @token with @nargs arguments; the first result, negative: error. @rets gets
+ * the others. At most 6 and 8. */
 s32 rtas_call(u32 token, unsigned int nargs, const u32 *args, unsigned int nrets, u32 *rets);
 
 /* time.c */

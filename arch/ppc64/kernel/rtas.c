@@ -11,7 +11,7 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 
-#define MAX_ARGS 4
+#define MAX_ARGS 6
 #define MAX_RETS 8
 
 static struct request {

@@ -18,6 +18,7 @@
  *
  * Locks: none; a walk runs with interrupts off and takes LEAF locks only, so it ends soon.
  * Invariants: I1 a CPU's counter is odd exactly while it walks.
+ * Checked by models/hash_refill.pml, tests/kernel/ppc64/hash_smp_ktest.c.
  * Read next: hash.c.
  */
 #include <kernel/printk.h>

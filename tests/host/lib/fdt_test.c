@@ -387,6 +387,10 @@ static void check_qemu_tree(const void *arg)
            p->rtas.set_xive && p->rtas.os_term && p->rtas.get_time_of_day && p->rtas.system_reboot);
     EXPECT_EQ(p->vty, 0x71000000);
     EXPECT(p->vty_irq != 0);
+    EXPECT(p->phb.found && p->phb.buid == 0x800000020000000 && p->phb.window_bus == 0x80000000 &&
+           p->phb.window_len == GIB(2) && p->phb.window_cpu > m->memory);
+    EXPECT(p->rtas.read_pci_config && p->rtas.write_pci_config && p->rtas.change_msi &&
+           p->rtas.query_interrupt_source);
     bootinfo_finish(&bi);
     EXPECT(bi.nr_ranges > 0 && bi.map[0].base == 0 && bi.map[0].kind == BOOT_RAM);
     EXPECT(bi.map[0].len >= m->memory - MIB(4) && bi.map[0].len <= m->memory);

@@ -22,6 +22,14 @@ struct ppc_segment_size {
 /* Tokens of RTAS functions; 0 when there is none. */
 struct ppc_rtas {
     u32 power_off, system_reboot, start_cpu, stop_self, get_time_of_day, set_xive, os_term;
+    u32 read_pci_config, write_pci_config, change_msi, query_interrupt_source;
+};
+
+/* The first PCI host bridge: its unit number, and the window for 32-bit memory BARs. */
+struct ppc_phb {
+    bool found;
+    u64 buid;
+    u64 window_bus, window_cpu, window_len;
 };
 
 struct ppc_platform {
@@ -38,6 +46,7 @@ struct ppc_platform {
     struct ppc_rtas rtas;
     u32 vty;                  /* unit address of the console */
     u32 vty_irq;              /* its interrupt source; 0 when there is none */
+    struct ppc_phb phb;
 };
 extern struct ppc_platform ppc_platform;
 
