@@ -231,6 +231,7 @@ def ppc64_kind(mmu, cpu, match, smps):
         yield Config(f"{prefix}boot {name}", command, env, expect=re.compile(r"^Linux|^Quire"), limit_s=120, ktap=False)
     yield from panic_configs(kernel, prefix, 1, **machine)
     yield Config(f"{prefix}shell", ["python3", "tests/interactive/shell_test.py", kernel, initrd], machine)
+    yield Config(f"{prefix}disk smp=2", ["tests/disk/disk_test.py", kernel, initrd, "2"], machine)
 
 
 def ppc64(match, smps, mmu, cpu):
