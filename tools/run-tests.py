@@ -32,7 +32,7 @@ SILENCE_S = 240  # host seconds without a line
 
 
 class Config:
-    def __init__(self, name, command, env=None, statuses=(0,), expect=None, limit_s=1500, ktap=True):
+    def __init__(self, name, command, env=None, statuses=(0,), expect=None, limit_s=1500, ktap=True, long=False):
         self.name = name
         self.command = command
         self.env = env or {}
@@ -40,6 +40,7 @@ class Config:
         self.expect = expect    # text that must appear
         self.limit_s = limit_s
         self.ktap = ktap
+        self.long = long        # begins first, beside the others
 
 
 class Outcome:
@@ -181,7 +182,7 @@ def x86_64(match, smps):
     for smp in smps:
         yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
     yield Config("sweep", command, qemu(kernel, "run=/tests/run-tests,-s" + (f",{match}" if match else ""), 2, initrd,
-                                        MEM="512M"), limit_s=3600)
+                                        MEM="512M"), limit_s=3600, long=True)
     if match:
         return
     reached = re.compile(r"^Linux|^Quire")
@@ -201,7 +202,7 @@ def x86_64(match, smps):
     for smp in smps:
         yield Config(f"disk smp={smp}", ["tests/disk/disk_test.py", kernel, initrd, str(smp)])
     for name in "threads_stress", "threads_stress_glibc":  # eight threads, a minute each
-        yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"))
+        yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"), long=True)
 
 
 # MMU and CPU of each kind of pseries machine.
@@ -280,7 +281,9 @@ def print_skips(skips):
 
 def run_all(configs, pool):
     total, kind, skips = Totals(), Totals(), []
-    for i, (config, out) in enumerate(zip(configs, pool.map(run, configs))):
+    futures = {config: pool.submit(run, config) for config in sorted(configs, key=lambda c: not c.long)}
+    for i, config in enumerate(configs):
+        out = futures[config].result()
         total.add(out)
         kind.add(out)
         skips += out.skips
@@ -305,7 +308,7 @@ def main():
     ap.add_argument("--cpu", default="", help="ppc64: only this CPU (power8, power9)")
     ap.add_argument("--match", default="", help="only tests whose name contains this")
     ap.add_argument("--smp", default="", help="only this number of CPUs")
-    ap.add_argument("--jobs", type=int, default=0, help="configurations at a time; ppc64: one per host CPU, else 1")
+    ap.add_argument("--jobs", type=int, default=0, help="configurations at a time; one per host CPU, x86-64: at most 2")
     ap.add_argument("--only", default="", help="only configurations whose name contains this, or the one named before a $")
     args = ap.parse_args()
     os.makedirs(LOGS, exist_ok=True)
@@ -319,7 +322,7 @@ def main():
         make_boot_iso()
     if any("busybox" in c.name for c in configs):
         make_busybox_initrd()
-    pool = concurrent.futures.ThreadPoolExecutor(args.jobs or (os.cpu_count() if args.arch == "ppc64" else 1))
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs or min(os.cpu_count(), 2 if args.arch == "x86_64" else 64))
     try:
         total = run_all(configs, pool)
     except KeyboardInterrupt:

@@ -96,12 +96,25 @@ static void moved(void)
     munmap(q, huge_size);
 }
 
+static long now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static long race_ms(void)
+{
+    return ktap_swept ? 300 : SECONDS * 1000;
+}
+
 static void fight(int fd, unsigned int nr)
 {
-    time_t end = time(NULL) + SECONDS;
+    long end = now_ms() + race_ms();
 
     seed = nr * 7919 + 1;
-    while (time(NULL) < end) {
+    while (now_ms() < end) {
         switch (dice(4)) {
         case 0: moved(); break;
         case 1: shared_file(fd); break;
@@ -162,7 +175,7 @@ TEST(while_the_pool_is_resized)
     }
     for (int i = 0; i < 60; i++) {
         write_number(NR_FILE, i % 5 * 3);
-        usleep(SECONDS * 1000000 / 60);
+        usleep((useconds_t)race_ms() * 1000 / 60);
     }
     for (unsigned int i = 0; i < PROCESSES; i++)
         waitpid(pids[i], NULL, 0);

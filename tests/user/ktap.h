@@ -169,6 +169,9 @@ static bool ktap_run_case(const struct ktap_case *c, int number)
     return status == 0;
 }
 
+/* A test that goes on for a time stays short then: it runs once for each fault. */
+KTAP_UNUSED static bool ktap_swept;
+
 #include "sweep.h"
 
 /* With arguments only the tests that they name run; --sweep before them sweeps faults. */
@@ -178,6 +181,7 @@ KTAP_UNUSED static int ktap_main(const struct ktap_case *cases, int nr, int argc
     bool sweep = argc > 1 && strncmp(argv[1], "--sweep", 7) == 0;
     const char *how = sweep ? argv[1] : NULL;
 
+    ktap_swept = sweep;
     argc -= sweep;
     argv += sweep;
     ktap_reason =
