@@ -223,6 +223,7 @@ static const struct {
     {__NR_setresuid, {EAGAIN}},
     {__NR_timer_create, {EAGAIN}},
     {__NR_shmget, {ENOSPC}},
+    {__NR_fallocate, {ENOSPC}}, /* no huge page for the file */
     {__NR_open, {ENOSPC}}, /* no inode for a new file */
     {__NR_openat, {ENOSPC}},
     {__NR_creat, {ENOSPC}},

@@ -27,6 +27,7 @@
  * Read next: pt_hugetlb_char.c.
  */
 #include "pt_internal.h"
+#include <kernel/fail.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
 #include <kernel/vfs.h>
@@ -129,8 +130,10 @@ static enum fault_result take_page(struct fault_ctx *f, bool promised, struct pa
             p->private = HUGE_PRIVATE;
             return FAULT_OK;
         }
-        if (!promised)
+        if (!promised) {
+            fail_tolerated(); /* as Linux does */
             return FAULT_SIGBUS;
+        }
         if (fatal_signal_pending())
             return FAULT_INTR;
         if (pte_load(f->slot).v != f->entry.v)

@@ -21,6 +21,8 @@ static unsigned long total_bytes(void)
 
 static void skip_unless_small(void)
 {
+    if (ktap_swept)
+        ktap_skip("fills all memory again for each fault, which takes minutes");
     if (total_bytes() > SMALL_MACHINE)
         ktap_skip("would fill all memory; runs on machines of up to 1 GiB");
 }
