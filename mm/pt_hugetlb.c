@@ -222,6 +222,8 @@ static enum fault_result missing_shared(struct fault_ctx *f)
     if (!in_object(o, number))
         return FAULT_SIGBUS;
     err = huge_object_get_page(o, number, &p);
+    if (unlikely(err == -ENOSPC))
+        fail_tolerated(); /* SIGBUS, as Linux does */
     if (unlikely(err))
         return err == -ENOMEM ? FAULT_OOM : err == -EINTR ? FAULT_INTR : FAULT_SIGBUS;
     return map_object_page(f, p);
