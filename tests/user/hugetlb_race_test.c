@@ -111,7 +111,7 @@ static void fight(int fd, unsigned int nr)
     _exit(0);
 }
 
-/* No run is like the one before, so a fault does not come again; hugetlb_fail_test has the calls. */
+/* No run is like the one before, so faults do not come again; hugetlb_fail_test has the calls. */
 static void skip_under_sweep(void)
 {
     if (ktap_swept)
