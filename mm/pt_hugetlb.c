@@ -73,8 +73,10 @@ static bool in_object(const struct huge_object *o, u64 number)
 
 static void count_rss(const struct vma *v, long leaves)
 {
+    long pages = (long)pt_leaf_pages(v->level);
+
     if (leaves != 0)
-        atomic_long_add(&v->mm->rss[MM_HUGETLB], leaves * (long)pt_leaf_pages(v->level));
+        atomic_long_add(&v->mm->rss[MM_HUGETLB], leaves * pages);
 }
 
 int hugetlb_setup_vma(struct vma *v, struct huge_object *o, u8 row)
