@@ -9,6 +9,11 @@ doctor=0
 [ "${1:-}" = --doctor ] && { doctor=1; shift; }
 arch=${1:-x86_64}
 
+# clang's sanitizers are a package of their own, only recommended by clang's. Debian 12's, until there is a clang to ask.
+clang_major=$(clang -dumpversion 2> /dev/null | cut -d. -f1)
+clang_runtime="$(clang -print-resource-dir 2> /dev/null || echo /usr/lib/llvm-14/lib/clang/14.0.6)/lib/linux/libclang_rt.asan-$(uname -m).a"
+clang_runtime="$clang_runtime libclang-rt-${clang_major:-14}-dev"
+
 # What to look for (a command, or a file when it starts with /), its Debian package, what for.
 list() {
     cat << 'END'
@@ -18,6 +23,7 @@ python3 python3 the symbol table and the test runner
 /usr/include/linux/types.h linux-libc-dev Linux's ABI headers
 cpio cpio the initramfs
 clang clang fuzzing the memory code on this machine
+$clang_runtime the sanitizers of the memory code on this machine
 cppcheck cppcheck make check
 END
     case $arch in
