@@ -16,6 +16,7 @@ clang_runtime="$clang_runtime libclang-rt-${clang_major:-14}-dev"
 
 # What to look for (a command, or a file when it starts with /), its Debian package, what for.
 list() {
+    echo "$clang_runtime the sanitizers of the memory code on this machine"
     cat << 'END'
 gcc gcc compiling
 ld binutils linking
@@ -23,7 +24,6 @@ python3 python3 the symbol table and the test runner
 /usr/include/linux/types.h linux-libc-dev Linux's ABI headers
 cpio cpio the initramfs
 clang clang fuzzing the memory code on this machine
-$clang_runtime the sanitizers of the memory code on this machine
 cppcheck cppcheck make check
 END
     case $arch in
