@@ -14,6 +14,7 @@
 struct arena {
     struct mm *mm;
     atomic_t touched, refused;
+    bool made; /* nothing changes any more */
 };
 
 static void live_in(struct mm *mm)
@@ -47,12 +48,15 @@ static void mapper_or_toucher(struct team *team, unsigned int nr)
     u64 random = nr * 7919 + 1;
 
     live_in(a->mm);
-    for (unsigned int i = 0; i < 1500; i++) {
+    for (unsigned int i = 0; nr == 0 && i < 1500; i++)
+        change_areas(a, &random);
+    if (nr == 0)
+        WRITE_ONCE(a->made, true);
+    /* As long as areas change, and then once more around: a CPU may come late. */
+    for (unsigned int i = 0; nr != 0 && i < 1500; i += READ_ONCE(a->made)) {
         vaddr_t va = ARENA + test_random(&random) % SLOTS * PAGE_SIZE;
 
-        if (nr == 0)
-            change_areas(a, &random);
-        else if (test_write(va, va))
+        if (test_write(va, va))
             atomic_inc(&a->touched);
         else
             atomic_inc(&a->refused);
