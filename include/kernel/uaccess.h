@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * uaccess.h: the only way to user memory. Every access is covered by the exception table: a bad
- * pointer gives -EFAULT, never a panic. Arch implements (arch/ARCH/kernel/uaccess*).
+ * pointer gives -EFAULT, never a panic. Ranges: kernel/uaccess.c on two functions of arch; words,
+ * strings and atomics: arch/ARCH/kernel/uaccess.c.
  */
 #pragma once
+#include <arch/mmu_const.h>
 #include <kernel/types.h>
 
 /* The user address of a member, whatever the alignment of @p, which programs choose. */
@@ -11,7 +13,18 @@
     ((typeof((p)->field) __user *)((unsigned long)(p) + offsetof(typeof(*(p)), field)))
 
 /* Is [p, p+n) inside the user half? Does not say that it is mapped. */
-bool access_ok(const void __user *p, size_t n);
+static inline bool access_ok(const void __user *p, size_t n)
+{
+    vaddr_t top = user_top(), at = (vaddr_t)p;
+
+    return n <= top && at <= top - n;
+}
+
+/* arch/ARCH/kernel/user_copy.S, for kernel/uaccess.c: one side or both lie in user memory, checked
+ * by access_ok. Bytes that are left at a fault; 0 = all done. */
+size_t user_copy(void *to, const void *from, size_t n);
+size_t user_clear(void *to, size_t n);
+
 /* 0 or -EFAULT. On a fault the destination's already copied part stays. */
 int __must_check copy_from_user(void *dst, const void __user *src, size_t n);
 int __must_check copy_to_user(void __user *dst, const void *src, size_t n);

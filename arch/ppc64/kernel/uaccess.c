@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uaccess.c: the only way from the kernel to user memory.
+ * uaccess.c: single words, strings and atomics in user memory; ranges are user_copy.S's, through
+ * kernel/uaccess.c.
  *
  * A range is first checked to lie in the user half; what is mapped there is the page fault's
  * affair: it may sleep, and a bad address continues at the exception table's fixup. No locks.
@@ -15,52 +16,6 @@
 #include <kernel/string.h>
 #include <kernel/uaccess.h>
 #include <linux/futex.h>
-
-size_t user_copy(void *to, const void *from, size_t n);
-size_t user_clear(void *to, size_t n);
-
-bool access_ok(const void __user *p, size_t n)
-{
-    vaddr_t top = user_top(), at = (vaddr_t)p;
-
-    return n <= top && at <= top - n;
-}
-
-size_t copy_from_user_partial(void *dst, const void __user *src, size_t n)
-{
-    if (!access_ok(src, n) || should_fail(FAIL_USERCOPY))
-        return n;
-    return user_copy(dst, src, n);
-}
-
-size_t copy_to_user_partial(void __user *dst, const void *src, size_t n)
-{
-    if (!access_ok(dst, n) || should_fail(FAIL_USERCOPY))
-        return n;
-    return user_copy(dst, src, n);
-}
-
-size_t clear_user_partial(void __user *dst, size_t n)
-{
-    if (!access_ok(dst, n) || should_fail(FAIL_USERCOPY))
-        return n;
-    return user_clear(dst, n);
-}
-
-int copy_from_user(void *dst, const void __user *src, size_t n)
-{
-    return copy_from_user_partial(dst, src, n) == 0 ? 0 : -EFAULT;
-}
-
-int copy_to_user(void __user *dst, const void *src, size_t n)
-{
-    return copy_to_user_partial(dst, src, n) == 0 ? 0 : -EFAULT;
-}
-
-int clear_user(void __user *dst, size_t n)
-{
-    return clear_user_partial(dst, n) == 0 ? 0 : -EFAULT;
-}
 
 /* One access of @insn; @err becomes -EFAULT when it faults. */
 #define USER_ACCESS(insn, err, ...)                                                               \
