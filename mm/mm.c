@@ -26,6 +26,7 @@
 #include <asm/errno.h>
 #include <kernel/string.h>
 #include <kernel/vfs.h>
+#include <mm/pt_share.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
 #include "vma_internal.h"
@@ -41,6 +42,7 @@ void mm_init(void)
         panic("no memory for the cache of address spaces");
     vma_cache_init();
     rmap_init();
+    pt_share_init();
     shm_init();
 }
 
@@ -57,6 +59,7 @@ static struct mm *alloc_member(void)
     mm->lock_seq = 1;
     mm->mmap_base = USER_WINDOW_TOP - MIB(128);
     mm->dumpable = true;
+    mm->share_off = current->proc != NULL ? current->proc->pt_share_off : 0;
     mm->thp_disable = current->proc != NULL && current->proc->thp_disable;
     atomic_set(&mm->users, 1);
     atomic_set(&mm->refs, 1);

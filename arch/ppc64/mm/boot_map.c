@@ -35,7 +35,7 @@ vaddr_t ppc_user_top __ro_after_init;
 static const struct ppc_mmu radix_mmu = {
     .radix = true,
     .leaf_levels = 7,
-    .abilities = 1 << MMU_HW_YOUNG | 1 << MMU_WALKS_TREE,
+    .abilities = 1 << MMU_HW_YOUNG | 1 << MMU_WALKS_TREE | 1 << MMU_LINK_ANY,
     .level = {{12, 9, 0}, {21, 9, 0}, {30, 9, 0}, {39, 13, 4}},
 };
 

@@ -177,4 +177,5 @@ void radix_mm_destroy(struct mm *mm);
 void radix_switch(struct mm *mm);
 void radix_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level);
 void radix_flush_mm(struct mm *mm);
+void radix_flush_all(void); /* every process */
 void radix_flush_kernel(vaddr_t start, vaddr_t end);
