@@ -128,6 +128,9 @@ static inline void huge_get(struct page *head)
     (void)__atomic_fetch_add(huge_word(head), HUGE_REF, __ATOMIC_RELAXED);
 }
 void huge_put(struct page *head);
+/* A reference to the whole for who found the frame by its number; false when it is no huge page
+ * (any more). */
+bool __must_check huge_try_get(struct page *head);
 /* A pin of the whole; false when it is no huge page (any more) or has too many. The caller has seen
  * a leaf, and looks at it again after smp_mb(). */
 bool __must_check huge_try_pin(struct page *head);
