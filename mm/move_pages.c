@@ -46,7 +46,7 @@ static struct found find_page(struct mm *mm, vaddr_t va, vaddr_t *next)
         if (pte_is_leaf(e, f.level) && pfn_valid(pte_paddr(e, f.level) >> PAGE_SHIFT))
             f.p = pte_page(e, f.level);
         if (f.p != NULL && f.p->kind == PAGE_ANON && f.level != 0)
-            huge_get(f.p);
+            f.p = huge_try_get(f.p) ? f.p : NULL; /* or a split has not come to this leaf yet */
         else if (f.p != NULL && (f.p->kind == PAGE_ANON || f.p->kind == PAGE_FILE ||
                                  f.p->kind == PAGE_HUGETLB))
             page_get(f.p);

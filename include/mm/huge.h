@@ -122,7 +122,8 @@ struct page *huge_alloc(enum page_kind kind, gfp_t gfp);
 /* Aligned small pages, each with a reference that the caller gives up, become a huge page with one
  * reference to the whole; pins stay. The frame's word is 0, the list of leaf entries empty. */
 void huge_form(struct page *head);
-/* Caller holds a reference to the whole, or the table's lock of a leaf that maps it. */
+/* Caller holds a reference to the whole. The lock of a leaf's table is not enough: a split that has
+ * not come to this leaf yet has taken the whole apart already. */
 static inline void huge_get(struct page *head)
 {
     (void)__atomic_fetch_add(huge_word(head), HUGE_REF, __ATOMIC_RELAXED);
