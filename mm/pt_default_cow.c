@@ -146,5 +146,10 @@ enum fault_result pt_default_present(struct fault_ctx *f)
         return shared ? shared_write(f) : private_write(f);
     if ((f->flags & FAULT_UNSHARE) && !shared)
         return private_write(f);
+    if (unlikely(f->level != 0) && huge_is_splitting(pte_page(f->entry, f->level))) {
+        pt_unlock(f->table);
+        huge_wait(pte_page(f->entry, f->level));
+        return FAULT_AGAIN; /* a table by now */
+    }
     return pt_answered(f);
 }
