@@ -50,7 +50,7 @@ static pte_t invalidate(struct mm *mm, vaddr_t va, pte_t *slot)
     while (!pte_cmpxchg(slot, &e, pte_with_prot(e, HUGE_LEVEL, 0)))
         ;
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    mm_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     return e;
 }
 
@@ -139,14 +139,15 @@ static pte_t *lock_leaf(const struct place *p, struct page *head, struct page **
     for (;;) {
         unsigned int level;
         pte_t *slot = pt_find_locked(p->mm, p->va, table, &level);
+        bool there;
 
         if (slot == NULL)
             return NULL;
-        if (level == HUGE_LEVEL && maps(pte_load(slot), head) && huge_trylock(head))
+        there = level == HUGE_LEVEL && maps(pte_load(slot), head);
+        if (there && huge_trylock(head))
             return slot;
-        level = level == HUGE_LEVEL && maps(pte_load(slot), head) && huge_is(head);
         pt_unlock(*table);
-        if (level == 0)
+        if (!there || !huge_is(head))
             return NULL;
         huge_wait(head);
     }

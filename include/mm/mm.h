@@ -118,6 +118,9 @@ struct mm {
     bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
+    spinlock_t notify_lock;     /* NOTIFIER */
+    struct list_head notifiers; /* notify_lock; notifier.h */
+    unsigned int nr_notifiers;  /* notify_lock; read without it by who flushes */
 };
 
 void mm_init(void); /* caches of this module; after slab_init */
