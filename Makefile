@@ -99,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test mutants debug bench conformance check help doctor deps clean FORCE
+.PHONY: all kernel iso run test stress mutants debug bench conformance check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -240,6 +240,12 @@ test: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(if $(MKRESCUE),build/$(ARCH)/quire.iso)
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/run-tests.py --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
+	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
+
+# Long runs that look for rare interleavings: the list is STRESS in tools/run-tests.py.
+stress: runnable deps
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(PYTHON) tools/run-tests.py --stress --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
 	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
 
 # Every MMU of the machine, or the one that is named.

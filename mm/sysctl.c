@@ -10,6 +10,7 @@
 #include <kernel/printk.h>
 #include <kernel/string.h>
 #include <mm/buddy.h>
+#include <mm/compact.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
 
@@ -119,7 +120,7 @@ static int store_compact_memory(const char *text)
     int err = parse(text, 1, 1, &v);
 
     if (!err)
-        buddy_drain_pcp(); /* free neighbours join; nothing is moved */
+        (void)compact_all();
     return err;
 }
 

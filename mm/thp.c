@@ -17,6 +17,7 @@
  */
 #include <kernel/param.h>
 #include <kernel/string.h>
+#include <mm/compact.h>
 #include "pt_internal.h"
 #include "thp_internal.h"
 #include "thp_knobs.h"
@@ -67,6 +68,14 @@ static gfp_t huge_gfp(const struct vma *v)
         (advised && (defrag == THP_DEFRAG_MADVISE || defrag == THP_DEFRAG_DEFER_MADVISE)))
         return GFP_USER | GFP_NOOOM;
     return GFP_USER | GFP_NOOOM | GFP_NORECLAIM;
+}
+
+/* Shall a kernel thread look for memory instead? */
+static bool is_deferred(void)
+{
+    unsigned int defrag = READ_ONCE(thp_knobs.defrag);
+
+    return defrag == THP_DEFRAG_DEFER || defrag == THP_DEFRAG_DEFER_MADVISE;
 }
 
 static void clear_huge(struct page *head)
@@ -179,6 +188,8 @@ static bool fault_new(struct fault_ctx *f, vaddr_t first)
     if (head == NULL) {
         huge_table_free(table);
         vmstat_inc(VMSTAT_thp_fault_fallback);
+        if (is_deferred())
+            compact_later(huge_order());
         return false;
     }
     clear_huge(head);

@@ -187,6 +187,22 @@ void tlb_gather_flush(struct tlb_gather *t);
 void tlb_gather_end(struct tlb_gather *t);
 
 /*
+ * One round for translations of several address spaces, for who walks from a page to its leaves:
+ * each entry is changed, then added; after the end no CPU can use an old translation. No memory is
+ * needed. @mm must not go away before it was added; later it may.
+ */
+struct tlb_batch {
+    cpumask_t cpus;
+    vaddr_t start, end;
+    unsigned int level;
+};
+#define TLB_BATCH_INIT {.start = ~0UL, .level = PT_MAX_LEVELS}
+void tlb_batch_add(struct tlb_batch *b, struct mm *mm, vaddr_t start, vaddr_t end,
+                   unsigned int level);
+/* PT locks may be held. The batch is empty again. */
+void tlb_batch_end(struct tlb_batch *b);
+
+/*
  * tlb.c, for the MMU's flush: asked on each CPU of a round, interrupts off. True: this CPU must
  * drop @mm's translations. False: it does not use them; a CPU that only kept @mm's tables under a
  * kernel thread has just switched to the kernel's own.
