@@ -7,6 +7,7 @@
 #include "internal.h"
 #include "names.h"
 #include <kernel/devices.h>
+#include <kernel/devpts.h>
 
 static void must(int error, const char *what)
 {
@@ -23,6 +24,7 @@ void vfs_init(void)
     devfs_init();
     procfs_init();
     sysfs_init();
+    devpts_init();
     hugetlbfs_init();
     mem_devices_init();
     page_huge_init();
@@ -55,4 +57,5 @@ void vfs_mount_defaults(void)
     mount_default(&devtmpfs_type, "/dev");
     mount_default(&proc_type, "/proc");
     mount_default(&sysfs_type, "/sys");
+    mount_default(&devpts_type, "/dev/pts");
 }
