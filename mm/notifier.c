@@ -8,7 +8,7 @@
  * that lock, then sees that there are clients.
  *
  * Locks: mm->notify_lock (NOTIFIER), inside PT. Invariants: I1 nr_notifiers is the length of the
- * list. Checked by tests/kernel/mm/notifier_ktest.c, tests/user/iommu_test.c. Read next:
+ * list. Checked by iommu_check, tests/user/iommu_test.c. Read next:
  * drivers/dmatest_iommu.c.
  */
 #include <kernel/printk.h>
