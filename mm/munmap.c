@@ -115,6 +115,8 @@ static void clear_range(struct tlb_gather *tlb, struct mm *mm, const struct remo
     tlb->areas_go = true;
     for (v = r->first; v; v = v->next)
         vma_ops(v)->zap(tlb, v, v->start, v->end);
+    if (unlikely(READ_ONCE(mm->nr_notifiers) != 0) && !tlb->full_mm)
+        tlb_gather_flush(tlb); /* the object tells clients of areas on its list only */
     for (v = r->first; v; v = v->next)
         vma_mapping_unlink(v);
     free_tables(tlb, r);

@@ -78,7 +78,7 @@ void pt_share_zap(struct mapping *m, u64 first, u64 last)
     if (radix_empty(&m->shares[0]) && radix_empty(&m->shares[1]))
         return;
     tlb_gather_begin_batch(&tlb);
-    tlb.all_users = true;
+    tlb.all_users = m;
     spin_lock(&m->share_lock);
     for (unsigned int level = 0; level < ARRAY_SIZE(m->shares); level++)
         share_for_each(m, level, first, last, zap_one, &z);

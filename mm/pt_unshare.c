@@ -140,7 +140,7 @@ static bool take_over(const struct link *l)
     make_own(l, l->table, pte_prot(e, level));
     if (pte_prot(e, level) != PT_RWXU) {
         mmu_quiesce_walkers(l->mm);
-        mmu_flush_range(l->mm, l->va, l->va + pt_size(level), 0);
+        mm_flush_range(l->mm, l->va, l->va + pt_size(level), 0);
         while (!pte_cmpxchg(l->slot, &e, pte_with_prot(e, level, PT_RWXU)))
             ;
     }
