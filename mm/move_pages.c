@@ -118,13 +118,14 @@ static ssize_t store_migrate(const char *buf, size_t n, void *arg)
     struct debug_range r;
     int err = debug_range_parse(buf, &r);
 
-    if (!err && r.all)
-        err = -EINVAL;
     if (err)
         return err;
-    (void)migrate_range(r.mm, r.start, r.end);
+    if (r.all || r.order != 0)
+        err = -EINVAL;
+    else
+        (void)migrate_range(r.mm, r.start, r.end);
     debug_range_put(&r);
-    return (ssize_t)n;
+    return err ? err : (ssize_t)n;
 }
 
 void migrate_init(void)
