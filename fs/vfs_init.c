@@ -30,6 +30,7 @@ void vfs_init(void)
     page_huge_init();
     experiment_init();
     dmatest_init();
+    gup_test_init();
     tty_init();
     must(mount_fs(&tmpfs_type, "rootfs", NULL, 0, "mode=755"), "root file system");
     must(name_mkdir(AT_FDCWD, "/dev", 0755), "/dev");

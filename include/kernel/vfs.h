@@ -324,8 +324,9 @@ void sysfs_mkdir(const char *path);
 void proc_mkdir(const char *path);
 /* CPU @n runs: gets its directory in /sys/devices/system/cpu. CPU 0 has one. */
 void sysfs_add_cpu(unsigned int n);
-/* A file of procfs with operations of its own. */
+/* Files with operations of their own. */
 void proc_create_ops(const char *path, mode_t mode, const struct file_ops *fop, void *private);
+void sysfs_create_ops(const char *path, mode_t mode, const struct file_ops *fop, void *private);
 
 /* tty: input from a driver, any context. */
 void console_input(char c);

@@ -142,6 +142,26 @@ TEST(prctl_disables)
     CHECK_EQ(huge_kb(p), (long)huge_size() >> 10);
 }
 
+/* Nothing but time passes: the thread goes on at its pace without being asked each time. */
+TEST(khugepaged_comes_by_itself)
+{
+    static const char sleep_knob[] = KNOBS "khugepaged/scan_sleep_millisecs";
+    size_t size = huge_size();
+    char *p = map_huge(3), before[32];
+
+    CHECK_OK(madvise(p, 3 * size, MADV_NOHUGEPAGE));
+    fill(p, 3 * size, 1);
+    CHECK_EQ(huge_kb(p), 0);
+    read_text(sleep_knob, before, sizeof(before));
+    CHECK_OK(write_text(sleep_knob, "10"));
+    usleep(200000); /* the scan that the knob itself has brought is over */
+    CHECK_OK(madvise(p, 3 * size, MADV_HUGEPAGE));
+    while (huge_kb(p) != 3 * (long)size >> 10)
+        usleep(10000);
+    CHECK_OK(write_text(sleep_knob, before));
+    check_filled(p, 3 * size, 0, 1);
+}
+
 TEST(knobs)
 {
     static const char *const bad[] = {"", "nonsense", "alway", "always madvise", "[always]", "2"};
@@ -307,6 +327,6 @@ TEST(split_to_an_order_with_pins)
     CHECK_ERRNO(split_to_order(p, 31), EINVAL);
 }
 
-KTAP_MAIN(CASE(fault_and_counters), CASE(prctl_disables), CASE(knobs), CASE(parts),
-          CASE(fork_and_write), CASE(collapse), CASE(split_on_request),
+KTAP_MAIN(CASE(fault_and_counters), CASE(prctl_disables), CASE(khugepaged_comes_by_itself),
+          CASE(knobs), CASE(parts), CASE(fork_and_write), CASE(collapse), CASE(split_on_request),
           CASE(split_to_an_order_with_pins))
