@@ -2,10 +2,10 @@
 /*
  * migrate_pool.c: a private page of a pool moves to another page of its pool.
  *
- * Such a page is found by its leaves only (hugetlb.h), so who wants it moved says where it is mapped.
- * It moves when the process has it for itself: its only leaf loses its permissions, under mmap_lock
- * for writing and the area's lock, for the time of the copy. What can still happen is that the
- * object is truncated, which takes the leaf away.
+ * Such a page is found by its leaves only (hugetlb.h), so who wants it moved says where it is
+ * mapped. It moves when the process has it for itself: its only leaf loses its permissions, under
+ * mmap_lock for writing and the area's lock, for the time of the copy. What can still happen is
+ * that the object is truncated, which takes the leaf away.
  *
  * Locks: mmap_lock for writing and the area's lock; PT. Invariants: those of pt_hugetlb.c and
  * migrate.c. Checked by tests/user/hugetlb_migrate_test.c. Read next: compact.c.

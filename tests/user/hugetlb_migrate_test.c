@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of a pool move to other pages of it (/sys/kernel/debug/migrate_pages): those of files, those
- * of a private mapping that are the process' own; not what is pinned or shared with a child. The
- * pool's counts stay what they are. Skipped on Linux.
+ * Pages of a pool move to other pages of it (/sys/kernel/debug/migrate_pages): those of files,
+ * those of a private mapping that are the process' own; not what is pinned or shared with a child.
+ * The pool's counts stay what they are. Skipped on Linux.
  */
 #include "huge.h"
 
