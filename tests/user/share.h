@@ -138,8 +138,9 @@ KTAP_UNUSED static void stage_wait(unsigned int i, unsigned int n)
 KTAP_UNUSED static void stage_meet(unsigned int i, unsigned int n)
 {
     stage_done(i);
-    while (atomic_load(&stage->step[i]) < n)
+    for (int k = 0; k < 500 && atomic_load(&stage->step[i]) < n; k++)
         sched_yield();
+    stage_wait(i, n);
 }
 
 /* fork: 0 in the child, which ends with peer_end. */
