@@ -61,7 +61,7 @@ static void move_leaf(const struct rmap_place *at, void *arg)
     ASSERT(m->from->kind == PAGE_ANON && page_mapcount(m->from) > 0);
     e = pte_xchg(at->slot, pte_none());
     mmu_quiesce_walkers(at->mm);
-    mmu_flush_range(at->mm, at->va, at->va + PAGE_SIZE, 0);
+    mm_flush_range(at->mm, at->va, at->va + PAGE_SIZE, 0);
     if (page_test(m->from, PG_EXCLUSIVE) && is_held(m->from)) {
         pte_store(at->slot, e);
         m->held = true;

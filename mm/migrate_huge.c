@@ -50,7 +50,7 @@ static pte_t invalidate(struct mm *mm, vaddr_t va, pte_t *slot)
     while (!pte_cmpxchg(slot, &e, pte_with_prot(e, HUGE_LEVEL, 0)))
         ;
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    mm_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     return e;
 }
 
@@ -132,41 +132,55 @@ static bool is_idle(struct page *head)
            huge_pages_idle(head);
 }
 
-/* The leaf for @va in its locked table, or NULL. */
-static pte_t *lock_leaf(const struct place *p, const struct page *head, struct page **table)
+/* The leaf for @va, its table locked and its frame BUSY; NULL when a split is faster, which finds
+ * a leaf that is as it is then. */
+static pte_t *lock_leaf(const struct place *p, struct page *head, struct page **table)
 {
-    unsigned int level;
-    pte_t *slot = pt_find_locked(p->mm, p->va, table, &level);
+    for (;;) {
+        unsigned int level;
+        pte_t *slot = pt_find_locked(p->mm, p->va, table, &level);
+        bool there;
 
-    if (slot == NULL || (level == HUGE_LEVEL && maps(pte_load(slot), head)))
-        return slot;
-    pt_unlock(*table);
-    return NULL;
+        if (slot == NULL)
+            return NULL;
+        there = level == HUGE_LEVEL && maps(pte_load(slot), head);
+        if (there && huge_trylock(head))
+            return slot;
+        pt_unlock(*table);
+        if (!there || !huge_is(head))
+            return NULL;
+        huge_wait(head);
+    }
 }
 
-/* Puts the permissions back, or @to in the place of @from; -EAGAIN: the leaf is not there any more.
- */
+/* Puts the permissions back. */
+static void undo(const struct place *p, struct page *from, pte_t was)
+{
+    struct page *table;
+    pte_t *slot = lock_leaf(p, from, &table);
+
+    if (slot == NULL)
+        return; /* small entries without permissions: faults give them back */
+    pte_store(slot, was);
+    huge_unlock(from);
+    pt_unlock(table);
+}
+
+/* Puts @to in the place of @from. */
 static int finish(const struct place *p, struct page *from, struct page *to, pte_t was)
 {
     struct huge_place at = {.mm = p->mm, .va = p->va};
-    pte_t *slot;
+    pte_t *slot = lock_leaf(p, from, &at.parent);
+    bool locked;
 
-    while ((slot = lock_leaf(p, from, &at.parent)) != NULL) {
-        if (to == NULL) {
-            pte_store(slot, was);
-            pt_unlock(at.parent);
-            return 0;
-        }
-        if (lock_both(from, to)) {
-            exchange(from, to, slot, was, &at);
-            pt_unlock(at.parent);
-            huge_put(from);
-            return 0;
-        }
-        pt_unlock(at.parent);
-        huge_wait(from);
-    }
-    return -EAGAIN;
+    if (slot == NULL)
+        return -EAGAIN;
+    locked = huge_trylock(to); /* nobody knows it */
+    BUG_ON(!locked);
+    exchange(from, to, slot, was, &at);
+    pt_unlock(at.parent);
+    huge_put(from);
+    return 0;
 }
 
 /* mmap_lock held for writing. */
@@ -183,9 +197,10 @@ static int move_own_locked(const struct place *p, struct page *from, struct page
     if (slot == NULL)
         return -EAGAIN;
     was = invalidate(p->mm, p->va, slot);
+    huge_unlock(from);
     pt_unlock(table);
     if (!page_test(from, PG_EXCLUSIVE) || !is_idle(from)) {
-        (void)finish(p, from, NULL, was);
+        undo(p, from, was);
         return -EBUSY;
     }
     copy_whole(from, to);

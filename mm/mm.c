@@ -27,6 +27,7 @@
 #include <kernel/string.h>
 #include <kernel/vfs.h>
 #include <kernel/workqueue.h>
+#include <mm/pt_walk.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
 #include "vma_internal.h"
@@ -54,6 +55,8 @@ static struct mm *alloc_member(void)
         return NULL;
     rwsem_init(&mm->mmap_lock, LOCK_MMAP);
     wait_queue_init(&mm->vma_wait);
+    spin_init(&mm->notify_lock, LOCK_NOTIFIER);
+    list_init(&mm->notifiers);
     ASSERT(mm->first_vma == NULL && mm->root == NULL); /* GFP_ZERO */
     mm->lock_seq = 1;
     mm->mmap_base = USER_WINDOW_TOP - MIB(128);
@@ -113,6 +116,8 @@ void mm_drop(struct mm *mm)
 /* The last user has gone, and @mm is on no list. */
 static void end_of_life(struct mm *mm)
 {
+    if (READ_ONCE(mm->nr_notifiers) != 0) /* no flush will come any more */
+        mm_notify(mm, 0, user_top());
     mm_unmap_all(mm);
     rmap_family_leave(mm);
     if (mm->exe)
@@ -338,6 +343,8 @@ struct mm *mm_fork(struct mm *old)
     if (copied) {
         mmu_quiesce_walkers(old);
         mmu_flush_mm(old);
+        if (unlikely(READ_ONCE(old->nr_notifiers) != 0))
+            mm_notify(old, 0, user_top());
     }
     mmap_write_unlock(mm);
     mmap_write_unlock(old);

@@ -50,7 +50,7 @@ static void replace(struct fault_ctx *f, struct page *old, struct page *new, pte
     ASSERT(old == zero_page || page_refs(old) >= 2); /* the leaf's and ours */
     (void)pte_xchg(f->slot, pte_none());
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
+    mm_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
     v->has_anon = true;
     pte_store(f->slot, e);
     if (old == zero_page) {

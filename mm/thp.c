@@ -247,7 +247,7 @@ static enum fault_result write_zero(struct fault_ctx *f)
     f->kind = "huge-zero";
     thp_drop_zero(f->table, f->slot);
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, first, first + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    mm_flush_range(mm, first, first + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     pt_unlock(f->table);
     huge_put(pte_page(f->entry, HUGE_LEVEL));
     return FAULT_AGAIN; /* a hole by now */

@@ -61,10 +61,6 @@ static inline vaddr_t vma_guarded_start(const struct vma *v)
     return v->start > STACK_GUARD_GAP ? v->start - STACK_GUARD_GAP : 0;
 }
 
-/* Holes count up to this size. The hole that most mappings are cut from is far larger: its value,
- * and with it the values of all ancestors, stays the same when it shrinks by a page. */
-#define VMA_GAP_MAX (1UL << 38)
-
 /* vma_tree.c: the set of areas. */
 void vma_tree_insert(struct mm *mm, struct vma *v, struct vma *prev, struct vma *next);
 void vma_tree_remove(struct mm *mm, struct vma *v);

@@ -60,7 +60,7 @@ struct vma {
     u8 pt_ops;             /* [S] row of the pagetable-operations table (pt_ops.h) */
     u8 level;              /* [S] of the smallest leaf: what the area may be cut at */
     struct vma *prev, *next; /* [M] neighbours by address */
-    /* [M] hole below this vma, largest hole below any of this subtree (augmented); see
+    /* [M] hole below this vma, a bound of those below any of this subtree (augmented); see
      * vma_tree.c */
     vaddr_t gap, gap_max;
     /* [M] offset of start in the object, in pages; anonymous private: start >> PAGE_SHIFT at
@@ -118,6 +118,9 @@ struct mm {
     bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
+    spinlock_t notify_lock;     /* NOTIFIER */
+    struct list_head notifiers; /* notify_lock; notifier.h */
+    unsigned int nr_notifiers;  /* notify_lock; read without it by who flushes */
 };
 
 void mm_init(void); /* caches of this module; after slab_init */
