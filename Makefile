@@ -99,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test stress mutants debug bench conformance check help doctor deps clean FORCE
+.PHONY: all kernel iso run test stress mutants debug bench bench-frag conformance check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -253,13 +253,19 @@ bench: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
 	@for mmu in $(or $(MMU),$(MMUS),one); do \
 	  if [ $$mmu = one ]; then config=$(ARCH) mmu=; else config=$(ARCH)-$$mmu; fi; \
-	  if [ $$mmu = hash ]; then huge=4; else huge=32; fi; \
+	  case $$mmu in $(foreach m,$(MMUS) one,($(m)) huge=$(or $(BENCH_HUGEPAGES_$(m)),32) ;;) esac; \
 	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
 	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=$$huge $(APPEND)" \
 	    tools/run-qemu.sh bench || exit 1; done
 	@ARCH=$(ARCH) tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
 # Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.
+# Huge pages on a fragmented machine. One instruction is one nanosecond.
+bench-frag: runnable deps
+	@$(MAKE) --no-print-directory DEBUG=0 all
+	@ARCH=$(ARCH) SMP=1 MEM=512M CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$(MMU) KERNEL=build/$(ARCH)/quire.elf \
+	  INITRD=build/$(ARCH)/initrd.cpio APPEND="quiet run=/bin/fragbench $(APPEND)" tools/run-qemu.sh bench
+
 conformance: deps
 	@$(MAKE) --no-print-directory DEBUG=0 kernel
 	@$(PYTHON) tests/conformance/run.py

@@ -99,15 +99,24 @@ void huge_moved(struct page *head, const struct huge_place *to)
     set_place(t, to);
 }
 
+struct page *huge_next(struct page *head, struct page *table, struct huge_place *at)
+{
+    struct list_head *l = table != NULL ? table->link.next : head->link.next;
+    struct page *t = list_entry(l, struct page, link);
+
+    ASSERT(huge_load(head) & HUGE_BUSY);
+    if (l == &head->link)
+        return NULL;
+    *at = (struct huge_place){.mm = t->pt_mm, .va = t->pt_va, .parent = parent_of(t)};
+    return t;
+}
+
 struct page *huge_pop(struct page *head, struct huge_place *at)
 {
-    struct page *t;
+    struct page *t = huge_next(head, NULL, at);
 
-    if (list_empty(&head->link))
-        return NULL;
-    t = list_first_entry(&head->link, struct page, link);
-    list_del(&t->link);
-    *at = (struct huge_place){.mm = t->pt_mm, .va = t->pt_va, .parent = parent_of(t)};
+    if (t != NULL)
+        list_del(&t->link);
     return t;
 }
 

@@ -6,21 +6,26 @@
  *      references out of it and keeps the list of them as it is (BUSY)
  *   2  each subpage gets the fields of a small page, then, in one atomic step on its word, loses
  *      PAGE_TAIL and gains what the whole was worth
- *   3  each leaf entry, under its table's lock: invalid, flush, table of small entries
+ *   3  each leaf entry, under its table's lock: invalid
+ *   4  one flush for all address spaces
+ *   5  each leaf entry, under its table's lock: table of small entries
  *
- * Between 1 and 3 whoever meets such a leaf under its table's lock cannot make the frame BUSY, so
- * waits and finds the table; programs go on using it through the leaf. No address space can see
+ * From 1 on whoever meets such a leaf under its table's lock cannot make the frame BUSY, so waits
+ * and finds the table; programs go on using it through the leaf until 3. No address space can see
  * small entries while a change through a leaf of another is still possible. Pins stay where they
  * are, in the subpages' words. The invalid entry is a leaf without permissions, not an empty one:
- * who looks without a lock must not take it for a hole.
+ * who looks without a lock must not take it for a hole. What it was is kept in the first entry of
+ * the table that it owns. An address space stays while it has such a leaf: to remove that takes
+ * BUSY.
  *
  * The order invalid, flush, new size is what both vendors ask for: no TLB may hold two sizes for
  * one address. Source: AMD erratum 383; Intel SDM volume 3 section 4.10.2.3.
  *
  * Locks: PT of one table at a time. Allocates nothing (a debug build panics if it does), waits for
  * nobody but holders of BUSY and PT, and for the CPUs that flush.
- * Invariants: I1 the number of leaf entries replaced is the M of step 1. Checked by
- * tests/kernel/mm/thp_ktest.c, models/split.pml. Read next: thp.c.
+ * Invariants: I1 the number of leaf entries replaced is the M of step 1; I2 an invalid leaf stays
+ * as it is until it is replaced. Checked by tests/kernel/mm/thp_ktest.c, tlb_ktest.c,
+ * models/split.pml. Read next: thp.c.
  */
 #include <kernel/preempt.h>
 #include <kernel/task.h>
@@ -59,29 +64,48 @@ static void fill(struct page *table, pte_t leaf)
         pte_store(base + i, pte_with_state(pte_make_leaf(pa, low, prot), state));
 }
 
-/* The leaf loses its permissions; returns what it was at last. */
-static pte_t invalidate(pte_t *slot)
+static pte_t *slot_of(const struct huge_place *at)
 {
-    pte_t e = pte_load(slot);
-
-    while (!pte_cmpxchg(slot, &e, pte_with_prot(e, HUGE_LEVEL, 0)))
-        ;
-    return e;
+    return (pte_t *)page_to_virt(at->parent) + pt_index(at->va, HUGE_LEVEL);
 }
 
-/* Step 3 for one leaf. @last: nobody needs to wait for this frame any more. */
+/* Step 3 for one leaf: it loses its permissions; what it was at last goes into @table. */
+static void invalidate(const struct page *head, struct page *table, const struct huge_place *at)
+{
+    pte_t *slot = slot_of(at), e;
+
+    pt_lock(at->parent);
+    e = pte_load(slot);
+    while (!pte_cmpxchg(slot, &e, pte_with_prot(e, HUGE_LEVEL, 0)))
+        ;
+    pt_unlock(at->parent);
+    BUG_ON(!pte_is_leaf(e, HUGE_LEVEL) || pte_paddr(e, HUGE_LEVEL) != page_to_phys(head));
+    pte_store(page_to_virt(table), e);
+}
+
+static void invalidate_all(struct page *head)
+{
+    struct tlb_batch batch = TLB_BATCH_INIT;
+    struct page *table = NULL;
+    struct huge_place at;
+
+    while ((table = huge_next(head, table, &at)) != NULL) {
+        invalidate(head, table, &at);
+        tlb_batch_add(&batch, at.mm, at.va, at.va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    }
+    tlb_batch_end(&batch);
+}
+
+/* Step 5 for one leaf. @last: nobody needs to wait for this frame any more. */
 static void replace_leaf(struct page *head, struct page *table, const struct huge_place *at,
                          bool last)
 {
-    pte_t *slot = (pte_t *)page_to_virt(at->parent) + pt_index(at->va, HUGE_LEVEL), leaf;
+    pte_t *slot = slot_of(at), leaf = pte_load(page_to_virt(table));
 
     pt_table_ready(table);
-    pt_lock(at->parent);
-    leaf = invalidate(slot);
-    BUG_ON(!pte_is_leaf(leaf, HUGE_LEVEL) || pte_paddr(leaf, HUGE_LEVEL) != page_to_phys(head));
-    mmu_quiesce_walkers(at->mm);
-    mmu_flush_range(at->mm, at->va, at->va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     fill(table, leaf);
+    pt_lock(at->parent);
+    ASSERT(pte_load(slot).v == pte_with_prot(leaf, HUGE_LEVEL, 0).v);
     table->pt_used = pt_entries(HUGE_LEVEL - 1);
     pte_store(slot, pte_make_table(page_to_phys(table), PT_RWXU));
     if (last)
@@ -99,6 +123,9 @@ static void split_taken(struct page *head, u64 w)
     if (left != 0)
         thp_count_mapped(-1);
     huge_release_pages(head, huge_refs(w) * PAGE_REF + huge_pins(w) * PAGE_PIN);
+    if (left == 0) /* nobody maps it, and the frame is others' already */
+        return;
+    invalidate_all(head);
     while (left-- != 0) {
         table = huge_pop(head, &at);
         BUG_ON(table == NULL);

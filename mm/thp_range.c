@@ -33,7 +33,7 @@ static void split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t 
     }
     thp_drop_zero(parent, slot);
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    mm_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     pt_unlock(parent);
     huge_put(head);
 }
@@ -99,6 +99,21 @@ bool thp_cut_run(struct pt_cursor *c, const struct pt_run *r, struct tlb_gather 
     }
     pt_cursor_seek(c, r->va);
     return true;
+}
+
+bool thp_wait_run(struct pt_cursor *c, const struct pt_run *r)
+{
+    for (unsigned int i = 0; i < r->nr && r->level == HUGE_LEVEL; i++) {
+        pte_t e = pte_load(r->slot + i);
+
+        if (!pte_is_leaf(e, HUGE_LEVEL) || !huge_is_splitting(pte_page(e, HUGE_LEVEL)))
+            continue;
+        pt_cursor_unlock(c);
+        huge_wait(pte_page(e, HUGE_LEVEL));
+        pt_cursor_seek(c, r->va);
+        return true;
+    }
+    return false;
 }
 
 /* False: the caller must unlock, huge_wait and begin again. */

@@ -15,12 +15,18 @@
  * the kernel's own tables and forget the address space, so an idle CPU is disturbed once. Nobody
  * holds a reference for a lazy CPU: the exit of an address space asks all CPUs to leave.
  *
+ * Operations on one address space gather (tlb_gather). Who walks from a page to the leaves of many
+ * has a batch (tlb_batch): it adds up the CPUs and the range, and makes one round for all of them.
+ * A CPU that was asked drops the range whatever address space it has loaded by then: if another
+ * than at tlb_batch_add, then too much, but loading that one has dropped what was meant.
+ *
  * Locks: none; a CPU's active_mm and lazy flag change with interrupts off, on that CPU only.
  * Invariants: I1 tables are loaded on a CPU => its bit is set in mm->cpus and active_mm == mm; I2 a
  * page or table is freed only after a flush that began after its entry was cleared; I3 after
- * mm_leave_cpus mm->cpus is empty.
+ * mm_leave_cpus mm->cpus is empty; I4 one operation, one round of calls.
  * Checked by tests/kernel/mm/tlb_ktest.c. Read next: arch/x86_64/mm/tlb.c.
  */
+#include <kernel/preempt.h>
 #include <kernel/printk.h>
 #include <kernel/smp.h>
 #include <kernel/string.h>
@@ -92,6 +98,55 @@ void mm_leave_cpus(struct mm *mm)
     if (cpus.bits != 0)
         smp_call_on(cpus, leave_call, mm);
     ASSERT(mm->cpus.bits == 0);
+}
+
+void tlb_batch_add(struct tlb_batch *b, struct mm *mm, vaddr_t start, vaddr_t end,
+                   unsigned int level)
+{
+    cpumask_t cpus;
+
+    ASSERT(start < end && mm->root != NULL);
+    mmu_quiesce_walkers(mm);
+    cpus = mmu_flush_begin(mm, start, end, level);
+    b->cpus.bits |= cpus.bits;
+    b->start = min(b->start, start);
+    b->end = max(b->end, end);
+    b->level = min(b->level, level);
+    if (unlikely(READ_ONCE(mm->nr_notifiers) != 0))
+        mm_notify(mm, start, end);
+}
+
+/* Whatever address space is loaded: the CPU was asked because of one that was. */
+static void batch_call(void *arg)
+{
+    const struct tlb_batch *b = arg;
+    struct mm *loaded = this_cpu()->active_mm;
+
+    if (loaded != NULL && mm_cpu_must_flush(loaded))
+        mmu_flush_local(b->start, b->end, b->level);
+}
+
+void tlb_batch_end(struct tlb_batch *b)
+{
+    unsigned long own, flags;
+
+    if (b->start >= b->end)
+        return;
+    preempt_disable();
+    own = 1UL << smp_processor_id();
+    if ((b->cpus.bits & ~own) != 0) {
+        vmstat_inc(VMSTAT_tlb_flush_rounds);
+        vmstat_add(VMSTAT_tlb_flush_ipis, (u64)__builtin_popcountl(b->cpus.bits & ~own));
+        smp_call_on(b->cpus, batch_call, b);
+    } else {
+        vmstat_inc(VMSTAT_tlb_flush_local);
+        flags = irq_save();
+        if (b->cpus.bits != 0)
+            batch_call(b);
+        irq_restore(flags);
+    }
+    preempt_enable();
+    *b = (struct tlb_batch)TLB_BATCH_INIT;
 }
 
 void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
@@ -173,7 +228,7 @@ void tlb_gather_flush(struct tlb_gather *t)
     if (t->need_flush && !t->full_mm) {
         mmu_quiesce_walkers(t->mm);
         if (t->start < t->end)
-            mmu_flush_range(t->mm, t->start, t->end, t->level_min);
+            mm_flush_range(t->mm, t->start, t->end, t->level_min);
     }
     t->start = ~0UL;
     t->end = 0;

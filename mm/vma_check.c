@@ -23,27 +23,21 @@ static vaddr_t hole_below(const struct vma *v)
 {
     vaddr_t low = v->prev ? v->prev->end : 0, high = vma_guarded_start(v);
 
-    return high > low ? min(high - low, VMA_GAP_MAX) : 0;
+    return high > low ? high - low : 0;
 }
 
-/* gap_max of the subtree as it should be; complains where it is not. Recursion is as deep as the
- * tree: 2 log2(n). */
-static int check_gaps(struct rb_node *n, vaddr_t *gap)
+static int check_gaps(const struct vma *v)
 {
-    struct vma *v;
-    vaddr_t left = 0, right = 0;
-    int bad = 0;
+    vaddr_t most = v->gap;
 
-    *gap = 0;
-    if (!n)
-        return 0;
-    v = rb_entry(n, struct vma, node);
-    bad += check_gaps(n->left, &left);
-    bad += check_gaps(n->right, &right);
-    *gap = max(hole_below(v), max(left, right));
-    if (*gap != v->gap_max || hole_below(v) != v->gap)
-        bad += complain(v, "largest hole of the subtree is wrong");
-    return bad;
+    for (unsigned int side = 0; side < 2; side++) {
+        const struct rb_node *n = v->node.child[side];
+
+        most = n ? max(most, rb_entry(n, struct vma, node)->gap_max) : most;
+    }
+    if (hole_below(v) != v->gap)
+        return complain(v, "the hole below it is wrong");
+    return v->gap_max < most ? complain(v, "the subtree has a larger hole than it says") : 0;
 }
 
 static int check_place(const struct mm *mm, const struct vma *v, const struct vma *prev)
@@ -124,14 +118,13 @@ int vma_check(struct mm *mm)
     struct vma *prev = NULL;
     struct rb_node *n = rb_first(&mm->vmas);
     unsigned int nr = 0;
-    vaddr_t gap;
     int bad = rb_check(&mm->vmas);
 
     if (bad)
         pr_err("vma_check: %d violations of the tree's own rules\n", bad);
     for_each_vma(v, mm) {
         bad += check_place(mm, v, prev);
-        bad += check_kind(v);
+        bad += check_kind(v) + check_gaps(v);
         if (!n || rb_entry(n, struct vma, node) != v)
             bad += complain(v, "list and tree differ");
         n = n ? rb_next(n) : NULL;
@@ -142,7 +135,6 @@ int vma_check(struct mm *mm)
         pr_err("vma_check: %u areas listed, %u counted\n", nr, mm->nr_vmas);
         bad++;
     }
-    bad += check_gaps(mm->vmas.node, &gap);
     return bad + check_counters(mm);
 }
 

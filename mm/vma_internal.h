@@ -61,10 +61,6 @@ static inline vaddr_t vma_guarded_start(const struct vma *v)
     return v->start > STACK_GUARD_GAP ? v->start - STACK_GUARD_GAP : 0;
 }
 
-/* Holes count up to this size. The hole that most mappings are cut from is far larger: its value,
- * and with it the values of all ancestors, stays the same when it shrinks by a page. */
-#define VMA_GAP_MAX (1UL << 38)
-
 /* vma_tree.c: the set of areas. */
 void vma_tree_insert(struct mm *mm, struct vma *v, struct vma *prev, struct vma *next);
 void vma_tree_remove(struct mm *mm, struct vma *v);
@@ -178,3 +174,8 @@ static inline bool vma_is_accessible(const struct vma *v)
 {
     return (v->flags & VM_ACCESS_FLAGS) != 0;
 }
+
+/* mempolicy.c: the node set of a call: do node 0 and others belong to it? 0, -EFAULT, -EINVAL. No
+ * locks. */
+int mempolicy_read_nodes(const unsigned long __user *mask, unsigned long maxnode, bool *node0,
+                         bool *others);

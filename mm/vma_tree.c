@@ -3,8 +3,8 @@
  * vma_tree.c: the set of areas of one address space, as a red-black tree by start address and as a
  * list.
  *
- * The tree answers "which area is at or above this address" and, because every node knows the
- * largest hole of its subtree, "where is a hole of this size" in O(log n) each; the list answers
+ * The tree answers "which area is at or above this address" and, because every node knows a bound
+ * of the holes in its subtree, "where is a hole of this size" in O(log n) each; the list answers
  * "who is next to it" at once. Since the neighbours of a new area are always known, inserting
  * descends nowhere. It does not know about files, flags or page tables (vma.c, munmap.c).
  *
@@ -16,8 +16,7 @@
  *   I1  areas do not overlap, are page-aligned, not empty and lie below user_top()
  *   I2  list order is tree order; first_vma and last_vma are its ends; nr_vmas its length
  *   I3  gap is the hole directly below the area, where the hole below a stack area ends
- *       STACK_GUARD_GAP before it, and at most VMA_GAP_MAX; gap_max is the largest gap of the
- *       node's subtree
+ *       STACK_GUARD_GAP before it; gap_max is not below it, nor below the children's gap_max
  *   I4  vma_seq is odd exactly while a change is under way
  *
  * Read next: vma.c (merge and split), vma_lock.c (looking without mmap_lock).
@@ -36,26 +35,39 @@ static inline vaddr_t prev_end(const struct vma *v)
     return v->prev ? v->prev->end : 0;
 }
 
-/* The hole directly below @v, as far as it counts. */
+/* The hole directly below @v. */
 static inline vaddr_t hole_below(const struct vma *v)
 {
     vaddr_t low = prev_end(v), high = vma_guarded_start(v);
 
-    return high > low ? min(high - low, VMA_GAP_MAX) : 0;
+    return high > low ? high - low : 0;
 }
 
-static bool gap_recompute(struct rb_node *n)
+/* What gap_max must not be below. */
+static inline vaddr_t gap_least(const struct rb_node *n)
 {
-    struct vma *v = vma_of(n);
-    vaddr_t g = v->gap;
+    vaddr_t g = vma_of(n)->gap;
 
     if (n->left && vma_of(n->left)->gap_max > g)
         g = vma_of(n->left)->gap_max;
     if (n->right && vma_of(n->right)->gap_max > g)
         g = vma_of(n->right)->gap_max;
-    if (g == v->gap_max)
+    return g;
+}
+
+/*
+ * Most mappings are cut from one large hole, page after page, and its size is the largest of every
+ * ancestor. So a bound that is too high by less than an eighth stays: growth goes up the tree at
+ * once, a hole that shrinks does so each time it has lost an eighth. A search that believed such a
+ * bound and found nothing corrects it, so that each shrinking disappoints only once.
+ */
+static bool gap_recompute(struct rb_node *n)
+{
+    vaddr_t g = gap_least(n), *bound = &vma_of(n)->gap_max;
+
+    if (g <= *bound && *bound - g <= g / 8)
         return false;
-    v->gap_max = g;
+    *bound = g;
     return true;
 }
 
@@ -260,7 +272,7 @@ static inline struct rb_node *promising(const struct vma *v, unsigned int side,
 {
     struct rb_node *n = v->node.child[side];
 
-    if (!n || vma_of(n)->gap_max < min(q->len, VMA_GAP_MAX))
+    if (!n || vma_of(n)->gap_max < q->len)
         return NULL;
     if (side ? v->end >= q->high : v->start <= q->low)
         return NULL;
@@ -269,17 +281,17 @@ static inline struct rb_node *promising(const struct vma *v, unsigned int side,
 
 /*
  * Depth first, the preferred side before the node's own hole before the other side. A subtree is
- * entered only when it has a hole that is large enough; only the two holes that the limits cut can
- * disappoint, so the walk is O(log n). A request beyond VMA_GAP_MAX may meet holes that are too
- * small after all, but there is room for a few hundred of that size only; and one for huge pages
- * may meet holes that are large enough but lie askew.
+ * entered only when its bound is large enough. It disappoints where the limits cut a hole, which is
+ * so for two of them, and where the bound is too high, which ends with that; so the walk is
+ * O(log n), taken together with the changes that made bounds too high. One for huge pages may meet
+ * holes that are large enough but lie askew.
  */
 static struct vma *search_holes(struct mm *mm, const struct gap_query *q, vaddr_t *at)
 {
     struct rb_node *n = mm->vmas.node, *child;
     unsigned int first = q->topdown;
 
-    if (!n || vma_of(n)->gap_max < min(q->len, VMA_GAP_MAX))
+    if (!n || vma_of(n)->gap_max < q->len)
         return NULL;
     for (;;) {
         struct vma *v = vma_of(n);
@@ -298,6 +310,7 @@ static struct vma *search_holes(struct mm *mm, const struct gap_query *q, vaddr_
             if (child)
                 break;
             do { /* back up to the first node whose preferred side we leave */
+                vma_of(n)->gap_max = gap_least(n);
                 up = rb_parent(n);
                 if (!up)
                     return NULL;

@@ -5,7 +5,8 @@
  * Each of the N pages has a word {TAIL, count}; the frame has one word {HUGE or SMALL, BUSY, W}. W counts references to the whole:
  * leaf entries, gathers that still have to flush, pins of the whole. A put of a page never looks at the frame. Splitting takes the
  * leaf entries' share out of W in the step that makes the frame SMALL, and gives what W was to every page in the step that clears
- * TAIL. It stays BUSY until the last leaf is replaced; with no leaf there is nothing that would keep the frame from being used
+ * TAIL. Then all leaves become invalid, one flush reaches every address space, and each leaf becomes a table. It stays BUSY until
+ * the last leaf is replaced; with no leaf there is nothing that would keep the frame from being used
  * anew meanwhile, and nobody who waits.
  *
  * Checked: a page or frame is freed once, never while somebody holds or maps it or a TLB may translate to it, and everything is
@@ -20,6 +21,10 @@
  *   BUG_WHOLE      a put of the whole reads the state after its count             must fail
  *   BUG_LATECAP    split reads W before the step that makes the frame SMALL       must fail
  *   BUG_PROMOTE    promotion although references to the former whole are out      must fail
+ *   BUG_NOWAIT     a fault gives a leaf its permissions back while a split waits  must fail
+ *   BUG_NOINVALID  split flushes leaves that the hardware may still use           must fail
+ *   BUG_ONEFLUSH   split's one flush leaves out an address space                  must fail
+ *   TOUCH          the program uses the leaf all the time, instead of pins        must pass
  *   PROMOTE        no fork, but a promotion in place behind the split             must pass
  *   TWO_SPLIT      a second splitter instead of the fork                          must pass
  */
@@ -27,6 +32,10 @@
 
 #ifdef BUG_PROMOTE
 #define PROMOTE
+#endif
+
+#if defined(BUG_NOWAIT) || defined(BUG_NOINVALID) || defined(BUG_ONEFLUSH)
+#define TOUCH
 #endif
 
 #define SMALL 0
@@ -44,6 +53,7 @@ byte m = 1;                     /* its length */
 
 byte leaf[2];                   /* the entry in address space 0 and 1 */
 bool ptl[2];                    /* lock of its table */
+bool inv[2];                    /* it is there, without permissions: a split is at work */
 bool tlb[2];                    /* a huge translation may be cached */
 bool pte0[N], pte1[N];          /* small entries, once leaf is TABLE */
 byte gen = 0;                   /* the frame was given away and used again */
@@ -267,12 +277,23 @@ proctype forker()
     done++
 }
 
+inline invalidate(a)
+{
+    atomic { !ptl[a] -> ptl[a] = true };
+    if
+#ifndef BUG_NOINVALID
+    :: leaf[a] == LEAF -> inv[a] = true
+#endif
+    :: else
+    fi;
+    ptl[a] = false
+}
+
 inline publish(a)
 {
     atomic { !ptl[a] -> ptl[a] = true };
     if
     :: leaf[a] == LEAF ->
-       tlb[a] = false;          /* invalid, flush, new size */
        k = 0;
        do
        :: k < N ->
@@ -283,7 +304,7 @@ inline publish(a)
           k++
        :: else -> break
        od;
-       leaf[a] = TABLE;
+       atomic { assert(!tlb[a]); leaf[a] = TABLE; inv[a] = false }; /* never two sizes */
        m--;
        if
        :: m == 0 -> busy = false
@@ -292,6 +313,45 @@ inline publish(a)
     :: else
     fi;
     ptl[a] = false
+}
+
+/* Step 3: all invalid, one flush, all tables. */
+inline replace_leaves()
+{
+    invalidate(0);
+    invalidate(1);
+    tlb[0] = false;
+#ifndef BUG_ONEFLUSH
+    tlb[1] = false;
+#endif
+    publish(0);
+    publish(1)
+}
+
+/* A program and its page faults: the hardware walks, or a fault looks at the leaf under its lock. */
+proctype toucher(byte a)
+{
+    byte tries = 2;
+
+    do
+    :: tries > 0 ->
+       tries--;
+       if
+       :: atomic { leaf[a] == LEAF && !inv[a] -> tlb[a] = true }
+       :: atomic { !ptl[a] -> ptl[a] = true };
+          if
+#ifdef BUG_NOWAIT
+          :: leaf[a] == LEAF && inv[a] -> inv[a] = false
+#else
+          :: leaf[a] == LEAF && inv[a] && !(busy && st == SMALL) -> inv[a] = false
+#endif
+          :: else
+          fi;
+          ptl[a] = false
+       fi
+    :: else -> break
+    od;
+    done++
 }
 
 /* The step after which the frame is small. */
@@ -348,7 +408,7 @@ proctype splitter()
        :: else -> break
        od;
        if
-       :: busy -> publish(0); publish(1)
+       :: busy -> replace_leaves()
        :: else
        fi
     :: else
@@ -417,8 +477,13 @@ init
         tail[1] = true;
         leaf[0] = LEAF;
         tlb[0] = true;
+#ifdef TOUCH
+        run toucher(0);
+        run toucher(1);
+#else
         run gup(1);
         run whole_pin();
+#endif
         run splitter();
         run unmapper();
         run reuse();

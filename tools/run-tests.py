@@ -260,6 +260,7 @@ def machines(arch, mmu, cpu):
 
 # `make stress`: name, program and arguments, CPUs, host seconds that it may take. One line is one long run on every machine.
 STRESS = [
+    ("thp_stress", "/tests/thp_stress_test,-s,600", 4, 2400),
     ("share_random", "/tests/share_random,-n,100000,-r,0", 4, 2400),
     ("threads_stress", f"/tests/threads_stress,-t,16,-s,{STRESS_S}", 4, 3 * STRESS_S),
 ]

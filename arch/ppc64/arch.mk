@@ -24,3 +24,7 @@ ARCH_NO_UBSAN :=
 
 # The flat image, which QEMU starts in place of a firmware, and the shim for -kernel.
 ARCH_IMAGES  := $(B)/quire.bin $(B)/shim.bin
+
+# As Linux's figures were taken: see bench/linux-baseline.md. Huge pages of the hash MMU are of 16 MiB.
+ARCH_BENCH_CFLAGS    := -mcpu=power8 -msoft-float -mno-altivec -mno-vsx
+BENCH_HUGEPAGES_hash := 4

@@ -14,6 +14,7 @@
 #include <mm/page.h>
 #include <mm/pt_ops.h>
 #include <mm/pt_walk.h>
+#include <mm/thp.h>
 
 /* ---- mem ---- */
 
@@ -317,9 +318,12 @@ static void clear_area(struct mm *mm, struct vma *v, bool soft)
         v->flags &= ~VM_SOFTDIRTY;
     }
     pt_cursor_begin(&c, mm, v->start, v->end, true);
-    while (pt_cursor_next(&c, &r))
-        for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++)
+    while (pt_cursor_next(&c, &r)) {
+        if (r.kind != PT_KIND_LEAF || thp_wait_run(&c, &r))
+            continue;
+        for (unsigned int i = 0; i < r.nr; i++)
             clear_leaf(r.slot + i, r.level, soft);
+    }
     pt_cursor_end(&c);
 }
 

@@ -89,6 +89,13 @@ struct bootinfo;
 /* @level: smallest leaf level that was changed. Cached links on the way to the range go too. */
 void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level);
 void mmu_flush_mm(struct mm *mm);
+/*
+ * The halves of mmu_flush_range, for one round that serves several address spaces (tlb_batch_add):
+ * first what one CPU can do for all, which says who must take part in the round; then, on each of
+ * those, interrupts off, what concerns its own TLB. The range may cover more than was begun with.
+ */
+cpumask_t mmu_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level);
+void mmu_flush_local(vaddr_t start, vaddr_t end, unsigned level);
 /* Only this CPU's stale entry for a spurious fault, or after permissions grew. */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned level);
 /* Waits until no lockless walker can hold a pointer read before the call. Comes before a flush: a

@@ -122,12 +122,16 @@ struct page *huge_alloc(enum page_kind kind, gfp_t gfp);
 /* Aligned small pages, each with a reference that the caller gives up, become a huge page with one
  * reference to the whole; pins stay. The frame's word is 0, the list of leaf entries empty. */
 void huge_form(struct page *head);
-/* Caller holds a reference to the whole, or the table's lock of a leaf that maps it. */
+/* Caller holds a reference to the whole. The lock of a leaf's table is not enough: a split that has
+ * not come to this leaf yet has taken the whole apart already. */
 static inline void huge_get(struct page *head)
 {
     (void)__atomic_fetch_add(huge_word(head), HUGE_REF, __ATOMIC_RELAXED);
 }
 void huge_put(struct page *head);
+/* A reference to the whole for who found the frame by its number; false when it is no huge page
+ * (any more). */
+bool __must_check huge_try_get(struct page *head);
 /* A pin of the whole; false when it is no huge page (any more) or has too many. The caller has seen
  * a leaf, and looks at it again after smp_mb(). */
 bool __must_check huge_try_pin(struct page *head);
@@ -160,6 +164,16 @@ static inline void huge_unlock(struct page *head)
 /* Spins until nobody is BUSY with @head's frame. No locks held, interrupts on. */
 void huge_wait(const struct page *head);
 
+/*
+ * A split of @head's frame, seen mapped by a leaf under its table's lock, is at work: the leaf may
+ * have lost its permissions already, and shall not get them back, nor any other change. Who wants
+ * that drops the lock, calls huge_wait and looks again.
+ */
+static inline bool huge_is_splitting(const struct page *head)
+{
+    return huge_words != NULL && (huge_load(head) & (HUGE_IS | HUGE_BUSY)) == HUGE_BUSY;
+}
+
 /* The list of leaf entries (rmap_huge.c). BUSY, or the page is not mapped yet. */
 struct huge_place {
     struct mm *mm;
@@ -187,7 +201,7 @@ bool huge_is_mapped_at(const struct page *head, const struct huge_place *at);
 /*
  * split.c. On return the frame that @p is in is no huge page, or no longer the same one. Any number
  * of leaf entries and pins, several callers at once; takes PT locks, allocates nothing, cannot
- * fail. No locks held that rank behind PT, interrupts on. At most one round of calls per address
- * space that maps it.
+ * fail. No locks held that rank behind PT, interrupts on. At most one round of calls, however many
+ * address spaces map it.
  */
 void split_huge_page(struct page *p);

@@ -35,5 +35,11 @@ bool thp_can_collapse(const struct vma *v);
 void khugepaged_start(void);
 bool khugepaged_scan(unsigned long pages);
 
+/* For who changes leaves of a run without BUSY of their frames: has one a split at work? True: it
+ * was waited for, the lock is dropped, and the cursor is back at the run's begin. */
+struct pt_cursor;
+struct pt_run;
+bool thp_wait_run(struct pt_cursor *c, const struct pt_run *r);
+
 /* The huge zero page, when nobody maps it, goes back. */
 void thp_shrink(void);

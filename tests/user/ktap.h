@@ -137,6 +137,19 @@ KTAP_UNUSED static void ktap_skip(const char *format, ...)
     _exit(ktap_failures ? KTAP_STATUS_FAIL : KTAP_STATUS_SKIP);
 }
 
+/* fork() for a test that signals its child: when there is none, the test ends here, as kill() takes
+ * the -1 for every process. */
+KTAP_UNUSED static pid_t ktap_fork(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0) {
+        ktap_note("fork: %s", strerror(errno));
+        _exit(KTAP_STATUS_FAIL);
+    }
+    return pid;
+}
+
 static void ktap_child(const struct ktap_case *c)
 {
     alarm(KTAP_TIMEOUT_S);

@@ -105,6 +105,17 @@ void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int lev
     drop(mm, ALIGN_DOWN(start, pt_size(level)), ALIGN_UP(end, pt_size(level)));
 }
 
+cpumask_t mmu_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+{
+    mmu_flush_range(mm, start, end, level);
+    return mm->cpus;
+}
+
+void mmu_flush_local(vaddr_t start, vaddr_t end, unsigned int level)
+{
+    (void)start, (void)end, (void)level;
+}
+
 void mmu_flush_mm(struct mm *mm)
 {
     host_mmu_counts.flush_mm++;

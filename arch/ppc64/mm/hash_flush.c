@@ -119,13 +119,27 @@ static void finish(struct flush *f)
     seg_sweep(false);
 }
 
+static void flush_segments(struct flush *f)
+{
+    for (vaddr_t va = f->start; va < f->end;)
+        va = flush_segment(f, va, f->end);
+}
+
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
     struct flush f = {.mm = mm, .start = start, .end = end};
 
-    for (vaddr_t va = start; va < end;)
-        va = flush_segment(&f, va, end);
+    flush_segments(&f);
     finish(&f);
+}
+
+bool hash_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+    struct flush f = {.mm = mm, .start = start, .end = end};
+
+    flush_segments(&f);
+    seg_sweep(false);
+    return f.everywhere;
 }
 
 /* All level-1 tables below @base, which is at @level above 1. */

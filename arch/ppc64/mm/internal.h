@@ -167,6 +167,8 @@ void hash_bolt_protect(vaddr_t va, size_t len, pt_prot_t prot);
 
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end);
 void hash_flush_mm(struct mm *mm);
+/* Without the round. True: CPUs that run others must drop their SLB entries, too. */
+bool hash_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end);
 
 /* ---- radix.c ---- */
 
@@ -176,5 +178,7 @@ int __must_check radix_mm_init(struct mm *mm);
 void radix_mm_destroy(struct mm *mm);
 void radix_switch(struct mm *mm);
 void radix_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level);
+/* Without the round. */
+void radix_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level);
 void radix_flush_mm(struct mm *mm);
 void radix_flush_kernel(vaddr_t start, vaddr_t end);

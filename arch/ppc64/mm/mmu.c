@@ -101,6 +101,26 @@ void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int lev
         hash_flush_range(mm, ALIGN_DOWN(start, pt_size(level)), end);
 }
 
+cpumask_t mmu_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+{
+    bool everywhere = false;
+
+    if (ppc_mmu.radix)
+        radix_flush_begin(mm, start, end, level);
+    else
+        everywhere = hash_flush_begin(mm, ALIGN_DOWN(start, pt_size(level)), end);
+    smp_mb(); /* entries changed before, mm->cpus read after: pairs with mm_switch */
+    return (cpumask_t){everywhere ? ~0UL : READ_ONCE(mm->cpus.bits)};
+}
+
+/* Leaves are gone everywhere already. */
+void mmu_flush_local(vaddr_t start, vaddr_t end, unsigned int level)
+{
+    (void)start, (void)end, (void)level;
+    if (!ppc_mmu.radix)
+        slb_drop_user();
+}
+
 void mmu_flush_mm(struct mm *mm)
 {
     if (ppc_mmu.radix)

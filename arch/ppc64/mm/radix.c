@@ -169,7 +169,7 @@ static void nothing(void *arg)
 }
 
 /* Links on the way may be cached apart from translations, so they go in any case. */
-void radix_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+void radix_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
 {
     u32 pid = (u32)mm->arch_root;
 
@@ -182,6 +182,11 @@ void radix_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int l
         TLBIE(IS_PID, pid, RIC_PWC);
     }
     tlbie_end();
+}
+
+void radix_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+{
+    radix_flush_begin(mm, start, end, level);
     ppc_flush_round(mm, nothing, NULL);
 }
 

@@ -173,7 +173,7 @@ static int read_fpstate(const u8 __user *from)
 {
     size_t len = sizeof(struct _fpstate);
     bool extended;
-    void *area;
+    void *area, *old;
     int err;
 
     if (!from) {
@@ -183,7 +183,8 @@ static int read_fpstate(const u8 __user *from)
     err = has_extended_state(from, &extended);
     if (err)
         return err;
-    /* Not into the thread's own area: the copy may sleep, and a switch would save over it. */
+    /* Not into the thread's own area: the copy may sleep, and a switch would save over it. The new
+     * one becomes the thread's own. */
     err = fpu_alloc_raw(&area);
     if (err)
         return err;
@@ -194,9 +195,11 @@ static int read_fpstate(const u8 __user *from)
         err = -EINVAL;
     if (!err) {
         preempt_disable();
-        memcpy(current->arch.fpu, area, fpu_area_size());
-        fpu_restore(current->arch.fpu);
+        old = current->arch.fpu;
+        current->arch.fpu = area;
+        fpu_restore(area);
         preempt_enable();
+        area = old;
     }
     fpu_free(area);
     return err;

@@ -93,14 +93,36 @@ static void flush_mm(const struct flush *f)
     preempt_enable();
 }
 
-void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+static inline struct flush flush_of(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
 {
     struct flush f = {
         .mm = mm, .start = ALIGN_DOWN(start, pt_size(level)), .end = end, .step = pt_size(level)};
 
     if ((end - f.start) >> pt_shift(level) > FLUSH_PAGES_MAX)
         f.step = 0;
+    return f;
+}
+
+void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+{
+    struct flush f = flush_of(mm, start, end, level);
+
     flush_mm(&f);
+}
+
+/* One CPU can do nothing for another. */
+cpumask_t mmu_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+{
+    (void)start, (void)end, (void)level;
+    smp_mb(); /* entries changed before, mm->cpus read after: pairs with mm_switch */
+    return (cpumask_t){ READ_ONCE(mm->cpus.bits) };
+}
+
+void mmu_flush_local(vaddr_t start, vaddr_t end, unsigned int level)
+{
+    struct flush f = flush_of(NULL, start, end, level);
+
+    flush_local(&f);
 }
 
 void mmu_flush_mm(struct mm *mm)

@@ -564,6 +564,42 @@ static long slow_gap(size_t len, vaddr_t low, vaddr_t high, bool topdown)
     return best;
 }
 
+static vaddr_t bound_of_root(void)
+{
+    return rb_entry(mm->vmas.node, struct vma, node)->gap_max;
+}
+
+/* A hole that shrinks page by page looks larger to its ancestors for a while, until somebody asks
+ * for that much; one that grows is seen at once. */
+HTEST(bounds_of_holes)
+{
+    const vaddr_t low = 16 * PAGE_SIZE;
+    const unsigned int top = 4096;
+    unsigned int rewritten = 0, p = 1;
+    vaddr_t bound, hole;
+
+    begin();
+    EXPECT_EQ(mm_map_anon_fixed(mm, low, BASE - low, VM_READ | VM_NORESERVE), 0);
+    EXPECT_EQ(mm_map_anon_fixed(mm, PG(top), PAGE_SIZE, VM_READ), 0);
+    bound = bound_of_root();
+    EXPECT_EQ(bound, top * PAGE_SIZE);
+    for (; p < top / 2; p += 2) {
+        EXPECT_EQ(mm_map_anon_fixed(mm, PG(p), PAGE_SIZE, VM_READ), 0);
+        rewritten += bound_of_root() != bound;
+        bound = bound_of_root();
+    }
+    EXPECT(rewritten != 0 && rewritten < 10);
+    hole = PG(top) - PG(p - 1);
+    EXPECT(bound > hole && bound - hole <= hole / 8);
+    EXPECT_EQ(vma_check(mm), 0);
+    EXPECT_EQ(vma_find_gap(mm, hole + PAGE_SIZE, 0, PG(top), true), -ENOMEM);
+    EXPECT_EQ(bound_of_root(), hole);
+    EXPECT_EQ(vma_find_gap(mm, hole, 0, PG(top), true), (long)PG(p - 1));
+    EXPECT_EQ(mm_munmap(mm, PG(p - 2), PAGE_SIZE), 0);
+    EXPECT_EQ(bound_of_root(), hole + 2 * PAGE_SIZE);
+    end();
+}
+
 HTEST(random_tree)
 {
     begin();

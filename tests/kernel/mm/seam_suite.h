@@ -190,6 +190,25 @@ static void seam_cells(void)
 
 /* A changed entry is used by the next access after the flush, whatever was cached: other page, less
  * permission, none at all. */
+enum seam_way { SEAM_RANGE, SEAM_MM, SEAM_BATCH, SEAM_WAYS };
+
+static void seam_flush_by(enum seam_way way, struct mm *mm)
+{
+    struct tlb_batch b = TLB_BATCH_INIT;
+
+    switch (way) {
+    case SEAM_RANGE:
+        mmu_flush_range(mm, SEAM_VA, SEAM_VA + PAGE_SIZE, 0);
+        break;
+    case SEAM_MM:
+        mmu_flush_mm(mm);
+        break;
+    default:
+        tlb_batch_add(&b, mm, SEAM_VA, SEAM_VA + PAGE_SIZE, 0);
+        tlb_batch_end(&b);
+    }
+}
+
 static void seam_flush(const struct seam_env *env)
 {
     struct mm *mm = env->mm_new();
@@ -200,30 +219,28 @@ static void seam_flush(const struct seam_env *env)
 
     env->use(mm);
     EXPECT(!env->access(mm, SEAM_VA, false, &v));
-    for (unsigned int how = 0; how < 2; how++) {
-#define SEAM_FLUSH() (how ? mmu_flush_mm(mm) : mmu_flush_range(mm, SEAM_VA, SEAM_VA + PAGE_SIZE, 0))
+    for (enum seam_way way = 0; way < SEAM_WAYS; way++) {
         seam_set(mm, SEAM_VA, 0, map_a);
         *(u64 *)page_to_virt(a) = 1111;
         EXPECT_EQ(seam_read(env, mm, SEAM_VA), 1111);
         seam_set(mm, SEAM_VA, 0, map_b);
-        SEAM_FLUSH();
+        seam_flush_by(way, mm);
         EXPECT_EQ(seam_read(env, mm, SEAM_VA), 2222);
         EXPECT(seam_can_write(env, mm, SEAM_VA));
         EXPECT_EQ(*(u64 *)page_to_virt(b), 77);
         *(u64 *)page_to_virt(b) = 2222;
         seam_set(mm, SEAM_VA, 0, pte_with_prot(map_b, 0, PT_R | PT_U));
-        SEAM_FLUSH();
+        seam_flush_by(way, mm);
         EXPECT(!seam_can_write(env, mm, SEAM_VA));
         EXPECT_EQ(seam_read(env, mm, SEAM_VA), 2222);
         seam_set(mm, SEAM_VA, 0, pte_with_prot(map_b, 0, 0));
-        SEAM_FLUSH();
+        seam_flush_by(way, mm);
         EXPECT(!env->access(mm, SEAM_VA, false, &v));
         seam_set(mm, SEAM_VA, 0, map_b);
         EXPECT_EQ(seam_read(env, mm, SEAM_VA), 2222); /* permissions grew: no flush */
         seam_set(mm, SEAM_VA, 0, pte_none());
-        SEAM_FLUSH();
+        seam_flush_by(way, mm);
         EXPECT(!env->access(mm, SEAM_VA, false, &v));
-#undef SEAM_FLUSH
     }
     seam_drop_tables(mm);
     env->mm_free(mm);

@@ -4,6 +4,8 @@
  * out here shows. The tests with a second CPU need -smp 2 or more.
  */
 #include <kernel/sched.h>
+#include <linux/mman.h>
+#include <mm/huge.h>
 #include <mm/pt_walk.h>
 #include "pt_test.h"
 
@@ -109,20 +111,25 @@ static bool remote_write(struct helper *h, vaddr_t va, u64 v)
     return h->ok;
 }
 
-/* The test thread stays on CPU 0, the helper on CPU 1. False: there is no second CPU. */
-static bool start_helper(struct helper *h, struct mm *mm)
+static void start_helper_on(unsigned int cpu, struct helper *h, struct mm *mm)
 {
     struct task *t;
 
+    *h = (struct helper){ .mm = mm };
+    t = kernel_thread(helper_main, h, "tlb-helper");
+    EXPECT(!IS_ERR(t));
+    EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ 1UL << cpu }), 0);
+}
+
+/* The test thread stays on CPU 0, the helper on CPU 1. False: there is no second CPU. */
+static bool start_helper(struct helper *h, struct mm *mm)
+{
     if (nr_cpus_online < 2) {
         ktest_skip("needs two CPUs");
         return false;
     }
-    *h = (struct helper){ .mm = mm };
     EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1 }), 0);
-    t = kernel_thread(helper_main, h, "tlb-helper");
-    EXPECT(!IS_ERR(t));
-    EXPECT_EQ(sched_set_affinity(t, (cpumask_t){ 2 }), 0);
+    start_helper_on(1, h, mm);
     return true;
 }
 
@@ -234,6 +241,63 @@ KTEST(tlb, exit_with_a_lazy_cpu)
         test_mm_leave();
         stop_helper(&h);
     }
+}
+
+/*
+ * Every CPU runs in an address space of its own, all of which map one huge page, and has its
+ * translation cached. The split asks all of them in one round; then what they have is gone: an
+ * entry that is changed without a flush is seen.
+ */
+static void split_in_one_round(struct mm *mm, vaddr_t va)
+{
+    static struct helper h[NR_CPUS];
+    u64 rounds, ipis;
+
+    EXPECT(test_write(va + PAGE_SIZE, 4));
+    for (unsigned int n = 1; n < nr_cpus_online; n++) {
+        start_helper_on(n, &h[n], mm_fork(mm));
+        EXPECT_EQ(remote_read(&h[n], va + PAGE_SIZE), 4);
+        EXPECT(cpumask_test(&h[n].mm->cpus, n));
+    }
+    EXPECT_EQ(page_mapcount(test_page(mm, va)), nr_cpus_online);
+    rounds = vmstat_sum(VMSTAT_tlb_flush_rounds);
+    ipis = vmstat_sum(VMSTAT_tlb_flush_ipis);
+    split_huge_page(test_page(mm, va));
+    EXPECT_EQ(vmstat_sum(VMSTAT_tlb_flush_rounds) - rounds, 1);
+    EXPECT_EQ(vmstat_sum(VMSTAT_tlb_flush_ipis) - ipis, nr_cpus_online - 1);
+    for (unsigned int n = 1; n < nr_cpus_online; n++) {
+        struct page *table;
+        unsigned int level;
+        pte_t *slot = pt_find_slot(h[n].mm, va + PAGE_SIZE, 0, &table, &level), e;
+
+        EXPECT(slot != NULL && level == 0);
+        e = pte_xchg(slot, pte_with_state(pte_make_leaf(page_to_phys(zero_page), 0, PT_R | PT_U),
+                                          PT_YOUNG));
+        EXPECT_EQ(remote_read(&h[n], va + PAGE_SIZE), 0);
+        pte_store(slot, e);
+        mmu_quiesce_walkers(h[n].mm);
+        mmu_flush_mm(h[n].mm);
+        EXPECT_EQ(remote_read(&h[n], va + PAGE_SIZE), 4);
+        order(&h[n], ORDER_QUIT);
+        mm_put(h[n].mm);
+    }
+}
+
+KTEST(tlb, one_round_for_many_address_spaces)
+{
+    struct mm *mm = test_mm_enter();
+    vaddr_t size = pt_size(HUGE_LEVEL), va = ALIGN_UP(test_map(2 * size, RW, ANON), size);
+
+    if (nr_cpus_online < 2 || huge_words == NULL || buddy_nr_free() < 3 * huge_nr()) {
+        ktest_skip("needs two CPUs, huge pages, memory");
+    } else {
+        EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ 1 }), 0);
+        EXPECT_EQ(mm_madvise(mm, va, size, MADV_HUGEPAGE), 0);
+        split_in_one_round(mm, va);
+        EXPECT_EQ(sched_set_affinity(current, (cpumask_t){ ~0UL }), 0);
+        EXPECT_EQ(test_check(mm), 0);
+    }
+    test_mm_leave();
 }
 
 KTEST(tlb, gather_without_memory_for_a_batch)
