@@ -124,7 +124,6 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
     case FAULT_RETRY:
     case FAULT_WAIT:
     case FAULT_SHARED:
-    case FAULT_AGAIN:
     case FAULT_OK:
         break;
     }
