@@ -285,6 +285,7 @@ check: deps
 mutants: deps
 	@tests/mutants/run-host.sh '$(T)'
 	@tests/mutants/run-kernel.sh '$(T)'
+	@ARCH=ppc64 tests/mutants/run-kernel.sh '$(T)'
 
 clean:
 	rm -rf build compile_commands.json

@@ -13,6 +13,7 @@
 #include <mm/hugetlb.h>
 #include <mm/page.h>
 #include <mm/pt_ops.h>
+#include <mm/pt_share.h>
 #include <mm/pt_walk.h>
 #include <mm/thp.h>
 
@@ -317,7 +318,12 @@ static void clear_area(struct mm *mm, struct vma *v, bool soft)
         vma_write_lock(v);
         v->flags &= ~VM_SOFTDIRTY;
     }
+    if (v->has_shared) { /* what was used is asked of this process alone */
+        vma_write_lock(v);
+        pt_unshare_range(v, v->start, v->end, PT_UNSHARE_protect);
+    }
     pt_cursor_begin(&c, mm, v->start, v->end, true);
+    c.own = true;
     while (pt_cursor_next(&c, &r)) {
         if (r.kind != PT_KIND_LEAF || thp_wait_run(&c, &r))
             continue;

@@ -576,8 +576,13 @@ int main(int argc, char **argv)
     printf("KTAP version 1\n1..1\n");
     ktap_note("%u operations of %u processes, seed %llu", nr_steps, nr_processes,
               (unsigned long long)seed);
-    if (seed % 2)
+    if (seed % 2) {
+        char *huge = share_map(share_place(share_span()), share_span(), RW, ANON, -1, 0);
+
         prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+        try_read(huge); /* the zero page stays, once it is made */
+        munmap(huge, share_span());
+    }
     tables = share_count("pt_share_alloc") - share_count("pt_share_free");
     pages = share_free_pages();
     ok = make_world() && run();

@@ -77,13 +77,10 @@ int mmu_refill(struct mm *mm, const struct fault_info *fi)
 }
 
 /* Radix: hardware walks again after a fault, so what has grown is seen. Source: Power ISA 3.0B Book
- * III section 5.7.12. Hash: saves the next access its fault. */
+ * III section 5.7.12. Hash: the exception's end refills. */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)
 {
-    bool write = (pte_prot(entry, level) & PT_W) && (pte_state(entry) & PT_DIRTY);
-
-    if (!ppc_mmu.radix)
-        (void)hash_refill(mm, va, write ? FAULT_WRITE : 0);
+    (void)mm, (void)va, (void)entry, (void)level;
 }
 
 void mmu_quiesce_walkers(struct mm *mm)
@@ -127,6 +124,21 @@ void mmu_flush_mm(struct mm *mm)
         radix_flush_mm(mm);
     else
         hash_flush_mm(mm);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* What the MMU needs is done by then; the round is for lockless walkers, and for what is said
+ * above. */
+void mmu_flush_sharers(void)
+{
+    if (ppc_mmu.radix)
+        radix_flush_all();
+    vmstat_inc(VMSTAT_tlb_flush_rounds);
+    smp_call_on((cpumask_t){~0UL}, nothing, NULL);
 }
 
 struct round {
