@@ -428,6 +428,22 @@ KTEST(share, locked_memory)
     file_put(f);
 }
 
+/* The whole area is locked, so nothing is cut. */
+KTEST(share, locked_on_fault)
+{
+    struct file *f = new_object(span());
+    vaddr_t at = place(0);
+    struct mm *mm[2];
+
+    make_users(mm, 2, at, span(), f);
+    EXPECT_EQ(mm_mlock(mm[1], at, span(), VM_LOCKED | VM_LOCKONFAULT), 0);
+    EXPECT(table_at(mm[1], at) == NULL && table_at(mm[0], at)->pt_shared == 1);
+    EXPECT_EQ(get(mm[1], at), 100);
+    EXPECT(table_at(mm[1], at) == NULL);
+    drop_users(mm, 2);
+    file_put(f);
+}
+
 /* ---- neighbours ---- */
 
 /* An area that has a span for itself shares it with those who have as much of it; a newcomer in the
