@@ -99,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test stress mutants debug bench bench-frag bench-share conformance check help doctor deps clean FORCE
+.PHONY: all kernel iso run test stress mutants debug bench bench-frag bench-share conformance lmdb check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -277,6 +277,11 @@ bench-frag: runnable deps
 conformance: deps
 	@$(MAKE) --no-print-directory DEBUG=0 kernel
 	@$(PYTHON) tests/conformance/run.py
+
+# A database whose processes share memory, with shared page tables and without. Fetches a Debian source package.
+lmdb: deps
+	@$(MAKE) --no-print-directory DEBUG=0 kernel
+	@$(PYTHON) tests/lmdb/run.py
 
 # Both flavours compile without a warning; then the gates.
 check: deps
