@@ -273,11 +273,16 @@ KTEST(migrate, huge_page_with_a_pin_stays)
 static struct watched {
     struct mm *mm;
     vaddr_t va;
-    u64 want;
+    u64 want, end_ns; /* an emulator's speed varies: time bounds it */
     bool done;
     unsigned long wrong, reads;
     void (*disturb)(void);
 } watched;
+
+static bool watching(void)
+{
+    return clock_monotonic_ns() < watched.end_ns;
+}
 
 static void watch_or_disturb(struct team *team, unsigned int nr)
 {
@@ -299,6 +304,7 @@ static void watch_while(vaddr_t va, void (*disturb)(void))
     struct team team;
 
     watched = (struct watched){.mm = current->mm, .va = va, .disturb = disturb};
+    watched.end_ns = clock_monotonic_ns() + NSEC_PER_SEC;
     watched.want = test_read(va);
     team_run(&team, 2, watch_or_disturb, true);
     EXPECT_EQ(watched.wrong, 0);
@@ -307,7 +313,7 @@ static void watch_while(vaddr_t va, void (*disturb)(void))
 
 static void move_to_and_fro(void)
 {
-    for (unsigned int i = 0; i < 1000; i++)
+    for (unsigned int i = 0; i < 2000 && watching(); i++)
         (void)move(watched.va, PAGE_SIZE);
 }
 
@@ -316,7 +322,7 @@ static void split_and_collapse(void)
 {
     vaddr_t first = ALIGN_DOWN(watched.va, SIZE), other = first + SIZE - PAGE_SIZE;
 
-    for (unsigned int i = 0; i < 60; i++) {
+    for (unsigned int i = 0; i < 200 && watching(); i++) {
         EXPECT_EQ(mm_madvise(watched.mm, other, PAGE_SIZE, MADV_DONTNEED), 0);
         EXPECT(test_write(other, i));
         (void)thp_collapse_range(watched.mm, first, first + SIZE);
