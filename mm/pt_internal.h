@@ -54,14 +54,14 @@ static inline void pt_count_object_pages(struct vma *v, const struct page *table
         atomic_long_add(&v->mm->rss[vma_file_counter(v)], n);
 }
 
+/* What the steps of PT_DEFAULT's fault say to each other besides its results: the entry changed,
+ * look at it again. pt_default_fault does, and no caller sees it. */
+#define FAULT_AGAIN ((enum fault_result)-1)
+
 /* The entry allows what the fault wanted and remembers that it happened. Table locked. */
 static inline void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
 {
     pte_t e = f->entry, new;
-
-/* What the steps of PT_DEFAULT's fault say to each other besides its results: the entry changed,
- * look at it again. pt_default_fault does, and no caller sees it. */
-#define FAULT_AGAIN ((enum fault_result)-1)
 
     do
         new = pte_with_state(pte_with_prot(e, f->level, prot), pte_state(e) | state);

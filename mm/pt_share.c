@@ -391,6 +391,21 @@ pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct p
     }
 }
 
+/* The hash MMU's spans are so large that mappings of a quarter shall have one for themselves. */
+vaddr_t pt_share_alignment(size_t len, u64 pgoff)
+{
+    vaddr_t align = PAGE_SIZE;
+
+    for (unsigned int level = 0; level <= 1 && pt_share_enabled; level++) {
+        vaddr_t span = pt_size(level + 1);
+
+        if (level_can_share(level) && IS_ALIGNED(pgoff << PAGE_SHIFT, span) &&
+            len >= (mmu_has(MMU_LINK_ANY) ? span : span / 4))
+            align = span;
+    }
+    return align;
+}
+
 pt_prot_t pt_share_leaf_prot(const struct vma *v)
 {
     return links_carry_prot() ? PT_RWXU : vma_prot(v);

@@ -220,17 +220,18 @@ void pt_unshare_at(struct vma *v, vaddr_t addr)
     ASSERT(IS_ALIGNED(addr, PAGE_SIZE));
     if (likely(!READ_ONCE(v->has_shared)))
         return;
-    tlb_gather_begin(&t, v->mm, false);
     for (;;) {
         vaddr_t va = addr;
 
         if (!find_link(v->mm, &va, addr + PAGE_SIZE, &l) || l.va == addr)
-            break;
+            return;
         count_reason(PT_UNSHARE_split);
-        if (!take_over(&l))
-            clear_link(&t, &l);
+        if (take_over(&l))
+            continue; /* to what is below */
+        tlb_gather_begin(&t, v->mm, false);
+        clear_link(&t, &l);
+        tlb_gather_end(&t);
     }
-    tlb_gather_end(&t);
 }
 
 /* @v, a neighbour of an area that now reaches to @edge, had the span there for itself, perhaps. No

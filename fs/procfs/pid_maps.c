@@ -110,19 +110,11 @@ struct usage {
     u64 own_tables, shared_tables;
 };
 
-/* Leaf entries that map a page: a table of an object stands for as many as have a link to it. */
-static u64 nr_mappings(const struct page *p, const struct pt_run *r)
-{
-    s32 maps = page_mapcount(p);
-
-    return (u64)max(maps, 1) + (r->sharers > 1 ? r->sharers - 1 : 0);
-}
-
 static void count_page(struct usage *u, const struct vma *v, const struct page *p, pte_t e,
                        const struct pt_run *r)
 {
     bool dirty = (pte_state(e) & PT_DIRTY) || page_test(p, PG_DIRTY);
-    u64 maps = nr_mappings(huge_is(p) ? huge_head(p) : p, r);
+    u64 maps = pt_nr_mappings(huge_is(p) ? huge_head(p) : p, r);
     u64 pss = (PAGE_SIZE << PSS_SHIFT) / maps;
     bool shmem = v->mapping && (v->mapping->flags & MAPPING_SHMEM), anon = p->kind == PAGE_ANON;
 
@@ -156,7 +148,7 @@ static void count_leaf(struct usage *u, const struct vma *v, pte_t e, const stru
     if (!p || p->kind == PAGE_ZERO)
         return;
     if (p->kind == PAGE_HUGETLB) {
-        *(nr_mappings(p, r) > 1 ? &u->shared_pool : &u->private_pool) += pt_size(r->level);
+        *(pt_nr_mappings(p, r) > 1 ? &u->shared_pool : &u->private_pool) += pt_size(r->level);
         return;
     }
     for (unsigned int n = 0; n < 1u << (pt_shift(r->level) - PAGE_SHIFT); n++)

@@ -39,10 +39,22 @@ static inline bool pt_is_shared(const struct page *table)
     return READ_ONCE(table->pt_shared) != 0;
 }
 
+/* How many address spaces map @p, which the leaf of @r maps (a huge page's first): a leaf in a table
+ * of an object counts once in mapcount and stands for all who link the table. */
+static inline u64 pt_nr_mappings(const struct page *p, const struct pt_run *r)
+{
+    s32 maps = page_mapcount(p);
+
+    return (u64)max(maps, 1) + (r->sharers > 1 ? r->sharers - 1 : 0);
+}
+
 void pt_share_init(void);
 /* As pt_get_slot, for a fault in @v: tables that are missing are the object's where that may be. */
 pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct page **table,
                          unsigned int *level_found) __must_check;
+/* Where mmap should put a shared mapping of @len bytes from page @pgoff of an object on, so that
+ * processes that do not know of each other share its tables: a multiple of the result. */
+vaddr_t pt_share_alignment(size_t len, u64 pgoff);
 /* What a leaf in @table, which is shared, may allow; links take away what @v may not. */
 pt_prot_t pt_share_leaf_prot(const struct vma *v);
 
