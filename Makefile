@@ -99,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test mutants debug bench conformance check help doctor deps clean FORCE
+.PHONY: all kernel iso run test stress mutants debug bench bench-frag conformance check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -242,6 +242,12 @@ test: runnable deps
 	@$(PYTHON) tools/run-tests.py --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
 	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
 
+# Long runs that look for rare interleavings: the list is STRESS in tools/run-tests.py.
+stress: runnable deps
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(PYTHON) tools/run-tests.py --stress --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
+	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
+
 # Every MMU of the machine, or the one that is named.
 bench: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
@@ -254,6 +260,12 @@ bench: runnable deps
 	@ARCH=$(ARCH) tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
 # Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.
+# Huge pages on a fragmented machine. One instruction is one nanosecond.
+bench-frag: runnable deps
+	@$(MAKE) --no-print-directory DEBUG=0 all
+	@ARCH=$(ARCH) SMP=1 MEM=512M CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$(MMU) KERNEL=build/$(ARCH)/quire.elf \
+	  INITRD=build/$(ARCH)/initrd.cpio APPEND="quiet run=/bin/fragbench $(APPEND)" tools/run-qemu.sh bench
+
 conformance: deps
 	@$(MAKE) --no-print-directory DEBUG=0 kernel
 	@$(PYTHON) tests/conformance/run.py
@@ -273,6 +285,7 @@ check: deps
 mutants: deps
 	@tests/mutants/run-host.sh '$(T)'
 	@tests/mutants/run-kernel.sh '$(T)'
+	@ARCH=ppc64 tests/mutants/run-kernel.sh '$(T)'
 
 clean:
 	rm -rf build compile_commands.json

@@ -9,7 +9,7 @@
  * Locks: dmatest.lock (LOCK_LEAF) for the table of regions; a region lives until its last reference
  * (table, call in progress, engine) goes, and unpins then. Invariants: I1 pages of a region are
  * pinned once for it; I2 mm->pinned_vm counts them until they are unpinned.
- * Checked by tests/user/dmatest_test.c. Read next: mm/gup.c.
+ * Checked by tests/user/dmatest_test.c. Read next: dmatest_iommu.c, mm/gup.c.
  */
 #include <asm/errno.h>
 #include <kernel/devices.h>
@@ -25,6 +25,7 @@
 #include <mm/gup.h>
 #include <mm/slab.h>
 #include <uapi/dmatest.h>
+#include "dmatest_iommu.h"
 
 #define DMATEST_DEV MKDEV(10, 120)
 
@@ -45,6 +46,7 @@ struct region {
 struct dmatest {
     spinlock_t lock;
     struct region *regions[DMATEST_MAX_REGIONS];
+    struct dmatest_iommu *iommu; /* set once */
 };
 
 static bool wanted
@@ -380,7 +382,7 @@ static long dmatest_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
     case DMATEST_INFO: return do_info(d, uarg);
     case DMATEST_START: return do_engine(d, uarg, true);
     case DMATEST_STOP: return do_engine(d, uarg, false);
-    default: return -ENOTTY;
+    default: return dmatest_iommu_ioctl(d->iommu, cmd, uarg);
     }
 }
 
@@ -391,6 +393,11 @@ static int dmatest_open(struct inode *i, struct file *f)
     if (d == NULL)
         return -ENOMEM;
     d->lock = (spinlock_t)SPINLOCK_INIT(LOCK_LEAF);
+    d->iommu = dmatest_iommu_new();
+    if (d->iommu == NULL) {
+        kfree(d);
+        return -ENOMEM;
+    }
     f->private = d;
     return 0;
 }
@@ -405,6 +412,7 @@ static void dmatest_release(struct file *f)
         if (r != NULL)
             region_put(r);
     }
+    dmatest_iommu_free(d->iommu);
     kfree(d);
 }
 

@@ -306,7 +306,7 @@ void devfs_add(const char *path, mode_t mode, dev_t rdev);
 
 /* ---- tmpfs ---- */
 extern const struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, proc_type, sysfs_type,
-    hugetlbfs_type;
+    hugetlbfs_type, devpts_type;
 struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, mode_t mode,
                                dev_t rdev);
 int tmpfs_setsize(struct inode *i, u64 size);

@@ -84,8 +84,10 @@ static struct super_block *super_get(const struct fs_type *t, const char *option
 
     if (t->single) {
         list_for_each_entry (sb, &all_supers, link)
-            if (sb->type == t)
-                return sb;
+            if (sb->type == t) {
+                ret = t->remount ? t->remount(sb, options) : 0;
+                return ret ? ERR_PTR(ret) : sb;
+            }
     }
     sb = super_alloc(t);
     if (!sb)

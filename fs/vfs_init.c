@@ -7,6 +7,7 @@
 #include "internal.h"
 #include "names.h"
 #include <kernel/devices.h>
+#include <kernel/devpts.h>
 
 static void must(int error, const char *what)
 {
@@ -23,11 +24,13 @@ void vfs_init(void)
     devfs_init();
     procfs_init();
     sysfs_init();
+    devpts_init();
     hugetlbfs_init();
     mem_devices_init();
     page_huge_init();
     experiment_init();
     dmatest_init();
+    gup_test_init();
     tty_init();
     must(mount_fs(&tmpfs_type, "rootfs", NULL, 0, "mode=755"), "root file system");
     must(name_mkdir(AT_FDCWD, "/dev", 0755), "/dev");
@@ -55,4 +58,5 @@ void vfs_mount_defaults(void)
     mount_default(&devtmpfs_type, "/dev");
     mount_default(&proc_type, "/proc");
     mount_default(&sysfs_type, "/sys");
+    mount_default(&devpts_type, "/dev/pts");
 }

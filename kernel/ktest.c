@@ -291,9 +291,7 @@ struct kcheck_counts kcheck_count(void)
 {
     rcu_barrier();
     work_flush();
-    slab_shrink();
-    vmalloc_shrink();
-    buddy_drain_pcp();
+    page_shrink_caches();
     /* Kernel tables and the CPUs' stacks of free objects stay on purpose: known, so not lost. */
     return (struct kcheck_counts){ buddy_nr_free() + kernel_nr_tables() + slab_nr_stack_pages(),
                                    slab_nr_objects() };

@@ -33,6 +33,8 @@
 #include <mm/page_cache.h>
 #include <mm/pt_ops.h>
 #include <mm/slab.h>
+#include <mm/compact.h>
+#include <mm/migrate.h>
 #include <mm/thp.h>
 #include <mm/vmalloc.h>
 
@@ -185,6 +187,8 @@ static void run_tests_or_init(void)
 static const struct boot_step thread_steps[] = {
     { "files", vfs_init },
     { "knobs of huge pages", thp_init },
+    { "moving of pages", migrate_init },
+    { "compaction", compact_init },
     { "other CPUs", smp_start_cpus },
     { "devices", pci_init },
     { "console input", arch_setup_console_input },

@@ -204,6 +204,31 @@ void buddy_free_bulk(struct page **pages, unsigned int n)
     spin_unlock_irqrestore(&zone.lock, flags);
 }
 
+unsigned long buddy_take_range(struct page *first, unsigned int order, struct list_head *list)
+{
+    struct page *end = first + (1UL << order), *p = first;
+    unsigned long flags = spin_lock_irqsave(&zone.lock), n = 0;
+
+    while (p < end) {
+        unsigned long nr = 1;
+
+        if (p->kind == PAGE_FREE && p->order < order) {
+            nr = 1UL << p->order;
+            area_remove(p, p->order);
+            for (unsigned long i = 0; i < nr; i++) {
+                p[i].kind = PAGE_KERNEL;
+                p[i].order = 0;
+                list_add_tail(&p[i].link, list);
+            }
+            zone.nr_free -= nr;
+            n += nr;
+        }
+        p += nr;
+    }
+    spin_unlock_irqrestore(&zone.lock, flags);
+    return n;
+}
+
 /* A reserve of 1/128, so that interrupts and those who free memory can go on when it is short. */
 static void set_reserve(void)
 {

@@ -116,7 +116,7 @@ static pte_t take_link(struct span *s)
     pt_lock(s->parent);
     link = pte_xchg(s->link, pte_none());
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, s->va, s->va + pt_size(HUGE_LEVEL), 0);
+    mm_flush_range(mm, s->va, s->va + pt_size(HUGE_LEVEL), 0);
     pt_unlock(s->parent);
     return link;
 }

@@ -123,7 +123,6 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
     case FAULT_INTR:  /* the signal is pending */
     case FAULT_RETRY:
     case FAULT_WAIT:
-    case FAULT_AGAIN:
     case FAULT_OK:
         break;
     }

@@ -126,6 +126,17 @@ void huge_put(struct page *head)
     give_back(head, HUGE_REF, PAGE_REF);
 }
 
+bool huge_try_get(struct page *head)
+{
+    u64 *word = huge_word(head), w = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    while ((w & HUGE_IS) && huge_refs(w) != 0)
+        if (__atomic_compare_exchange_n(word, &w, w + HUGE_REF, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+
 bool huge_try_pin(struct page *head)
 {
     u64 *word = huge_word(head), w = __atomic_load_n(word, __ATOMIC_RELAXED);

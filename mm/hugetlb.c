@@ -431,6 +431,33 @@ void huge_keep(struct page *p)
     spin_unlock(&pool->lock);
 }
 
+struct page *huge_borrow(struct huge_pool *pool)
+{
+    struct page *p = NULL;
+
+    spin_lock(&pool->lock);
+    if (pool->nr_free != 0) {
+        p = hand_out(list_pop(pool), NULL);
+        p->private = HUGE_KEPT;
+        pool->nr_kept++;
+    }
+    spin_unlock(&pool->lock);
+    return p;
+}
+
+void huge_exchange(struct page *borrowed, struct page *used)
+{
+    struct huge_pool *pool = huge_pool_by_size(PAGE_SIZE << used->order);
+
+    spin_lock(&pool->lock);
+    ASSERT(borrowed->private == HUGE_KEPT && used->private != HUGE_KEPT);
+    borrowed->spare = used->spare;
+    borrowed->private = used->private;
+    used->spare = 0;
+    used->private = HUGE_KEPT;
+    spin_unlock(&pool->lock);
+}
+
 /* Lock held. The page has no user any more. */
 static void put_locked(struct huge_pool *pool, struct page *p, struct huge_subpool *sub)
 {

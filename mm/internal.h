@@ -17,12 +17,18 @@ unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep);
 void buddy_free_block(struct page *p, unsigned int order);
 /* Neighbours in pages[] that are neighbours in memory are freed together, as blocks. */
 void buddy_free_bulk(struct page **pages, unsigned int n);
+/* The free blocks inside the aligned block of 2^@order frames that begins with @first, as single
+ * frames of kind PAGE_KERNEL in address order on @list, through page->link. How many. Not a block
+ * that is free as a whole. */
+unsigned long buddy_take_range(struct page *first, unsigned int order, struct list_head *list);
 /* Frames [start, end) that were never in the allocator become free. */
 void buddy_add_range(pfn_t start, pfn_t end);
 /* Frames of the reserve that an allocation with @gfp must leave alone. */
 u64 buddy_keep(gfp_t gfp);
 
 /* pcp.c */
+/* buddy_take_range, counted as an allocation. The frames are given back with free_pages. */
+unsigned long take_free_range(struct page *first, unsigned int order, struct list_head *list);
 u64 pcp_nr_free(void);
 int pcp_check(void);
 

@@ -18,10 +18,8 @@
 
 #define MODE_FLAGS (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES | MPOL_F_NUMA_BALANCING)
 
-/* Node set of a call: *any and *others tell whether node 0 and whether others are in it. 0,
- * -EFAULT, -EINVAL. */
-static int read_nodes(const unsigned long __user *mask, unsigned long maxnode, bool *node0,
-                      bool *others)
+int mempolicy_read_nodes(const unsigned long __user *mask, unsigned long maxnode, bool *node0,
+                         bool *others)
 {
     unsigned long words = maxnode ? DIV_ROUND_UP(maxnode - 1, 8 * sizeof(long)) : 0, w;
 
@@ -48,7 +46,7 @@ static int check_policy(int mode, const unsigned long __user *mask, unsigned lon
     if ((mode & MPOL_F_STATIC_NODES && mode & MPOL_F_RELATIVE_NODES) ||
         (mode & ~MODE_FLAGS) >= MPOL_MAX || mode < 0)
         return -EINVAL;
-    err = read_nodes(mask, maxnode, &node0, &others);
+    err = mempolicy_read_nodes(mask, maxnode, &node0, &others);
     if (err)
         return err;
     switch (mode & ~MODE_FLAGS) {

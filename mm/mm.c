@@ -26,6 +26,8 @@
 #include <asm/errno.h>
 #include <kernel/string.h>
 #include <kernel/vfs.h>
+#include <kernel/workqueue.h>
+#include <mm/pt_walk.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
 #include "vma_internal.h"
@@ -53,6 +55,8 @@ static struct mm *alloc_member(void)
         return NULL;
     rwsem_init(&mm->mmap_lock, LOCK_MMAP);
     wait_queue_init(&mm->vma_wait);
+    spin_init(&mm->notify_lock, LOCK_NOTIFIER);
+    list_init(&mm->notifiers);
     ASSERT(mm->first_vma == NULL && mm->root == NULL); /* GFP_ZERO */
     mm->lock_seq = 1;
     mm->mmap_base = USER_WINDOW_TOP - MIB(128);
@@ -109,6 +113,20 @@ void mm_drop(struct mm *mm)
     call_rcu(&mm->rcu, mm_free_rcu);
 }
 
+/* The last user has gone, and @mm is on no list. */
+static void end_of_life(struct mm *mm)
+{
+    if (READ_ONCE(mm->nr_notifiers) != 0) /* no flush will come any more */
+        mm_notify(mm, 0, user_top());
+    mm_unmap_all(mm);
+    rmap_family_leave(mm);
+    if (mm->exe)
+        file_put(mm->exe);
+    mm->exe = NULL;
+    ASSERT(mm->total_vm == 0 || mm->first_vma == NULL);
+    mm_drop(mm);
+}
+
 void mm_put(struct mm *mm)
 {
     ASSERT(atomic_read(&mm->users) > 0);
@@ -118,13 +136,39 @@ void mm_put(struct mm *mm)
     spin_lock(&mm_list_lock);
     list_del(&mm->all_link);
     spin_unlock(&mm_list_lock);
-    mm_unmap_all(mm);
-    rmap_family_leave(mm);
-    if (mm->exe)
-        file_put(mm->exe);
-    mm->exe = NULL;
-    ASSERT(mm->total_vm == 0 || mm->first_vma == NULL);
-    mm_drop(mm);
+    end_of_life(mm);
+}
+
+static LIST_HEAD(ending); /* mm_list_lock; by all_link */
+
+static void end_some(struct work *unused)
+{
+    for (;;) {
+        struct mm *mm = NULL;
+
+        spin_lock(&mm_list_lock);
+        if (!list_empty(&ending)) {
+            mm = list_first_entry(&ending, struct mm, all_link);
+            list_del(&mm->all_link);
+        }
+        spin_unlock(&mm_list_lock);
+        if (!mm)
+            return;
+        end_of_life(mm);
+    }
+}
+
+void mm_put_later(struct mm *mm)
+{
+    static struct work work = {.fn = end_some};
+
+    ASSERT(atomic_read(&mm->users) > 0);
+    if (!atomic_dec_and_test(&mm->users))
+        return;
+    spin_lock(&mm_list_lock);
+    list_move_tail(&mm->all_link, &ending);
+    spin_unlock(&mm_list_lock);
+    (void)work_queue(&work);
 }
 
 struct mm *mm_next(struct mm *prev)
@@ -299,6 +343,8 @@ struct mm *mm_fork(struct mm *old)
     if (copied) {
         mmu_quiesce_walkers(old);
         mmu_flush_mm(old);
+        if (unlikely(READ_ONCE(old->nr_notifiers) != 0))
+            mm_notify(old, 0, user_top());
     }
     mmap_write_unlock(mm);
     mmap_write_unlock(old);

@@ -55,10 +55,11 @@ void mapping_destroy(struct mapping *m)
 
 /* ---- lookup ---- */
 
-/* Takes a reference on @p, found in @m's slot @index, unless it has left meanwhile. RCU held. */
+/* Takes a reference on @p, found in @m's slot @index, unless it has left meanwhile, or is being
+ * moved (mapping_replace). RCU held. */
 static bool still_there(struct mapping *m, struct page *p, u64 index)
 {
-    if (!page_try_get(p))
+    if (unlikely(!page_try_get(p)))
         return false;
     /* The frame may have gone and come back as something else before the reference; what it is now,
      * it stays. */
@@ -68,14 +69,15 @@ static bool still_there(struct mapping *m, struct page *p, u64 index)
     return false;
 }
 
+/* As long as the slot has it, the page has the tree's reference or is being moved, so the slot will
+ * soon say something else. */
 struct page *mapping_find_get(struct mapping *m, u64 index)
 {
     struct page *p;
 
     rcu_read_lock();
-    p = radix_lookup(&m->tree, index);
-    if (p != NULL && !still_there(m, p, index))
-        p = NULL;
+    while ((p = radix_lookup(&m->tree, index)) != NULL && !still_there(m, p, index))
+        cpu_relax();
     rcu_read_unlock();
     return p;
 }
@@ -93,9 +95,14 @@ unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct p
         rcu_read_lock();
         found =
             radix_lookup_batch(&m->tree, index, end, items, idx, min(n - got, (unsigned int)BATCH));
-        for (unsigned int i = 0; i < found; i++)
-            if (still_there(m, items[i], idx[i]))
-                pages[got++] = items[i];
+        for (unsigned int i = 0; i < found; i++) {
+            struct page *p = items[i];
+
+            if (unlikely(!still_there(m, p, idx[i])))
+                p = mapping_find_get(m, idx[i]);
+            if (likely(p != NULL))
+                pages[got++] = p;
+        }
         rcu_read_unlock();
         if (found == 0)
             break;
@@ -135,7 +142,6 @@ int mapping_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp)
     int err = 0;
 
     ASSERT(page_test(p, PG_LOCKED) && page_refs(p) > 0);
-    ASSERT(p->mapping == NULL || kind != PAGE_FILE || page_refs(p) == 1);
     ASSERT(page_mapcount(p) == 0);
     if (m->ops->charge != NULL)
         err = m->ops->charge(m, 1);
@@ -269,6 +275,40 @@ static void remove_from_tree(struct mapping *m, struct page *p)
     WRITE_ONCE(p->mapping, NULL);
     spin_unlock(&m->lock);
     BUG_ON(item != p);
+}
+
+/*
+ * The word is 0 while the contents are copied: nobody finds the old page meanwhile, and who holds
+ * it would have made the exchange fail. So what was written to it is in the copy, and what is
+ * written later is written to the new one.
+ */
+bool mapping_replace(struct mapping *m, struct page *old, struct page *new, bool copied)
+{
+    u64 word = 2 * PAGE_REF;
+    void *item = old;
+    bool done;
+
+    ASSERT(page_test(old, PG_LOCKED) && page_test(new, PG_LOCKED) && old->mapping == m);
+    ASSERT(new->kind == old->kind && page_refs(new) >= 1 && page_mapcount(new) == 0);
+    new->mapping = m;
+    new->index = old->index;
+    page_set(new, READ_ONCE(old->flags) & (PG_DIRTY | PG_UPTODATE | PG_REFERENCED));
+    spin_lock(&m->lock);
+    done = __atomic_compare_exchange_n(&old->word, &word, 0, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+    if (done) {
+        if (!copied)
+            copy_page(page_to_virt(new), page_to_virt(old));
+        page_get(new);
+        item = radix_replace(&m->tree, old->index, new);
+        WRITE_ONCE(old->mapping, NULL);
+        __atomic_store_n(&old->word, PAGE_REF, __ATOMIC_RELEASE);
+    } else {
+        new->mapping = NULL;
+    }
+    spin_unlock(&m->lock);
+    BUG_ON(item != old);
+    return done;
 }
 
 static void removed(struct mapping *m, u64 n)

@@ -5,8 +5,10 @@
  * memory is short.
  *
  * A frame that was freed last is allocated first: it is still in the CPU's cache. When a stack is
- * full its oldest batch goes back. Allocation by interrupt handlers is allowed, so a stack is
- * touched with interrupts off.
+ * full its oldest batch goes back. There are two stacks: pages that compaction can move, and frames
+ * that the kernel keeps where they are. Each is filled a batch of neighbours at a time, so that
+ * page tables, which come one with every few hundred pages, share few huge frames among them.
+ * Allocation by interrupt handlers is allowed, so a stack is touched with interrupts off.
  *
  * Locks: none; a CPU's stack is its own, interrupts off. Others ask it by IPI (buddy_drain_pcp).
  * Invariants: I1 frames on a stack have kind PAGE_PCP and word 0; I2 the number of frames of a kind
@@ -19,6 +21,7 @@
 #include <kernel/printk.h>
 #include <kernel/smp.h>
 #include <kernel/string.h>
+#include <mm/compact.h>
 #include <mm/slab.h>
 #include <mm/thp.h>
 #include <mm/vmalloc.h>
@@ -30,14 +33,25 @@
 _Static_assert(PCP_BATCH < PCP_HIGH, "a full stack is not emptied by one batch");
 /* larger blocks may be missing with plenty of memory free: killing would not help */
 #define MAX_OOM_ORDER 3
+/* blocks made free by moving pages that may be lost to others before one is had */
+#define COMPACT_TRIES 3
 
-struct pcp {
+struct stack {
     unsigned int nr;
     struct page *pages[PCP_HIGH]; /* the last one is taken first */
+};
+
+struct pcp {
+    struct stack stack[2]; /* 1: what can be moved */
     u64 allocated[NR_PAGE_KINDS], freed[NR_PAGE_KINDS]; /* frames, since boot, by this CPU */
-} __aligned(2048); /* a power of two: its address is one shift away */
+} __aligned(4096); /* a power of two: its address is one shift away */
 
 static DEFINE_PER_CPU(struct pcp, pcps);
+
+static __always_inline struct stack *stack_of(struct pcp *pcp, unsigned int kind)
+{
+    return &pcp->stack[((1u << PAGE_ANON | 1u << PAGE_FILE) >> kind) & 1];
+}
 
 /* What must hold for a block that is given back. */
 static void assert_unused(const struct page *p, unsigned int order)
@@ -73,6 +87,8 @@ static bool reclaim(unsigned int order, gfp_t gfp, unsigned int attempt)
         page_shrink_caches();
         return true;
     }
+    if (order != 0 && attempt < 2 + COMPACT_TRIES && compact_direct(order, gfp))
+        return true;
     if ((gfp & GFP_NOOOM) || order > MAX_OOM_ORDER)
         return false;
     return oom_out_of_memory(order, gfp);
@@ -83,12 +99,13 @@ static __always_inline struct page *stack_take(enum page_kind kind)
 {
     unsigned long flags = irq_save();
     struct pcp *pcp = &this_cpu_var(pcps);
-    unsigned int nr = pcp->nr;
+    struct stack *s = stack_of(pcp, kind);
+    unsigned int nr = s->nr;
     struct page *p = NULL;
 
     if (likely(nr != 0)) {
-        pcp->nr = --nr;
-        p = pcp->pages[nr];
+        s->nr = --nr;
+        p = s->pages[nr];
         pcp->allocated[kind]++;
     }
     irq_restore(flags);
@@ -99,11 +116,11 @@ static __noinline struct page *refill_and_take(enum page_kind kind, gfp_t gfp)
 {
     for (unsigned int attempt = 0;; attempt++) {
         unsigned long flags = irq_save();
-        struct pcp *pcp = &this_cpu_var(pcps);
+        struct stack *s = stack_of(&this_cpu_var(pcps), kind);
         struct page *p;
 
-        if (pcp->nr == 0)
-            pcp->nr = buddy_alloc_bulk(pcp->pages, PCP_BATCH, buddy_keep(gfp));
+        if (s->nr == 0)
+            s->nr = buddy_alloc_bulk(s->pages, PCP_BATCH, buddy_keep(gfp));
         irq_restore(flags);
         p = stack_take(kind);
         if (p != NULL)
@@ -257,54 +274,57 @@ struct page *alloc_pages(unsigned int order, gfp_t gfp)
 }
 
 /* Interrupts off. The oldest batch goes back to the buddy allocator. */
-static void drain_oldest(struct pcp *pcp)
+static void drain_oldest(struct stack *s)
 {
-    unsigned int n = min(pcp->nr, (unsigned int)PCP_BATCH);
+    unsigned int n = min(s->nr, (unsigned int)PCP_BATCH);
 
     ASSERT(!irqs_enabled());
-    buddy_free_bulk(pcp->pages, n);
-    pcp->nr -= n;
-    memmove(pcp->pages, pcp->pages + n, pcp->nr * sizeof(pcp->pages[0]));
+    buddy_free_bulk(s->pages, n);
+    s->nr -= n;
+    memmove(s->pages, s->pages + n, s->nr * sizeof(s->pages[0]));
 }
 
 /* Interrupts off, the stack is not full. */
-static __always_inline void stack_give(struct pcp *pcp, struct page *p)
+static __always_inline void stack_give(struct pcp *pcp, struct stack *s, struct page *p)
 {
-    unsigned int nr = pcp->nr;
+    unsigned int nr = s->nr;
 
     ASSERT(nr < PCP_HIGH && !irqs_enabled());
     pcp->freed[p->kind]++;
     p->kind = PAGE_PCP;
-    pcp->pages[nr] = p;
-    pcp->nr = nr + 1;
+    s->pages[nr] = p;
+    s->nr = nr + 1;
 }
 
 static __noinline void give_frame_full(struct page *p)
 {
     unsigned long flags = irq_save();
     struct pcp *pcp = &this_cpu_var(pcps);
+    struct stack *s = stack_of(pcp, p->kind);
 
-    if (pcp->nr == PCP_HIGH)
-        drain_oldest(pcp);
-    stack_give(pcp, p);
+    if (s->nr == PCP_HIGH)
+        drain_oldest(s);
+    stack_give(pcp, s, p);
     irq_restore(flags);
 }
 
 static __always_inline void give_frame(struct page *p)
 {
     unsigned long flags;
+    struct stack *s;
     struct pcp *pcp;
 
     assert_unused(p, 0);
     page_poison(p, 0);
     flags = irq_save();
     pcp = &this_cpu_var(pcps);
-    if (unlikely(pcp->nr == PCP_HIGH)) {
+    s = stack_of(pcp, p->kind);
+    if (unlikely(s->nr == PCP_HIGH)) {
         irq_restore(flags);
         give_frame_full(p);
         return;
     }
-    stack_give(pcp, p);
+    stack_give(pcp, s, p);
     irq_restore(flags);
 }
 
@@ -385,7 +405,7 @@ u64 pcp_nr_free(void)
     u64 n = 0;
 
     for (unsigned int c = 0; c < NR_CPUS; c++)
-        n += READ_ONCE(per_cpu(pcps, c).nr);
+        n += READ_ONCE(per_cpu(pcps, c).stack[0].nr) + READ_ONCE(per_cpu(pcps, c).stack[1].nr);
     return n;
 }
 
@@ -393,11 +413,27 @@ u64 pcp_nr_free(void)
 static void drain_this_cpu(void *unused)
 {
     unsigned long flags = irq_save();
-    struct pcp *pcp = &this_cpu_var(pcps);
 
-    buddy_free_bulk(pcp->pages, pcp->nr);
-    pcp->nr = 0;
+    for (unsigned int i = 0; i < 2; i++) {
+        struct stack *s = &this_cpu_var(pcps).stack[i];
+
+        buddy_free_bulk(s->pages, s->nr);
+        s->nr = 0;
+    }
     irq_restore(flags);
+}
+
+unsigned long take_free_range(struct page *first, unsigned int order, struct list_head *list)
+{
+    unsigned long n = buddy_take_range(first, order, list);
+    unsigned long flags = irq_save();
+    struct page *p;
+
+    this_cpu_var(pcps).allocated[PAGE_KERNEL] += n;
+    irq_restore(flags);
+    list_for_each_entry (p, list, link)
+        page_unpoison(p, 0);
+    return n;
 }
 
 void buddy_drain_pcp(void)
@@ -405,20 +441,25 @@ void buddy_drain_pcp(void)
     smp_call_on(online_cpus(), drain_this_cpu, NULL);
 }
 
-static void check_this_cpu(void *bad)
+static void check_stack(const struct stack *s, int *bad)
 {
-    unsigned long flags = irq_save();
-    const struct pcp *pcp = &this_cpu_var(pcps);
-
-    for (unsigned int i = 0; i < pcp->nr; i++) {
-        const struct page *p = pcp->pages[i];
+    for (unsigned int i = 0; i < s->nr; i++) {
+        const struct page *p = s->pages[i];
 
         if (p->kind == PAGE_PCP && p->word == 0)
             continue;
         pr_err("pcp: frame 0x%lx on CPU %u's stack: kind %u, word 0x%llx\n", page_to_pfn(p),
                smp_processor_id(), p->kind, (unsigned long long)p->word);
-        (void)__atomic_fetch_add((int *)bad, 1, __ATOMIC_RELAXED);
+        (void)__atomic_fetch_add(bad, 1, __ATOMIC_RELAXED);
     }
+}
+
+static void check_this_cpu(void *bad)
+{
+    unsigned long flags = irq_save();
+
+    check_stack(&this_cpu_var(pcps).stack[0], bad);
+    check_stack(&this_cpu_var(pcps).stack[1], bad);
     irq_restore(flags);
 }
 

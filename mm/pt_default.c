@@ -115,7 +115,7 @@ int pt_fill_hole(struct vma *v, vaddr_t addr, struct page *p)
 
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
-    p->mapping = NULL;
+    p->family = v->mm->family;
     p->index = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
     err = fill_hole(&f, pte_with_state(e, PT_YOUNG | PT_DIRTY), true);
     if (err)

@@ -24,7 +24,7 @@ struct page *pt_anon_page(const struct vma *v, vaddr_t addr)
 
     if (unlikely(p == NULL))
         return NULL;
-    ASSERT(addr >= v->start && addr < v->end && page_refs(p) == 1);
+    ASSERT(addr >= v->start && addr < v->end && page_refs(p) >= 1);
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
     p->family = v->mm->family;
@@ -46,11 +46,11 @@ static void replace(struct fault_ctx *f, struct page *old, struct page *new, pte
     struct vma *v = f->vma;
     struct mm *mm = v->mm;
 
-    ASSERT(!(v->flags & VM_SHARED) && page_refs(new) == 1);
+    ASSERT(!(v->flags & VM_SHARED) && page_refs(new) >= 1);
     ASSERT(old == zero_page || page_refs(old) >= 2); /* the leaf's and ours */
     (void)pte_xchg(f->slot, pte_none());
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
+    mm_flush_range(mm, f->addr, f->addr + PAGE_SIZE, 0);
     v->has_anon = true;
     pte_store(f->slot, e);
     if (old == zero_page) {

@@ -35,7 +35,7 @@ static __noinline bool copy_pinned(struct copy *c, pte_t e, unsigned int level, 
 
     if (new == NULL)
         return false;
-    ASSERT(page_refs(new) == 1 && page_test(new, PG_EXCLUSIVE));
+    ASSERT(page_refs(new) >= 1 && page_test(new, PG_EXCLUSIVE));
     c->spare = NULL;
     copy_page(page_to_virt(new), page_to_virt(pte_page(e, level)));
     pte_store(dst, pte_with_state(pte_make_leaf(page_to_phys(new), level, c->ro), PT_DIRTY));

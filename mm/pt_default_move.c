@@ -154,7 +154,7 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
     *moved = m.from - old_start;
     if (m.from != old_start) {
         mmu_quiesce_walkers(m.mm);
-        mmu_flush_range(m.mm, old_start, m.from, 0);
+        mm_flush_range(m.mm, old_start, m.from, 0);
     }
     if (v->mapping != NULL)
         rwsem_write_unlock(&v->mapping->vmas_lock);

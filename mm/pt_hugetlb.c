@@ -285,7 +285,7 @@ static void lose_page(struct vma *v, vaddr_t addr, struct page *p)
     if (pte_is_leaf(e, level) && pte_page(e, level) == p) {
         (void)pte_xchg(slot, pte_make_marker(MARKER_LOST, 0));
         mmu_quiesce_walkers(v->mm);
-        mmu_flush_range(v->mm, addr, addr + pt_size(level), level);
+        mm_flush_range(v->mm, addr, addr + pt_size(level), level);
         page_map_dec(p);
         count_rss(v, -1);
         pt_unlock(table);
@@ -324,7 +324,7 @@ static void replace(struct fault_ctx *f, struct page *old, struct page *new)
 
     (void)pte_xchg(f->slot, pte_none());
     mmu_quiesce_walkers(v->mm);
-    mmu_flush_range(v->mm, f->addr, f->addr + pt_size(f->level), f->level);
+    mm_flush_range(v->mm, f->addr, f->addr + pt_size(f->level), f->level);
     pte_store(f->slot, pte_with_state(e, PT_YOUNG | PT_DIRTY));
     if (old->kind == PAGE_ZERO)
         count_rss(v, 1);
@@ -649,7 +649,7 @@ int pt_hugetlb_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
         move_entry(&e, owner);
     }
     mmu_quiesce_walkers(v->mm);
-    mmu_flush_range(v->mm, old_start, old_start + len, v->level);
+    mm_flush_range(v->mm, old_start, old_start + len, v->level);
     rwsem_write_unlock(&v->mapping->vmas_lock);
     *moved = len;
     return 0;

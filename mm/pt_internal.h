@@ -41,6 +41,10 @@ static inline void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned 
 {
     pte_t e = f->entry, new;
 
+/* What the steps of PT_DEFAULT's fault say to each other besides its results: the entry changed,
+ * look at it again. pt_default_fault does, and no caller sees it. */
+#define FAULT_AGAIN ((enum fault_result)(FAULT_WAIT + 1))
+
     do
         new = pte_with_state(pte_with_prot(e, f->level, prot), pte_state(e) | state);
     while (!pte_cmpxchg(f->slot, &e, new));

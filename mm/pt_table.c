@@ -202,7 +202,7 @@ static int split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t v
     va = ALIGN_DOWN(va, pt_size(level));
     leaf = pte_xchg(slot, pte_none());
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, va, va + pt_size(level), level);
+    mm_flush_range(mm, va, va + pt_size(level), level);
     for (unsigned int i = 0; i < pt_entries(low); i++) {
         paddr_t pa = pte_paddr(leaf, level) + i * pt_size(low);
         pte_t e = pte_make_leaf(pa, low, pte_prot(leaf, level));

@@ -104,8 +104,9 @@ static struct anon_family *family_get(const struct page *p)
     return f;
 }
 
-/* The member behind @prev, with a users reference; puts the one on @prev. */
-static struct mm *next_member(struct anon_family *f, struct mm *prev)
+/* The member behind @prev, with a users reference; puts the one on @prev, with @trying so that
+ * nothing is torn down here. */
+static struct mm *next_member(struct anon_family *f, struct mm *prev, bool trying)
 {
     struct mm *found = NULL;
 
@@ -120,7 +121,9 @@ static struct mm *next_member(struct anon_family *f, struct mm *prev)
         }
     }
     spin_unlock(&f->lock);
-    if (prev)
+    if (prev && trying)
+        mm_put_later(prev);
+    else if (prev)
         mm_put(prev);
     return found;
 }
@@ -131,6 +134,7 @@ struct walk {
     void (*visit)(const struct rmap_place *at, void *arg);
     void *arg;
     unsigned int found;
+    bool trying;
 };
 
 /* Does the entry at @va map the page? */
@@ -154,26 +158,46 @@ static void look_at(struct walk *w, struct vma *v, vaddr_t va)
 
 static void walk_mm(struct walk *w, struct mm *mm)
 {
-    mmap_read_lock(mm);
+    if (!w->trying)
+        mmap_read_lock(mm);
+    else if (!rwsem_read_trylock(&mm->mmap_lock))
+        return;
     for_each_vma (v, mm)
         if (v->has_anon && w->index >= v->pgoff && w->index - v->pgoff < vma_pages(v))
             look_at(w, v, v->start + ((w->index - v->pgoff) << PAGE_SHIFT));
     mmap_read_unlock(mm);
 }
 
+static unsigned int walk(struct walk *w)
+{
+    struct page *p = w->p;
+    const struct page *head = huge_is(p) ? huge_head(p) : p; /* it keeps index and family */
+    struct anon_family *f = family_get(head);
+
+    w->index = head->index + (u64)(p - head);
+    if (f == NULL)
+        return 0;
+    for (struct mm *mm = next_member(f, NULL, false); mm != NULL;
+         mm = next_member(f, mm, w->trying))
+        walk_mm(w, mm);
+    family_put(f);
+    return w->found;
+}
+
 unsigned int rmap_walk_anon(struct page *p, void (*visit)(const struct rmap_place *at, void *arg),
                             void *arg)
 {
-    const struct page *head = huge_is(p) ? huge_head(p) : p; /* it keeps index and family */
-    struct walk w = {.p = p, .index = head->index + (u64)(p - head), .visit = visit, .arg = arg};
-    struct anon_family *f = family_get(head);
+    struct walk w = {.p = p, .visit = visit, .arg = arg};
 
-    if (f == NULL)
-        return 0;
-    for (struct mm *mm = next_member(f, NULL); mm != NULL; mm = next_member(f, mm))
-        walk_mm(&w, mm);
-    family_put(f);
-    return w.found;
+    return walk(&w);
+}
+
+unsigned int rmap_try_walk_anon(struct page *p,
+                                void (*visit)(const struct rmap_place *at, void *arg), void *arg)
+{
+    struct walk w = {.p = p, .visit = visit, .arg = arg, .trying = true};
+
+    return walk(&w);
 }
 
 /* Every mapped anonymous page, by its frame; nothing may change page tables meanwhile. */

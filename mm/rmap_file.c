@@ -14,6 +14,7 @@
  * Checked by tests/kernel/mm/madvise_ktest.c. Read next: page_cache.c (mapping_truncate),
  * pt_default_range.c (zap).
  */
+#include <asm/errno.h>
 #include <mm/page_cache.h>
 #include "vma_internal.h"
 
@@ -31,14 +32,14 @@ static bool overlap(const struct vma *v, u64 first, u64 last, vaddr_t *start, va
     return true;
 }
 
-void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
+/* vmas_lock held. */
+static void unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
 {
     struct tlb_gather tlb;
     vaddr_t start, end;
     struct vma *v;
 
     ASSERT(first < last);
-    rwsem_read_lock(&m->vmas_lock);
     list_for_each_entry(v, &m->vmas, mapping_link) {
         if (!overlap(v, first, last, &start, &end))
             continue;
@@ -47,5 +48,37 @@ void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
         vma_ops(v)->zap(&tlb, v, start, end);
         tlb_gather_end(&tlb);
     }
+}
+
+void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
+{
+    rwsem_read_lock(&m->vmas_lock);
+    unmap_range(m, first, last, even_cow);
     rwsem_read_unlock(&m->vmas_lock);
+}
+
+/* Is any of the pages mapped where no fault may come later? vmas_lock held. */
+static bool any_locked(struct mapping *m, u64 first, u64 last)
+{
+    vaddr_t start, end;
+    struct vma *v;
+
+    list_for_each_entry (v, &m->vmas, mapping_link)
+        if ((READ_ONCE(v->flags) & VM_LOCKED) && overlap(v, first, last, &start, &end))
+            return true;
+    return false;
+}
+
+int mapping_try_unmap_range(struct mapping *m, u64 first, u64 last)
+{
+    int err = 0;
+
+    if (!rwsem_read_trylock(&m->vmas_lock))
+        return -EAGAIN;
+    if (any_locked(m, first, last))
+        err = -EBUSY;
+    else
+        unmap_range(m, first, last, false);
+    rwsem_read_unlock(&m->vmas_lock);
+    return err;
 }

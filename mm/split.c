@@ -123,8 +123,9 @@ static void split_taken(struct page *head, u64 w)
     if (left != 0)
         thp_count_mapped(-1);
     huge_release_pages(head, huge_refs(w) * PAGE_REF + huge_pins(w) * PAGE_PIN);
-    if (left != 0) /* otherwise the frame is not BUSY, and may be somebody else's by now */
-        invalidate_all(head);
+    if (left == 0) /* nobody maps it, and the frame is others' already */
+        return;
+    invalidate_all(head);
     while (left-- != 0) {
         table = huge_pop(head, &at);
         BUG_ON(table == NULL);

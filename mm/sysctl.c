@@ -10,6 +10,7 @@
 #include <kernel/printk.h>
 #include <kernel/string.h>
 #include <mm/buddy.h>
+#include <mm/compact.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
 
@@ -119,7 +120,7 @@ static int store_compact_memory(const char *text)
     int err = parse(text, 1, 1, &v);
 
     if (!err)
-        buddy_drain_pcp(); /* free neighbours join; nothing is moved */
+        (void)compact_all();
     return err;
 }
 
@@ -131,6 +132,12 @@ static int show_swappiness(char *buf, size_t n)
 static int show_zero(char *buf, size_t n)
 {
     return show_number(buf, n, 0);
+}
+
+/* Locked pages move like others: a page does not know who locked it. */
+static int show_one(char *buf, size_t n)
+{
+    return show_number(buf, n, 1);
 }
 
 #define ENTRY(name) { #name, show_##name, store_##name }
@@ -145,6 +152,7 @@ const struct vm_sysctl vm_sysctls[] = {
     ENTRY(user_reserve_kbytes),
     { "drop_caches", show_zero, store_drop_caches },
     { "compact_memory", show_zero, store_compact_memory },
+    { "compact_unevictable_allowed", show_one, NULL },
     { "swappiness", show_swappiness, NULL },
     { "oom_kill_allocating_task", show_zero, NULL },
     { "oom_dump_tasks", show_zero, NULL },

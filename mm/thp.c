@@ -17,6 +17,7 @@
  */
 #include <kernel/param.h>
 #include <kernel/string.h>
+#include <mm/compact.h>
 #include "pt_internal.h"
 #include "thp_internal.h"
 #include "thp_knobs.h"
@@ -67,6 +68,14 @@ static gfp_t huge_gfp(const struct vma *v)
         (advised && (defrag == THP_DEFRAG_MADVISE || defrag == THP_DEFRAG_DEFER_MADVISE)))
         return GFP_USER | GFP_NOOOM;
     return GFP_USER | GFP_NOOOM | GFP_NORECLAIM;
+}
+
+/* Shall a kernel thread look for memory instead? */
+static bool is_deferred(void)
+{
+    unsigned int defrag = READ_ONCE(thp_knobs.defrag);
+
+    return defrag == THP_DEFRAG_DEFER || defrag == THP_DEFRAG_DEFER_MADVISE;
 }
 
 static void clear_huge(struct page *head)
@@ -179,6 +188,8 @@ static bool fault_new(struct fault_ctx *f, vaddr_t first)
     if (head == NULL) {
         huge_table_free(table);
         vmstat_inc(VMSTAT_thp_fault_fallback);
+        if (is_deferred())
+            compact_later(huge_order());
         return false;
     }
     clear_huge(head);
@@ -236,7 +247,7 @@ static enum fault_result write_zero(struct fault_ctx *f)
     f->kind = "huge-zero";
     thp_drop_zero(f->table, f->slot);
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, first, first + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    mm_flush_range(mm, first, first + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     pt_unlock(f->table);
     huge_put(pte_page(f->entry, HUGE_LEVEL));
     return FAULT_AGAIN; /* a hole by now */

@@ -33,7 +33,7 @@ static void split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t 
     }
     thp_drop_zero(parent, slot);
     mmu_quiesce_walkers(mm);
-    mmu_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+    mm_flush_range(mm, va, va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
     pt_unlock(parent);
     huge_put(head);
 }

@@ -12,8 +12,8 @@
 #include <kernel/param.h>
 #include <kernel/printk.h>
 #include <kernel/string.h>
-#include <kernel/task.h>
 #include <kernel/vfs.h>
+#include "debug_range.h"
 #include "thp_internal.h"
 #include "thp_knobs.h"
 #include "vma_internal.h"
@@ -102,75 +102,20 @@ static void split_process(struct mm *mm, vaddr_t start, vaddr_t end)
     mmap_read_unlock(mm);
 }
 
-/* A number in base @base at *@at, which moves behind it; at most 16 digits. */
-static bool take_number(const char **at, unsigned int base, u64 *out)
-{
-    const char *p = *at;
-    u64 v = 0;
-
-    for (;; p++) {
-        unsigned int d = *p >= '0' && *p <= '9'   ? (unsigned int)(*p - '0')
-                         : *p >= 'a' && *p <= 'f' ? (unsigned int)(*p - 'a' + 10)
-                         : *p >= 'A' && *p <= 'F' ? (unsigned int)(*p - 'A' + 10)
-                                                  : 99;
-
-        if (d >= base || p - *at >= 16)
-            break;
-        v = v * base + d;
-    }
-    if (p == *at)
-        return false;
-    *at = p;
-    *out = v;
-    return true;
-}
-
-static bool take_text(const char **at, const char *text)
-{
-    size_t len = strlen(text);
-
-    if (strncmp(*at, text, len) != 0)
-        return false;
-    *at += len;
-    return true;
-}
-
-static ssize_t split_pid(pid_t pid, vaddr_t start, vaddr_t end)
-{
-    struct process *p = process_find_get(pid);
-    struct mm *mm;
-
-    if (!p)
-        return -ESRCH;
-    mm = process_mm_get(p);
-    process_put(p);
-    if (!mm)
-        return -EINVAL;
-    end = min(end, user_top());
-    if (start < end)
-        split_process(mm, start & PAGE_MASK, end);
-    mm_put(mm);
-    return 0;
-}
-
 static ssize_t store_split(const char *buf, size_t n, void *arg)
 {
-    const char *at = buf;
-    u64 pid, start, end;
-    ssize_t err;
+    struct debug_range r;
+    int err = debug_range_parse(buf, &r);
 
-    if (!take_number(&at, 10, &pid) || pid > 0x7fffffff)
-        return -EINVAL;
-    if (*at != ',') {
-        if (pid != 1)
-            return -EINVAL;
+    if (err)
+        return err;
+    if (r.order >= huge_order())
+        err = -EINVAL;
+    else if (r.all)
         split_all();
-        return (ssize_t)n;
-    }
-    if (!take_text(&at, ",0x") || !take_number(&at, 16, &start) || !take_text(&at, ",0x") ||
-        !take_number(&at, 16, &end))
-        return -EINVAL;
-    err = split_pid((pid_t)pid, start, end);
+    else
+        split_process(r.mm, r.start, r.end);
+    debug_range_put(&r);
     return err ? err : (ssize_t)n;
 }
 

@@ -112,6 +112,8 @@ void tlb_batch_add(struct tlb_batch *b, struct mm *mm, vaddr_t start, vaddr_t en
     b->start = min(b->start, start);
     b->end = max(b->end, end);
     b->level = min(b->level, level);
+    if (unlikely(READ_ONCE(mm->nr_notifiers) != 0))
+        mm_notify(mm, start, end);
 }
 
 /* Whatever address space is loaded: the CPU was asked because of one that was. */
@@ -226,7 +228,7 @@ void tlb_gather_flush(struct tlb_gather *t)
     if (t->need_flush && !t->full_mm) {
         mmu_quiesce_walkers(t->mm);
         if (t->start < t->end)
-            mmu_flush_range(t->mm, t->start, t->end, t->level_min);
+            mm_flush_range(t->mm, t->start, t->end, t->level_min);
     }
     t->start = ~0UL;
     t->end = 0;

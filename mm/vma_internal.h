@@ -174,3 +174,8 @@ static inline bool vma_is_accessible(const struct vma *v)
 {
     return (v->flags & VM_ACCESS_FLAGS) != 0;
 }
+
+/* mempolicy.c: the node set of a call: do node 0 and others belong to it? 0, -EFAULT, -EINVAL. No
+ * locks. */
+int mempolicy_read_nodes(const unsigned long __user *mask, unsigned long maxnode, bool *node0,
+                         bool *others);

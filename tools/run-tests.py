@@ -29,10 +29,12 @@ PANIC = re.compile(r"KERNEL PANIC: (.*)")
 LOGS = "build/test-logs"
 BUSYBOX_INITRD = "build/test-logs/busybox.cpio"
 SILENCE_S = 240  # host seconds without a line
+STRESS_S = 300   # of a stress run that ends by the clock
 
 
 class Config:
-    def __init__(self, name, command, env=None, statuses=(0,), expect=None, limit_s=1500, ktap=True, long=False):
+    def __init__(self, name, command, env=None, statuses=(0,), expect=None, limit_s=1500, ktap=True, long=False,
+                 silence_s=SILENCE_S):
         self.name = name
         self.command = command
         self.env = env or {}
@@ -41,6 +43,7 @@ class Config:
         self.limit_s = limit_s
         self.ktap = ktap
         self.long = long        # begins first, beside the others
+        self.silence_s = silence_s
 
 
 class Outcome:
@@ -114,8 +117,8 @@ def run(config):
     def watch():
         while process.poll() is None:
             now = time.monotonic()
-            if now > end or now - last[0] > SILENCE_S:
-                out.problem = "hangs: " + ("over the time limit" if now > end else f"silent for {SILENCE_S} s")
+            if now > end or now - last[0] > config.silence_s:
+                out.problem = "hangs: " + ("over the time limit" if now > end else f"silent for {config.silence_s} s")
                 kill_group(process)
                 return
             time.sleep(0.2)
@@ -203,6 +206,7 @@ def x86_64(match, smps):
         yield Config(f"disk smp={smp}", ["tests/disk/disk_test.py", kernel, initrd, str(smp)])
     for name in "threads_stress", "threads_stress_glibc":  # eight threads, a minute each
         yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"), long=True)
+    yield Config("share_random", command, qemu(kernel, "run=/tests/share_random", 4, initrd, MEM="512M"))
 
 
 # MMU and CPU of each kind of pseries machine.
@@ -232,6 +236,8 @@ def ppc64_kind(mmu, cpu, match, smps):
         yield Config(f"{prefix}boot {name}", command, env, expect=re.compile(r"^Linux|^Quire"), limit_s=120, ktap=False)
     yield from panic_configs(kernel, prefix, 1, **machine)
     yield Config(f"{prefix}shell", ["python3", "tests/interactive/shell_test.py", kernel, initrd], machine)
+    yield Config(f"{prefix}share_random", command,
+                 qemu(kernel, "run=/tests/share_random,-n,2000", 4, initrd, MEM="512M", **machine))
     yield Config(f"{prefix}disk smp=2", ["tests/disk/disk_test.py", kernel, initrd, "2"], machine)
 
 
@@ -241,6 +247,34 @@ def ppc64(match, smps, mmu, cpu):
             yield from ppc64_kind(*kind, match, smps)
     if not match:
         yield Config("ppc64: command line", ["tests/cli/cli_test.sh", "ppc64"])
+
+
+def machines(arch, mmu, cpu):
+    """The prefix of the configurations' names and the variables of tools/run-qemu.sh of each kind of machine."""
+    if arch == "x86_64":
+        yield "", {}
+    for kind in PPC64_KINDS if arch == "ppc64" else []:
+        if mmu in ("", kind[0]) and cpu in ("", kind[1]):
+            yield f"ppc64-{kind[0]}-{kind[1]}: ", {"ARCH": "ppc64", "MMU": kind[0], "CPU": kind[1]}
+
+
+# `make stress`: name, program and arguments, CPUs, host seconds that it may take. One line is one long run on every machine.
+STRESS = [
+    ("thp_stress", "/tests/thp_stress_test,-s,600", 4, 2400),
+    ("share_random", "/tests/share_random,-n,100000,-r,0", 4, 2400),
+    ("threads_stress", f"/tests/threads_stress,-t,16,-s,{STRESS_S}", 4, 3 * STRESS_S),
+]
+
+
+def stress(arch, match, smps, mmu, cpu):
+    debug = f"build/{arch}-debug"
+    for prefix, machine in machines(arch, mmu, cpu):
+        for name, run_arg, smp, limit_s in STRESS:
+            for n in smps or [smp]:
+                env = qemu(f"{debug}/quire.elf", f"run={run_arg}", n, f"{debug}/initrd.cpio", MEM="1G", **machine)
+                if match in name:
+                    yield Config(f"{prefix}stress {name} smp={n}", ["tools/run-qemu.sh", "test"], env, limit_s=limit_s,
+                                 silence_s=limit_s)
 
 
 def host(match):
@@ -309,11 +343,14 @@ def main():
     ap.add_argument("--match", default="", help="only tests whose name contains this")
     ap.add_argument("--smp", default="", help="only this number of CPUs")
     ap.add_argument("--jobs", type=int, default=0, help="configurations at a time; one per host CPU, x86-64: at most 2")
+    ap.add_argument("--stress", action="store_true", help="the long runs instead (make stress)")
     ap.add_argument("--only", default="", help="only configurations whose name contains this, or the one named before a $")
     args = ap.parse_args()
     os.makedirs(LOGS, exist_ok=True)
     smps = [int(args.smp)] if args.smp else [1, 2, 4]
-    if args.arch == "x86_64":
+    if args.stress:
+        configs = list(stress(args.arch, args.match, smps if args.smp else [], args.mmu, args.cpu))
+    elif args.arch == "x86_64":
         configs = list(host(args.match)) + list(x86_64(args.match, smps))
     else:
         configs = list(ppc64(args.match, smps, args.mmu, args.cpu))

@@ -3,12 +3,14 @@
  * job.c: job control of the terminal: which session it controls, which process group is in the
  * foreground, and what happens to the others.
  *
- * Locks: TASKLIST for tty->session, tty->pgrp and the walk over a session; SIGHAND inside it for
- * process->tty. Invariants: I1 process->tty == t implies process->sid == t->session (checked where
- * either changes). Source: POSIX.1-2017 chapter 11.1, tty_ioctl(4), credentials(7). Read next:
- * kernel/task/pgrp.c.
+ * Locks: TASKLIST for tty->session, tty->pgrp, process->tty and the walk over a session; a process
+ * may read its own tty to compare it. Invariants: I1 process->tty == t implies process->sid ==
+ * t->session (checked where either changes); I2 a hung terminal has no session, or is about to lose
+ * it, so process->tty needs no reference: the other end keeps its own until then. Source:
+ * POSIX.1-2017 chapter 11.1, tty_ioctl(4), credentials(7). Read next: kernel/task/pgrp.c.
  */
 #include "tty.h"
+#include <kernel/printk.h>
 #include <kernel/uaccess.h>
 
 bool tty_is_controlling(const struct tty *t)
@@ -24,9 +26,26 @@ void tty_signal_foreground(struct tty *t, int sig)
         (void)signal_send_pgrp(pgrp, sig, NULL);
 }
 
-pid_t tty_foreground_pgrp(const struct tty *t)
+pid_t tty_of_process(const struct process *p, dev_t *rdev)
 {
-    return t ? READ_ONCE(t->pgrp) : -1;
+    unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+    const struct tty *t = p->tty;
+    pid_t pgrp = t ? t->pgrp : -1;
+
+    *rdev = t ? t->rdev : 0;
+    spin_unlock_irqrestore(&tasklist_lock, flags);
+    return pgrp;
+}
+
+struct tty *tty_get_controlling(void)
+{
+    unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+    struct tty *t = current->proc->tty;
+
+    if (t)
+        tty_get(t);
+    spin_unlock_irqrestore(&tasklist_lock, flags);
+    return t;
 }
 
 /* The signal would do nothing to current. */
@@ -54,9 +73,10 @@ int tty_check_background(struct tty *t, int sig)
     return -ERESTARTSYS;
 }
 
-/* Everybody of session @sid loses the terminal. TASKLIST held. */
-static void session_drop_tty(struct tty *t, pid_t sid)
+/* Everybody of session @sid loses the terminal. Its leader, or NULL. TASKLIST held. */
+static struct process *session_drop_tty(struct tty *t, pid_t sid)
 {
+    struct process *leader = NULL;
     struct task *task;
 
     list_for_each_entry (task, &all_tasks, task_link) {
@@ -64,8 +84,11 @@ static void session_drop_tty(struct tty *t, pid_t sid)
 
         if (p->sid == sid && p->tty == t)
             WRITE_ONCE(p->tty, NULL);
+        if (p->sid == sid && p->tgid == sid)
+            leader = p;
     }
     t->session = t->pgrp = 0;
+    return leader;
 }
 
 /* current, a session leader, gets @t; TASKLIST held. */
@@ -83,30 +106,51 @@ void tty_open_as_controlling(struct tty *t)
     struct process *p = current->proc;
     unsigned long flags = spin_lock_irqsave(&tasklist_lock);
 
-    if (p->sid != 0 && p->sid == p->tgid && !p->tty && t->session == 0)
+    if (p->sid != 0 && p->sid == p->tgid && !p->tty && t->session == 0 && !READ_ONCE(t->hung))
         take_terminal(t);
     spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
+/* Those in front are told, and woken so that they hear it. */
+static void hang_up_group(pid_t pgrp)
+{
+    if (pgrp <= 0)
+        return;
+    (void)signal_send_pgrp(pgrp, SIGHUP, NULL);
+    (void)signal_send_pgrp(pgrp, SIGCONT, NULL);
+}
+
 void tty_session_leader_exit(struct task *leader)
 {
-    struct tty *t = leader->proc->tty;
-    unsigned long flags;
-    pid_t front;
+    struct process *p = leader->proc;
+    unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+    struct tty *t = p->tty;
+    pid_t front = p->hung_pgrp;
 
-    if (!t)
-        return;
-    flags = spin_lock_irqsave(&tasklist_lock);
-    front = t->session == leader->proc->sid ? t->pgrp : 0;
-    if (t->session == leader->proc->sid)
-        session_drop_tty(t, t->session);
-    else
-        WRITE_ONCE(leader->proc->tty, NULL);
-    spin_unlock_irqrestore(&tasklist_lock, flags);
-    if (front) {
-        (void)signal_send_pgrp(front, SIGHUP, NULL);
-        (void)signal_send_pgrp(front, SIGCONT, NULL);
+    p->hung_pgrp = 0;
+    if (t && t->session == p->sid) {
+        front = t->pgrp;
+        (void)session_drop_tty(t, t->session);
     }
+    WRITE_ONCE(p->tty, NULL);
+    spin_unlock_irqrestore(&tasklist_lock, flags);
+    hang_up_group(front);
+}
+
+/* The leader hears of it; when it exits, so do those that were in front. */
+void tty_hangup_session(struct tty *t)
+{
+    unsigned long flags = spin_lock_irqsave(&tasklist_lock);
+    pid_t front = t->pgrp;
+    struct process *leader = t->session ? session_drop_tty(t, t->session) : NULL;
+
+    ASSERT(READ_ONCE(t->hung) && t->session == 0);
+    if (leader) {
+        leader->hung_pgrp = front;
+        (void)signal_send_process(leader, SIGHUP, NULL);
+        (void)signal_send_process(leader, SIGCONT, NULL);
+    }
+    spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
 /* ---- ioctls ---- */
@@ -119,12 +163,14 @@ static int set_controlling(struct tty *t, unsigned long force)
 
     if (p->sid == p->tgid && p->tty == t) {
         ret = 0;
+    } else if (READ_ONCE(t->hung)) {
+        ret = -EIO;
     } else if (p->sid != p->tgid || p->tty) {
         ret = -EPERM;
     } else if (t->session != 0 && t->session != p->sid) {
         /* Another session's: root may steal it. */
         if (force == 1 && has_capability())
-            session_drop_tty(t, t->session);
+            (void)session_drop_tty(t, t->session);
         else
             ret = -EPERM;
     }

@@ -14,7 +14,6 @@
  * termios(3). Read next: tty.c, job.c.
  */
 #include "tty.h"
-#include <kernel/printk.h>
 #include <kernel/string.h>
 
 #define CTRL(c) ((c)&31)
@@ -100,18 +99,18 @@ void tty_output(struct tty *t, const u8 *s, size_t n)
     size_t len = 0;
 
     if (!(t->termios.c_oflag & OPOST)) {
-        console_write((const char *)s, n);
+        t->driver->write(t, (const char *)s, n);
         return;
     }
     for (size_t i = 0; i < n; i++) {
         if (len > sizeof(out) - 8) {
-            console_write(out, len);
+            t->driver->write(t, out, len);
             len = 0;
         }
         len += convert(t, s[i], out + len);
     }
     if (len)
-        console_write(out, len);
+        t->driver->write(t, out, len);
 }
 
 /* ---- echo ---- */
@@ -290,6 +289,22 @@ static void input_char(struct tty *t, u8 c)
 
 /* ---- meaning ---- */
 
+void ldisc_stop(struct tty *t)
+{
+    if (!t->stopped)
+        tty_event(t, TIOCPKT_STOP, TIOCPKT_START);
+    t->stopped = true;
+}
+
+void ldisc_start(struct tty *t)
+{
+    if (!t->stopped)
+        return;
+    t->stopped = false;
+    tty_event(t, TIOCPKT_START, TIOCPKT_STOP);
+    wake_up_all(&t->write_wait);
+}
+
 static bool input_signal(struct tty *t, u8 c)
 {
     int sig = is_cc(t, c, VINTR)   ? SIGINT
@@ -299,12 +314,11 @@ static bool input_signal(struct tty *t, u8 c)
 
     if (sig == 0)
         return false;
-    if (!tty_has(t, NOFLSH))
+    if (!tty_has(t, NOFLSH)) {
         ldisc_flush_input(t);
-    if (t->stopped) {
-        t->stopped = false;
-        wake_up_all(&t->write_wait);
+        tty_event(t, TIOCPKT_FLUSHWRITE, 0);
     }
+    ldisc_start(t);
     echo(t, c);
     tty_signal_foreground(t, sig);
     return true;
@@ -318,13 +332,11 @@ static bool input_flow(struct tty *t, u8 c)
     if (!(t->termios.c_iflag & IXON))
         return false;
     if (stop && !(start && t->stopped)) {
-        t->stopped = true;
+        ldisc_stop(t);
         return true;
     }
-    if (t->stopped && (start || (t->termios.c_iflag & IXANY))) {
-        t->stopped = false;
-        wake_up_all(&t->write_wait);
-    }
+    if (start || (t->termios.c_iflag & IXANY))
+        ldisc_start(t);
     return start;
 }
 
@@ -386,6 +398,9 @@ void ldisc_flush_input(struct tty *t)
 {
     t->head = t->canon = t->tail = 0;
     t->literal = false;
+    tty_event(t, TIOCPKT_FLUSHREAD, 0);
+    if (t->driver->drained)
+        t->driver->drained(t);
 }
 
 void ldisc_mode_changed(struct tty *t, tcflag_t old)
@@ -405,6 +420,11 @@ u32 ldisc_readable(const struct tty *t)
     return t->canon - t->tail;
 }
 
+bool ldisc_is_full(const struct tty *t)
+{
+    return t->head - t->tail >= TTY_LINE - 1 && t->canon != t->tail;
+}
+
 size_t ldisc_take(struct tty *t, u8 *buf, size_t n)
 {
     bool lines = tty_has(t, ICANON);
@@ -422,5 +442,7 @@ size_t ldisc_take(struct tty *t, u8 *buf, size_t n)
         if (lines && (c & CELL_END))
             break;
     }
+    if (t->driver->drained)
+        t->driver->drained(t);
     return got;
 }

@@ -1,71 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tty.c: the console as a terminal device: /dev/console, /dev/tty and the machine's names for it.
+ * tty.c: what every terminal does, whatever is at its other end: reading, writing, waiting for
+ * either, open files, and /dev/tty.
  *
- * Bytes arrive in interrupt context and go into a ring; a thread takes them out and runs the line
- * discipline, which may sleep, echo and send signals. Readers wait for a line, or for VMIN and
- * VTIME. There is one terminal and no hang-up of open files: when its session's leader exits, the
- * session loses it and gets SIGHUP (job.c).
- *
- * Locks: tty->lock (TTY); raw_lock (CONSOLE_IN) for the ring alone. Checked by
- * tests/kernel/fs/tty_ktest.c. Source: POSIX.1-2017 chapter 11. Read next: ldisc.c.
+ * Readers wait for a line, or for VMIN and VTIME; writers for ^Q and for room at the other end. A
+ * terminal whose other end is gone is hung: readers that wait get EIO, later ones the end of the
+ * file, writers EIO. Locks: tty->lock (TTY). Checked by tests/kernel/fs/tty_ktest.c and
+ * tests/user/pty_test.c. Source: POSIX.1-2017 chapter 11. Read next: ldisc.c, console.c, pty.c.
  */
 #include "tty.h"
 #include <asm/poll.h>
 #include <kernel/devices.h>
 #include <kernel/printk.h>
-#include <kernel/string.h>
 #include <kernel/uaccess.h>
 
-#define TTY_CHUNK 256
+#define TTY_CHUNK   256
+#define MAX_CONVERT 8 /* bytes that one becomes at most: a tab */
 
-struct tty console_tty = {
-    .read_wait = WAIT_QUEUE_INIT(console_tty.read_wait),
-    .write_wait = WAIT_QUEUE_INIT(console_tty.write_wait),
-    .raw_wait = WAIT_QUEUE_INIT(console_tty.raw_wait),
-    .raw_lock = SPINLOCK_INIT(LOCK_CONSOLE_IN),
-};
-
-/* ---- input ---- */
-
-void console_input(char c)
+void tty_setup(struct tty *t, const struct tty_driver *driver, dev_t rdev)
 {
-    struct tty *t = &console_tty;
-    unsigned long flags = spin_lock_irqsave(&t->raw_lock);
-
-    if (t->raw_head - t->raw_tail < TTY_RAW)
-        t->raw[t->raw_head++ % TTY_RAW] = c;
-    spin_unlock_irqrestore(&t->raw_lock, flags);
-    wake_up(&t->raw_wait);
+    t->driver = driver;
+    t->rdev = rdev;
+    atomic_set(&t->refs, 1);
+    mutex_init(&t->lock, LOCK_TTY);
+    wait_queue_init(&t->read_wait);
+    wait_queue_init(&t->write_wait);
+    ldisc_reset(t);
 }
 
-static size_t raw_take(struct tty *t, u8 *buf, size_t n)
+void tty_put(struct tty *t)
 {
-    unsigned long flags = spin_lock_irqsave(&t->raw_lock);
-    size_t got = 0;
-
-    while (got < n && t->raw_tail != t->raw_head)
-        buf[got++] = (u8)t->raw[t->raw_tail++ % TTY_RAW];
-    spin_unlock_irqrestore(&t->raw_lock, flags);
-    return got;
-}
-
-static int input_thread(void *arg)
-{
-    struct tty *t = arg;
-    u8 buf[64];
-
-    for (;;) {
-        size_t n;
-
-        wait_event(&t->raw_wait, READ_ONCE(t->raw_tail) != READ_ONCE(t->raw_head));
-        n = raw_take(t, buf, sizeof(buf));
-        mutex_lock(&t->lock);
-        for (size_t i = 0; i < n; i++)
-            ldisc_input(t, buf[i]);
-        mutex_unlock(&t->lock);
-    }
-    return 0;
+    if (!atomic_dec_and_test(&t->refs))
+        return;
+    ASSERT(t->nr_open == 0 && t->session == 0);
+    t->driver->free(t);
 }
 
 /* ---- reading ---- */
@@ -104,7 +72,8 @@ static int wait_for_more(struct tty *t, u32 have, u64 deadline)
     int ret;
 
     mutex_unlock(&t->lock);
-    ret = wait_event_timeout(&t->read_wait, ldisc_readable(t) > have, deadline);
+    ret = wait_event_timeout(&t->read_wait, ldisc_readable(t) > have || READ_ONCE(t->hung),
+                             deadline);
     mutex_lock(&t->lock);
     return ret;
 }
@@ -142,13 +111,15 @@ static int wait_readable(struct tty *t, struct file *f, size_t want)
             return 0;
         if (ret)
             return have && !tty_has(t, ICANON) ? 0 : -ERESTARTSYS;
+        if (t->hung)
+            return -EIO;
         ret = tty_check_background(t, SIGTTIN);
         if (ret)
             return ret;
     }
 }
 
-static ssize_t tty_read(struct file *f, struct iov_iter *to, loff_t *pos)
+ssize_t tty_read(struct file *f, struct iov_iter *to, loff_t *pos)
 {
     struct tty *t = f->private;
     bool fault = false;
@@ -161,6 +132,10 @@ static ssize_t tty_read(struct file *f, struct iov_iter *to, loff_t *pos)
     if (ret)
         return ret;
     mutex_lock(&t->lock);
+    if (t->hung) {
+        mutex_unlock(&t->lock);
+        return 0;
+    }
     ret = wait_readable(t, f, to->count);
     if (ret == 0)
         done = copy_available(t, to, &fault);
@@ -172,7 +147,49 @@ static ssize_t tty_read(struct file *f, struct iov_iter *to, loff_t *pos)
 
 /* ---- writing ---- */
 
-static ssize_t tty_write(struct file *f, struct iov_iter *from, loff_t *pos)
+size_t tty_output_room(const struct tty *t)
+{
+    size_t room = t->driver->room(t);
+
+    if (READ_ONCE(t->stopped))
+        return 0;
+    return t->termios.c_oflag & OPOST ? room / MAX_CONVERT : room;
+}
+
+/* Waits, unlocked, for room. 0, -EAGAIN, -ERESTARTSYS, -EIO. t->lock held. */
+static int wait_writable(struct tty *t, const struct file *f)
+{
+    int ret = 0;
+
+    while (ret == 0 && !t->hung && tty_output_room(t) == 0) {
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        mutex_unlock(&t->lock);
+        if (wait_event_interruptible(&t->write_wait, tty_output_room(t) || READ_ONCE(t->hung)))
+            ret = -ERESTARTSYS;
+        mutex_lock(&t->lock);
+    }
+    return t->hung ? -EIO : ret;
+}
+
+/* Bytes of @buf written; an error when none. */
+static ssize_t write_chunk(struct tty *t, const struct file *f, const u8 *buf, size_t n)
+{
+    size_t done = 0;
+    int ret = 0;
+
+    mutex_lock(&t->lock);
+    while (done < n && (ret = wait_writable(t, f)) == 0) {
+        size_t part = min(n - done, tty_output_room(t));
+
+        tty_output(t, buf + done, part);
+        done += part;
+    }
+    mutex_unlock(&t->lock);
+    return done ? (ssize_t)done : ret;
+}
+
+ssize_t tty_write(struct file *f, struct iov_iter *from, loff_t *pos)
 {
     struct tty *t = f->private;
     size_t done = 0;
@@ -185,28 +202,21 @@ static ssize_t tty_write(struct file *f, struct iov_iter *from, loff_t *pos)
             return ret;
     }
     while (from->count) {
-        size_t n = min(from->count, sizeof(buf)), got;
+        size_t n = min(from->count, sizeof(buf)), got = copy_from_iter(buf, n, from);
+        ssize_t ret = got ? write_chunk(t, f, buf, got) : -EFAULT;
 
-        if (READ_ONCE(t->stopped)) {
-            if (f->flags & O_NONBLOCK)
-                return done ? (ssize_t)done : -EAGAIN;
-            if (wait_event_interruptible(&t->write_wait, !READ_ONCE(t->stopped)))
-                return done ? (ssize_t)done : -ERESTARTSYS;
-        }
-        got = copy_from_iter(buf, n, from);
-        mutex_lock(&t->lock);
-        tty_output(t, buf, got);
-        mutex_unlock(&t->lock);
-        done += got;
-        if (got < n)
-            return done ? (ssize_t)done : -EFAULT;
+        if (ret < 0)
+            return done ? (ssize_t)done : ret;
+        done += (size_t)ret;
+        if ((size_t)ret < n)
+            break;
         if (from->count && fatal_signal_pending())
             break;
     }
     return (ssize_t)done;
 }
 
-static unsigned int tty_poll(struct file *f, struct poll_table *pt)
+unsigned int tty_poll(struct file *f, struct poll_table *pt)
 {
     struct tty *t = f->private;
     unsigned int mask = 0;
@@ -214,55 +224,61 @@ static unsigned int tty_poll(struct file *f, struct poll_table *pt)
 
     poll_wait(f, &t->read_wait, pt);
     poll_wait(f, &t->write_wait, pt);
+    if (READ_ONCE(t->hung))
+        return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP;
     if (!tty_has(t, ICANON) && t->termios.c_cc[VTIME] == 0 && t->termios.c_cc[VMIN] > 1)
         enough = t->termios.c_cc[VMIN];
     if (ldisc_readable(t) >= enough)
         mask |= POLLIN | POLLRDNORM;
-    if (!READ_ONCE(t->stopped))
+    if (tty_output_room(t))
         mask |= POLLOUT | POLLWRNORM;
     return mask;
 }
 
-/* ---- opening ---- */
+/* ---- open files ---- */
 
-static int tty_open(struct inode *i, struct file *f)
+int tty_attach(struct tty *t, struct file *f)
 {
-    f->private = &console_tty;
+    bool hung;
+
+    mutex_lock(&t->lock);
+    hung = t->hung;
+    t->nr_open += !hung;
+    mutex_unlock(&t->lock);
+    if (hung)
+        return -EIO;
+    f->private = t;
     f->f_mode |= FMODE_STREAM;
     return 0;
 }
 
-/* The names of a real terminal: a session leader without one gets it, unless it says O_NOCTTY. */
-static int tty_open_named(struct inode *i, struct file *f)
+void tty_release(struct file *f)
 {
-    (void)tty_open(i, f);
-    if (!(f->flags & O_NOCTTY))
-        tty_open_as_controlling(&console_tty);
-    return 0;
+    struct tty *t = f->private;
+
+    mutex_lock(&t->lock);
+    if (--t->nr_open == 0 && t->driver->closed)
+        t->driver->closed(t);
+    mutex_unlock(&t->lock);
+    tty_put(t);
 }
 
 /* /dev/tty: whatever terminal controls the process. */
-static int tty_open_current(struct inode *i, struct file *f)
+static int open_current(struct inode *i, struct file *f)
 {
-    return tty_is_controlling(&console_tty) ? tty_open(i, f) : -ENXIO;
+    struct tty *t = tty_get_controlling();
+    int ret = t ? tty_attach(t, f) : -ENXIO;
+
+    if (t && ret)
+        tty_put(t);
+    return ret;
 }
 
-#define TTY_FOPS(opener)                                                                           \
-    {                                                                                              \
-        .open = opener, .read = tty_read, .write = tty_write, .poll = tty_poll, .ioctl = tty_ioctl \
-    }
-static const struct file_ops console_fops = TTY_FOPS(tty_open);
-static const struct file_ops named_fops = TTY_FOPS(tty_open_named);
-static const struct file_ops current_fops = TTY_FOPS(tty_open_current);
+static const struct file_ops current_fops = TTY_FOPS(open_current);
 
 void tty_init(void)
 {
-    mutex_init(&console_tty.lock, LOCK_TTY);
-    ldisc_reset(&console_tty);
     chrdev_register("tty", MKDEV(5, 0), 0666, &current_fops);
-    chrdev_register("console", MKDEV(5, 1), 0600, &console_fops);
-    chrdev_register("ttyS0", MKDEV(4, 64), 0660, &named_fops);
-    chrdev_register("hvc0", MKDEV(229, 0), 0660, &named_fops);
-    if (IS_ERR(kernel_thread(input_thread, &console_tty, "tty")))
-        panic("tty: cannot start its thread");
+    console_tty_init();
+    pty_init();
 }

@@ -6,12 +6,17 @@
 #include "tty.h"
 #include <kernel/uaccess.h>
 
-/* A background process that changes settings is stopped, like one that writes with TOSTOP. */
-static long set_termios(struct tty *t, const void __user *arg, bool flush)
+/* What packet mode tells of: does ^S stop output, and ^Q start it? */
+static bool keys_stop_output(const struct termios *t)
 {
-    struct termios new;
-    tcflag_t old;
-    int ret = tty_check_background(t, SIGTTOU);
+    return (t->c_iflag & IXON) && t->c_cc[VSTOP] == ('S' & 31) && t->c_cc[VSTART] == ('Q' & 31);
+}
+
+/* A background process that changes settings is stopped, like one that writes with TOSTOP. */
+static long set_termios(struct tty *t, const void __user *arg, bool flush, bool master)
+{
+    int ret = master ? 0 : tty_check_background(t, SIGTTOU);
+    struct termios new, old;
 
     if (ret)
         return ret;
@@ -20,13 +25,15 @@ static long set_termios(struct tty *t, const void __user *arg, bool flush)
     mutex_lock(&t->lock);
     if (flush)
         ldisc_flush_input(t);
-    old = t->termios.c_lflag;
+    old = t->termios;
     t->termios = new;
-    ldisc_mode_changed(t, old);
-    if (!(new.c_iflag & IXON) && t->stopped) {
-        t->stopped = false;
-        wake_up_all(&t->write_wait);
-    }
+    ldisc_mode_changed(t, old.c_lflag);
+    if (!(new.c_iflag & IXON))
+        ldisc_start(t);
+    if (keys_stop_output(&new) && !keys_stop_output(&old))
+        tty_event(t, TIOCPKT_DOSTOP, TIOCPKT_NOSTOP);
+    if (!keys_stop_output(&new) && keys_stop_output(&old))
+        tty_event(t, TIOCPKT_NOSTOP, TIOCPKT_DOSTOP);
     mutex_unlock(&t->lock);
     return 0;
 }
@@ -67,16 +74,17 @@ static long get_winsize(struct tty *t, void __user *arg)
     return copy_to_user(arg, &now, sizeof(now));
 }
 
-/* Output is on the wire when write returns; only input can be thrown away. */
+/* Output is at the other end when write returns; only input can be thrown away. */
 static long flush_queues(struct tty *t, unsigned long which)
 {
     if (which > TCIOFLUSH)
         return -EINVAL;
-    if (which == TCIFLUSH || which == TCIOFLUSH) {
-        mutex_lock(&t->lock);
+    mutex_lock(&t->lock);
+    if (which != TCOFLUSH)
         ldisc_flush_input(t);
-        mutex_unlock(&t->lock);
-    }
+    if (which != TCIFLUSH)
+        tty_event(t, TIOCPKT_FLUSHWRITE, 0);
+    mutex_unlock(&t->lock);
     return 0;
 }
 
@@ -86,11 +94,9 @@ static long flow(struct tty *t, unsigned long action)
         return -EINVAL;
     mutex_lock(&t->lock);
     if (action == TCOOFF)
-        t->stopped = true;
-    if (action == TCOON && t->stopped) {
-        t->stopped = false;
-        wake_up_all(&t->write_wait);
-    }
+        ldisc_stop(t);
+    if (action == TCOON)
+        ldisc_start(t);
     mutex_unlock(&t->lock);
     return 0;
 }
@@ -110,35 +116,59 @@ static long bytes_readable(struct tty *t, void __user *arg)
     return put_user_u32(n, arg);
 }
 
+/* What means the same at either end. -ENOTTY: another one. */
+static long common_ioctl(struct tty *t, unsigned int cmd, void __user *p, bool master)
+{
+    switch (cmd) {
+    case TCGETS: return get_termios(t, p);
+    case TCSETS:
+    case TCSETSW: return set_termios(t, p, false, master);
+    case TCSETSF: return set_termios(t, p, true, master);
+    case TIOCGWINSZ: return get_winsize(t, p);
+    case TIOCSWINSZ: return set_winsize(t, p);
+    case TCSBRK:
+    case TCSBRKP: return 0; /* nothing waits to be sent; a break means nothing to the other end */
+    case TIOCOUTQ: return put_user_u32(0, p);
+    default: return -ENOTTY;
+    }
+}
+
 long tty_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 {
     struct tty *t = f->private;
     void __user *p = (void __user *)arg;
+    long ret;
 
+    if (READ_ONCE(t->hung))
+        return cmd == TIOCSPGRP ? -ENOTTY : -EIO;
+    ret = common_ioctl(t, cmd, p, false);
+    if (ret != -ENOTTY)
+        return ret;
     switch (cmd) {
-    case TCGETS:
-        return get_termios(t, p);
-    case TCSETS:
-    case TCSETSW:
-        return set_termios(t, p, false);
-    case TCSETSF:
-        return set_termios(t, p, true);
-    case TIOCGWINSZ:
-        return get_winsize(t, p);
-    case TIOCSWINSZ:
-        return set_winsize(t, p);
-    case TCFLSH:
-        return flush_queues(t, arg);
-    case TCXONC:
-        return flow(t, arg);
-    case TCSBRK:
-    case TCSBRKP:
-        return 0; /* nothing waits to be sent, and a break means nothing to the emulator */
-    case FIONREAD:
-        return bytes_readable(t, p);
-    case TIOCOUTQ:
-        return put_user_u32(0, p);
-    default:
-        return tty_job_ioctl(t, cmd, arg);
+    case TCFLSH: return flush_queues(t, arg);
+    case TCXONC: return flow(t, arg);
+    case FIONREAD: return bytes_readable(t, p);
+    default: return tty_job_ioctl(t, cmd, arg);
+    }
+}
+
+/* The master asks about the slave's session without being part of it. */
+long tty_ioctl_from_master(struct tty *t, unsigned int cmd, unsigned long arg)
+{
+    void __user *p = (void __user *)arg;
+    long ret = common_ioctl(t, cmd, p, true);
+
+    if (ret != -ENOTTY)
+        return ret;
+    switch (cmd) {
+    case TIOCGPGRP: return put_user_u32((u32)READ_ONCE(t->pgrp), p);
+    case TIOCGSID: {
+        pid_t sid = READ_ONCE(t->session);
+
+        return sid ? put_user_u32((u32)sid, p) : -ENOTTY;
+    }
+    case TIOCSPGRP:
+    case TIOCSCTTY: return tty_job_ioctl(t, cmd, arg);
+    default: return -ENOTTY;
     }
 }

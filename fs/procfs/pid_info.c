@@ -234,12 +234,14 @@ int pid_show_stat(struct seq *s, struct task *t)
     struct signal_sets x;
     struct mm_sizes z;
     char comm[TASK_COMM_LEN];
+    dev_t tty;
+    pid_t front = tty_of_process(p, &tty);
 
     read_signals(t, &x);
     read_sizes(t, &z);
     copy_comm(t, comm);
-    seq_printf(s, "%d (%s) %c %d %d %d %d %d 0", t->tid, comm, state_letter(t), p->ppid, p->pgid,
-               p->sid, p->tty ? (4 << 8) + 64 : 0, tty_foreground_pgrp(p->tty));
+    seq_printf(s, "%d (%s) %c %d %d %d %u %d 0", t->tid, comm, state_letter(t), p->ppid, p->pgid,
+               p->sid, MAJOR(tty) << 8 | MINOR(tty), front);
     stat_times(s, t);
     seq_printf(s, " %d %d %d 0 %llu", t->policy ? -1 - t->rt_priority : 20 + t->nice, t->nice,
                p->nr_threads, (unsigned long long)proc_ticks(t->start_ns));

@@ -25,6 +25,11 @@ void sysfs_create(const char *path, mode_t mode, pseudo_show_t show, pseudo_stor
     pseudo_create(tree(), path, mode, show, store, arg);
 }
 
+void sysfs_create_ops(const char *path, mode_t mode, const struct file_ops *fop, void *private)
+{
+    pseudo_create_ops(tree(), path, mode, fop, private);
+}
+
 void sysfs_mkdir(const char *path)
 {
     (void)pseudo_mkdir(tree(), path);

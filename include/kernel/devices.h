@@ -3,6 +3,7 @@
 #pragma once
 
 void dmatest_init(void);     /* /dev/dmatest, when asked for */
+void gup_test_init(void);    /* /sys/kernel/debug/gup_test */
 void pci_init(void);         /* finds PCI devices and starts their drivers; may sleep */
 void mem_devices_init(void); /* null, zero, full, random, urandom, kmsg, mem */
 void page_huge_init(void);   /* page-huge, where there are huge pages */

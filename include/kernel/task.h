@@ -147,7 +147,8 @@ struct process {
     struct list_head session_link; /* [T] hash of sessions, by sid */
     pid_t pgid, sid;               /* [T] */
     pid_t creator_tid; /* [T] the parent's thread that made it: __WNOTHREAD, PR_SET_PDEATHSIG */
-    struct tty *tty;   /* [H] controlling terminal */
+    struct tty *tty;   /* [T] controlling terminal */
+    pid_t hung_pgrp;   /* [T] leader: who was in front of it when it was hung up; told at exit */
     struct wait_queue child_wait;          /* wait4 sleepers */
     int exit_signal;                       /* [T] to the parent, SIGCHLD or clone's */
     bool zombie;                           /* [T] leader dead and last thread gone */

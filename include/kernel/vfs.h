@@ -29,6 +29,7 @@ struct poll_table;
 struct pipe;
 struct file_lock;
 struct task;
+struct process;
 struct iov_iter;
 struct wait_queue;
 struct statfs;
@@ -323,13 +324,14 @@ void sysfs_mkdir(const char *path);
 void proc_mkdir(const char *path);
 /* CPU @n runs: gets its directory in /sys/devices/system/cpu. CPU 0 has one. */
 void sysfs_add_cpu(unsigned int n);
-/* A file of procfs with operations of its own. */
+/* Files with operations of their own. */
 void proc_create_ops(const char *path, mode_t mode, const struct file_ops *fop, void *private);
+void sysfs_create_ops(const char *path, mode_t mode, const struct file_ops *fop, void *private);
 
 /* tty: input from a driver, any context. */
 void console_input(char c);
-/* Foreground process group of @t (NULL: -1), for /proc/PID/stat. */
-struct tty;
-pid_t tty_foreground_pgrp(const struct tty *t);
-/* The console's controlling session hooks for exit of a session leader. */
+/* Foreground process group (-1: none) and number (0) of the terminal that controls @p, for
+ * /proc/PID/stat. */
+pid_t tty_of_process(const struct process *p, dev_t *rdev);
+/* A session leader exits: its session loses its terminal. */
 void tty_session_leader_exit(struct task *leader);

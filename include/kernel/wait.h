@@ -82,6 +82,7 @@ void sleep_until(u64 deadline_ns);
         int ret_ = 0;                                                                             \
         if (!(cond)) {                                                                            \
             struct wait_entry e_ = { .link = LIST_HEAD_INIT(e_.link) };                           \
+            u64 deadline_ = (deadline);                                                           \
             for (;;) {                                                                            \
                 wait_prepare(wq, &e_, state);                                                     \
                 if (cond) {                                                                       \
@@ -90,7 +91,7 @@ void sleep_until(u64 deadline_ns);
                 }                                                                                 \
                 if (ret_ != 0)                                                                    \
                     break;                                                                        \
-                ret_ = wait_step(state, deadline);                                                \
+                ret_ = wait_step(state, deadline_);                                               \
             }                                                                                     \
             wait_finish(wq, &e_);                                                                 \
         }                                                                                         \

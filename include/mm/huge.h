@@ -122,12 +122,16 @@ struct page *huge_alloc(enum page_kind kind, gfp_t gfp);
 /* Aligned small pages, each with a reference that the caller gives up, become a huge page with one
  * reference to the whole; pins stay. The frame's word is 0, the list of leaf entries empty. */
 void huge_form(struct page *head);
-/* Caller holds a reference to the whole, or the table's lock of a leaf that maps it. */
+/* Caller holds a reference to the whole. The lock of a leaf's table is not enough: a split that has
+ * not come to this leaf yet has taken the whole apart already. */
 static inline void huge_get(struct page *head)
 {
     (void)__atomic_fetch_add(huge_word(head), HUGE_REF, __ATOMIC_RELAXED);
 }
 void huge_put(struct page *head);
+/* A reference to the whole for who found the frame by its number; false when it is no huge page
+ * (any more). */
+bool __must_check huge_try_get(struct page *head);
 /* A pin of the whole; false when it is no huge page (any more) or has too many. The caller has seen
  * a leaf, and looks at it again after smp_mb(). */
 bool __must_check huge_try_pin(struct page *head);

@@ -95,6 +95,13 @@ void huge_give_back(struct page *p, bool promised);
 /* Called by who removes the last leaf of a page of which he holds the last reference, to be put
  * soon: when it comes back, it is promised as before huge_take. */
 void huge_keep(struct page *p);
+/*
+ * A free page, whatever was promised, for the contents of a page in use that is to be moved: one
+ * reference, fields as of huge_take; NULL when none is free. huge_exchange makes it the page in
+ * use, so that @used is free again with its last reference; without that, the borrowed one is.
+ */
+struct page *huge_borrow(struct huge_pool *pool);
+void huge_exchange(struct page *borrowed, struct page *used);
 /* For page_free_last. Any context, also under page-table locks. */
 void huge_page_free(struct page *p);
 

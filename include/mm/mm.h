@@ -118,6 +118,9 @@ struct mm {
     bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
+    spinlock_t notify_lock;     /* NOTIFIER */
+    struct list_head notifiers; /* notify_lock; notifier.h */
+    unsigned int nr_notifiers;  /* notify_lock; read without it by who flushes */
 };
 
 void mm_init(void); /* caches of this module; after slab_init */
@@ -125,6 +128,7 @@ void mm_init(void); /* caches of this module; after slab_init */
 struct mm *mm_alloc(void) __must_check;
 void mm_get(struct mm *mm);   /* users */
 void mm_put(struct mm *mm);   /* last user: unmaps everything; may sleep */
+void mm_put_later(struct mm *mm); /* the last user leaves that to a kernel thread; does not sleep */
 void mm_grab(struct mm *mm);  /* the structure only */
 void mm_drop(struct mm *mm);
 /* fork: a copy of current's address space; ERR_PTR(-ENOMEM) and friends, nothing changed then. */
@@ -240,6 +244,9 @@ int mm_populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write);
 /* truncate and hole punching: removes translations of pages [first, last) of the object from every
  * process; even_cow also private copies. */
 void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow);
+/* The same, private copies left alone, for who may hold locks behind vmas_lock: 0, -EAGAIN when it
+ * is taken, -EBUSY when an area that is locked in memory maps some. */
+int __must_check mapping_try_unmap_range(struct mapping *m, u64 first, u64 last);
 
 /* Reads or writes another process' memory by pinning pages (process_vm_readv, /proc/pid/mem, exec's
  * argument copy). Returns bytes done (short when a page is not accessible) or -EFAULT when none. */
@@ -281,7 +288,10 @@ static inline unsigned long mm_rss(const struct mm *mm)
     X(nr_foll_pin_acquired) X(nr_foll_pin_released)                                               \
     X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
     X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)                                          \
-    X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)
+    X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)                             \
+    X(pgmigrate_success) X(pgmigrate_fail) X(thp_migration_success) X(thp_migration_fail)         \
+    X(compact_migrate_scanned) X(compact_isolated) X(compact_stall) X(compact_fail)               \
+    X(compact_success) X(compact_daemon_wake)
 enum vmstat_item {
 #define X(n) VMSTAT_##n,
     VMSTAT_ITEMS(X)

@@ -71,6 +71,14 @@ int __must_check mapping_get_page(struct mapping *m, u64 index, unsigned int how
 /* Puts @p (locked by the caller, own reference kept, kind PAGE_FILE or PAGE_KERNEL) at @index; the
  * tree takes a reference. 0, -EEXIST, -ENOMEM, -ENOSPC; on error nothing changed. */
 int __must_check mapping_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp);
+/*
+ * @new, locked, of the same kind and without a mapping, takes the place of @old, which is locked,
+ * in @m and in no page table. False, and nothing has changed, unless the tree and the caller have
+ * the only references to @old. @copied: the contents are the same already, and only page tables or
+ * the holder of a pin could have changed them. The tree takes a reference; @old keeps the caller's.
+ */
+bool __must_check mapping_replace(struct mapping *m, struct page *old, struct page *new,
+                                  bool copied);
 /* Takes @p (locked, in @m) out and drops the tree's reference; the caller still holds its own. */
 void mapping_remove(struct mapping *m, struct page *p);
 /* Removes the pages of [first, last) and, where they were mapped, their translations

@@ -38,7 +38,7 @@ struct fault_ctx {
 #define FAULT_REMOTE   0x100u /* on behalf of another process (ptrace, process_vm) */
 #define FAULT_UNSHARE  0x200u
 
-/* Result of a fault. */
+/* Result of a fault, as rows give it and callers see it. */
 enum fault_result {
     FAULT_OK,
     FAULT_RETRY,  /* take mmap_lock and come again: the row needs more than the VMA's lock */
@@ -48,7 +48,6 @@ enum fault_result {
     FAULT_OOM,    /* no memory; the caller lets the OOM killer run and retries or dies */
     FAULT_INTR,   /* fatal signal */
     FAULT_WAIT,   /* userfault_begin has taken note: userfault_wait, without locks */
-    FAULT_AGAIN,  /* inside a row only: the entry changed, look at it again */
 };
 
 struct pt_ops {

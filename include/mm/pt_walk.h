@@ -9,6 +9,7 @@
 #pragma once
 #include <arch/mmu.h>
 #include <mm/buddy.h>
+#include <mm/mm.h>
 
 struct vma;
 struct tlb_gather;
@@ -185,6 +186,17 @@ static inline bool tlb_gather_huge(struct tlb_gather *t, struct page *head)
 void tlb_gather_table(struct tlb_gather *t, struct page *table);
 void tlb_gather_flush(struct tlb_gather *t);
 void tlb_gather_end(struct tlb_gather *t);
+
+/* notifier.c: tells those who keep copies of translations. */
+void mm_notify(struct mm *mm, vaddr_t start, vaddr_t end);
+/* Entries of [start, end) were changed: after this nobody, CPU or device, can use what they were
+ * before. As mmu_flush_range; mm/ calls that only here. */
+static inline void mm_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level)
+{
+    mmu_flush_range(mm, start, end, level);
+    if (unlikely(READ_ONCE(mm->nr_notifiers) != 0))
+        mm_notify(mm, start, end);
+}
 
 /*
  * One round for translations of several address spaces, for who walks from a page to its leaves:

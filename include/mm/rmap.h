@@ -40,3 +40,7 @@ struct rmap_place {
  */
 unsigned int rmap_walk_anon(struct page *p, void (*visit)(const struct rmap_place *at, void *arg),
                             void *arg);
+/* The same for who holds locks, mmap_lock of some address space perhaps: an address space whose
+ * mmap_lock is not free at once is passed by. */
+unsigned int rmap_try_walk_anon(struct page *p,
+                                void (*visit)(const struct rmap_place *at, void *arg), void *arg);

@@ -50,6 +50,32 @@ struct dmatest_engine {
 };
 
 /*
+ * The other way: nothing is pinned. The device has page tables of its own for a window of the
+ * caller's address space, which follow those of the CPUs: what it reads and writes is what the
+ * process has at the address in that moment, and an access that the process may not make is
+ * refused.
+ */
+struct dmatest_window {
+    __u64 addr, len; /* whole pages */
+    __u32 window;    /* out */
+    __u32 reserved;  /* 0 */
+};
+
+struct dmatest_io {
+    __u32 window;
+    __u32 flags;     /* DMATEST_WRITE: into the window */
+    __u64 addr, len; /* of the process; at most a page, and within one */
+    __u64 buffer;
+};
+
+struct dmatest_window_info {
+    __u32 window;
+    __u32 mapped;            /* out: pages that the device's tables have now */
+    __u64 hits, misses;      /* out: accesses that found, and did not find, a translation */
+    __u64 invalidated;       /* out: translations that went because the process' changed */
+};
+
+/*
  * PIN: EINVAL (len 0 or too long, flags), EFAULT (not all of it could be pinned; none is then),
  * ENOMEM (memory, RLIMIT_MEMLOCK), ENOSPC (too many regions). The others: EINVAL (no such region,
  * outside of it, flags), EFAULT (buffer), EACCES (not pinned for writing). START: EBUSY (runs
@@ -61,3 +87,11 @@ struct dmatest_engine {
 #define DMATEST_INFO   _IOWR('Q', 4, struct dmatest_info)
 #define DMATEST_START  _IOW('Q', 5, struct dmatest_engine)
 #define DMATEST_STOP   _IOWR('Q', 6, struct dmatest_engine)
+/*
+ * OPEN: EINVAL (no whole pages, len 0 or too long), ENOMEM, ENOSPC. IO: EINVAL (no such window,
+ * outside of it, over a page's end, flags), EFAULT (buffer, or an access that the process may not
+ * make), ESRCH (the address space is gone). Windows live until the file is closed.
+ */
+#define DMATEST_OPEN        _IOWR('Q', 7, struct dmatest_window)
+#define DMATEST_IO          _IOW('Q', 8, struct dmatest_io)
+#define DMATEST_WINDOW_INFO _IOWR('Q', 9, struct dmatest_window_info)

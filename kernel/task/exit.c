@@ -177,6 +177,7 @@ void process_unlink_zombie(struct process *p)
     lock_assert_held(&tasklist_lock);
     list_del_init(&p->sibling);
     pgrp_leave(p);
+    p->tty = NULL; /* whoever takes the terminal away does not find us any more */
     task_unlink(p->leader);
 }
 

@@ -105,7 +105,6 @@ static void copy_identity(struct process *p, struct process *parent)
     memcpy(p->groups, parent->groups, (size_t)parent->ngroups * sizeof(p->groups[0]));
     p->user = parent->user;
     user_get(p->user);
-    p->tty = parent->tty;
     p->personality = parent->personality;
     p->keep_caps = parent->keep_caps;
     p->dumpable = parent->dumpable;
@@ -268,6 +267,7 @@ static void adopt(struct process *p, const struct clone_request *rq)
     }
     list_add_tail(&p->sibling, &p->parent->children);
     pgrp_join(p, me->pgid, me->sid);
+    p->tty = me->tty;
 }
 
 static int link_child(struct task *t, const struct clone_request *rq)

@@ -163,16 +163,13 @@ SYSCALL0(setsid)
 {
     struct process *me = current->proc;
     unsigned long flags = spin_lock_irqsave(&tasklist_lock);
-    unsigned long sflags;
     bool taken = me->sid == me->tgid;
 
     for_each_pgrp_member(p, me->tgid) taken = true;
     if (!taken) {
         pgrp_leave(me);
         pgrp_join(me, me->tgid, me->tgid);
-        sflags = sighand_lock(me);
-        me->tty = NULL;
-        sighand_unlock(me, sflags);
+        WRITE_ONCE(me->tty, NULL);
     }
     spin_unlock_irqrestore(&tasklist_lock, flags);
     return taken ? -EPERM : me->tgid;

@@ -3,8 +3,9 @@
  * init.c: /init of the conformance run, the same on Linux and on Quire: mounts what the programs
  * expect, sets aside huge pages, runs each program of /conformance/list and says how it ended.
  *
- * A line of the list is "NAME UID ARGUMENTS..."; the program is /conformance/NAME. Output:
- *   @@BEGIN NAME, what the program printed, @@END NAME exit N | signal N | timeout
+ * A line of the list is "NAME PROGRAM UID[:SECONDS] ARGUMENTS..."; the program is
+ * /conformance/PROGRAM. SECONDS is for what has no end of its own: it is ended then. Output:
+ *   @@BEGIN NAME, what the program printed, @@END NAME exit N | signal N | timeout | ran on
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +23,15 @@
 #include <unistd.h>
 
 #define HUGE_PAGES "300"
-#define TIMEOUT_S  300
-#define MAX_ARGS   8
+#define TIMEOUT_S  900
+#define MAX_ARGS   16
+
+struct test {
+    const char *name, *program;
+    int uid;
+    long seconds; /* 0: it ends by itself */
+    char *argv[MAX_ARGS + 1];
+};
 
 static void mount_at(const char *type, const char *dir, const char *options)
 {
@@ -42,20 +50,20 @@ static void put(const char *path, const char *text)
         close(fd);
 }
 
-static void child(const char *name, int uid, char **argv, int out)
+static void child(const struct test *t, int out)
 {
     static const struct rlimit none = {65536, 65536};
     char path[128];
 
     dup2(out, 1);
     dup2(out, 2);
-    if (uid) {
+    if (t->uid) {
         setrlimit(RLIMIT_MEMLOCK, &none);
-        if (setgid(uid) || setuid(uid))
+        if (setgid(t->uid) || setuid(t->uid))
             _exit(126);
     }
-    snprintf(path, sizeof(path), "/conformance/%s", name);
-    execv(path, argv);
+    snprintf(path, sizeof(path), "/conformance/%s", t->program);
+    execv(path, t->argv);
     printf("exec %s: %s\n", path, strerror(errno));
     fflush(stdout);
     _exit(127);
@@ -69,10 +77,10 @@ static long seconds(void)
     return t.tv_sec;
 }
 
-/* Copies what comes until the other end closes; false when it takes too long. */
-static int copy_output(int in)
+/* Copies what comes until the other end closes; false when it takes longer than @limit seconds. */
+static int copy_output(int in, long limit)
 {
-    long end = seconds() + TIMEOUT_S;
+    long end = seconds() + limit;
     char buf[4096];
 
     for (;;) {
@@ -91,48 +99,50 @@ static int copy_output(int in)
     }
 }
 
-static void run(const char *name, int uid, char **argv)
+static void run(const struct test *t)
 {
     int fds[2], status = 0, ended;
     pid_t pid;
 
-    printf("@@BEGIN %s\n", name);
+    printf("@@BEGIN %s\n", t->name);
     fflush(stdout);
     if (pipe(fds))
         return;
     pid = fork();
     if (pid == 0)
-        child(name, uid, argv, fds[1]);
+        child(t, fds[1]);
     close(fds[1]);
-    ended = copy_output(fds[0]);
+    ended = copy_output(fds[0], t->seconds ? t->seconds : TIMEOUT_S);
     close(fds[0]);
     if (!ended)
         kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
     if (!ended)
-        printf("\n@@END %s timeout\n", name);
+        printf("\n@@END %s %s\n", t->name, t->seconds ? "ran on" : "timeout");
     else if (WIFSIGNALED(status))
-        printf("\n@@END %s signal %d\n", name, WTERMSIG(status));
+        printf("\n@@END %s signal %d\n", t->name, WTERMSIG(status));
     else
-        printf("\n@@END %s exit %d\n", name, WEXITSTATUS(status));
+        printf("\n@@END %s exit %d\n", t->name, WEXITSTATUS(status));
     fflush(stdout);
 }
 
 static void run_line(char *line)
 {
-    char *argv[MAX_ARGS + 1], *word = strtok(line, " \n"), *name = word;
-    int n = 0, uid = 0;
+    struct test t = {.name = strtok(line, " \n")};
+    char *word;
+    int n = 0;
 
-    if (!name)
-        return;
-    argv[n++] = name;
+    t.program = strtok(NULL, " \n");
     word = strtok(NULL, " \n");
-    if (word)
-        uid = atoi(word);
+    if (!t.name || !t.program || !word)
+        return;
+    t.uid = atoi(word);
+    if (strchr(word, ':'))
+        t.seconds = atol(strchr(word, ':') + 1);
+    t.argv[n++] = (char *)t.program;
     while (n < MAX_ARGS && (word = strtok(NULL, " \n")))
-        argv[n++] = word;
-    argv[n] = NULL;
-    run(name, uid, argv);
+        t.argv[n++] = word;
+    run(&t);
 }
 
 int main(void)
@@ -147,10 +157,13 @@ int main(void)
     }
     mount_at("proc", "/proc", "");
     mount_at("sysfs", "/sys", "");
+    mount_at("debugfs", "/sys/kernel/debug", "");
     mount_at("tmpfs", "/tmp", "mode=1777");
     mount_at("tmpfs", "/dev/shm", "");
     put("/proc/sys/vm/nr_hugepages", HUGE_PAGES);
     mount_at("hugetlbfs", "/huge", "");
+    /* No huge page comes but when a test asks: khugepaged's has a pace of its own. */
+    put("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "3600000");
     list = fopen("/conformance/list", "r");
     while (list && fgets(line, sizeof(line), list))
         run_line(line);

@@ -111,7 +111,7 @@ TEST(epoll_wakes_a_sleeper)
 
     REQUIRE(ep >= 0 && pipe(p) == 0);
     CHECK_OK(watch(ep, EPOLL_CTL_ADD, p[0], EPOLLIN | EPOLLET));
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         for (int i = 0; i < 50; i++) {
             usleep(500);
@@ -361,7 +361,7 @@ TEST(flock_excludes)
     CHECK_OK(flock(b, LOCK_UN));
     CHECK_OK(flock(a, LOCK_EX | LOCK_NB));
     CHECK_ERRNO(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         close(a); /* the parent's descriptor still holds it */
         if (flock(b, LOCK_EX | LOCK_NB) != -1 || errno != EWOULDBLOCK)
@@ -393,7 +393,7 @@ static void other_sees(int fd, off_t start, off_t len, char out[64])
     pid_t pid;
 
     REQUIRE(pipe(p) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
         char buf[64] = "none";
@@ -458,7 +458,7 @@ TEST(record_lock_waits)
     enter_dir();
     fd = make_file("lock", "x");
     REQUIRE(pipe(p) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         if (fcntl(fd, F_SETLK, &l) < 0 || write(p[1], "l", 1) != 1)
             _exit(1);
@@ -619,7 +619,7 @@ TEST(mount_bind_and_dotdot)
 static int as_nobody(int (*fn)(void))
 {
     int status;
-    pid_t pid = fork();
+    pid_t pid = ktap_fork();
 
     if (pid == 0) {
         if (setgid(1234) < 0 || setuid(1234) < 0)
@@ -752,7 +752,7 @@ TEST(running_program_is_busy)
     CHECK_ERRNO(execl("./program", "program", "no_such_test", NULL),
                 ETXTBSY); /* open for writing */
     close(out);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         dup2(p[1], 1);
         close(p[1]);
@@ -879,7 +879,7 @@ TEST(readv_and_file_size_limit)
     CHECK(memcmp(a, "123", 3) == 0 && memcmp(c, "456789", 6) == 0);
     v[0].iov_len = (size_t)-1;
     CHECK_ERRNO(preadv(fd, v, 3, 1), EINVAL);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         struct {
             unsigned long cur, max;

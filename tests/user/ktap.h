@@ -42,6 +42,8 @@ struct ktap_case {
 KTAP_UNUSED static char *volatile ktap_nowhere = (char *)16;
 
 static int ktap_failures;
+/* After each test, when set: what the kernel's own walkers find wrong. */
+static long (*ktap_violations)(void) KTAP_UNUSED;
 static char *ktap_reason; /* shared with the child */
 
 #define TEST(name) static void test_##name(void)
@@ -135,6 +137,19 @@ KTAP_UNUSED static void ktap_skip(const char *format, ...)
     _exit(ktap_failures ? KTAP_STATUS_FAIL : KTAP_STATUS_SKIP);
 }
 
+/* fork() for a test that signals its child: when there is none, the test ends here, as kill() takes
+ * the -1 for every process. */
+KTAP_UNUSED static pid_t ktap_fork(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0) {
+        ktap_note("fork: %s", strerror(errno));
+        _exit(KTAP_STATUS_FAIL);
+    }
+    return pid;
+}
+
 static void ktap_child(const struct ktap_case *c)
 {
     alarm(KTAP_TIMEOUT_S);
@@ -161,6 +176,10 @@ static bool ktap_run_case(const struct ktap_case *c, int number)
     if (WIFSIGNALED(status))
         ktap_note("ended by signal %d%s", WTERMSIG(status),
                   WTERMSIG(status) == SIGALRM ? " (too slow)" : "");
+    if (ktap_violations && ktap_violations() != 0) {
+        ktap_note("the kernel's walkers found violations, see its log");
+        status = 1 << 8;
+    }
     if (WIFEXITED(status) && WEXITSTATUS(status) == KTAP_STATUS_SKIP) {
         printf("ok %d %s # SKIP %s\n", number, c->name, ktap_reason);
         return true;

@@ -87,7 +87,7 @@ TEST(the_hog_dies_and_others_live)
     skip_unless_small();
     mine = take(bytes);
     REQUIRE(mine);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         hog(NULL);
         _exit(0);
@@ -104,7 +104,7 @@ TEST(all_threads_of_the_hog_die)
     pid_t pid;
 
     skip_unless_small();
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         pthread_t t[3];
 
@@ -128,7 +128,7 @@ TEST(adjustment_decides)
     if (!set_adj(-1000))
         ktap_skip("needs the right to lower oom_score_adj");
     REQUIRE(pipe(ready) == 0);
-    spared = fork(); /* inherits -1000 */
+    spared = ktap_fork(); /* inherits -1000 */
     if (spared == 0) {
         char *p = take(bytes);
 
@@ -138,7 +138,7 @@ TEST(adjustment_decides)
     }
     CHECK_EQ(read(ready[0], &c, 1), 1);
     set_adj(0);
-    hogging = fork();
+    hogging = ktap_fork();
     if (hogging == 0) {
         hog(NULL);
         _exit(0);
@@ -181,7 +181,7 @@ TEST(given_up_pages_go_first)
         ktap_skip("no MADV_FREE");
     for (unsigned long i = 0; i < bytes; i += 64 * page)
         mine[i] = 'w';
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         unsigned long want = total_bytes() / 4 * 3;
 

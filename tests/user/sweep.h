@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
@@ -28,9 +29,10 @@
 #define SWEEP_GRACE_MS 400 /* besides twice what the test takes without a fault */
 #define SWEEP_RETRIES  3   /* for a run that was ended before its fault, with more time */
 /* For one test; what takes longer was not swept to its end, and says so. */
-#define SWEEP_BUDGET_MS 60000
-#define SETTLE_TRIES    50
-#define SETTLE_US       4000
+#define SWEEP_BUDGET_MS   60000
+#define SETTLE_TRIES      50
+#define SETTLE_US         4000
+#define SWEEP_STACK_BYTES (64 * 1024)
 
 struct sweep_state {
     long violations, pages, objects, warnings;
@@ -433,10 +435,24 @@ static bool sweep_case(const struct ktap_case *c, int number)
     return !status;
 }
 
+/* All memory that the sweeper will use: a page that it touches first later would look lost. */
+static bool sweep_take_memory(void)
+{
+    char stack[SWEEP_STACK_BYTES];
+
+    memset(stack, 0, sizeof(stack));
+    __asm__ volatile("" : : "r"(stack) : "memory");
+    return mlockall(MCL_CURRENT) == 0; /* its children do not inherit it */
+}
+
 /* Needs what only Quire's debug kernel has. */
 static bool sweep_begin(const char *how)
 {
     sweep_all_numbers = strcmp(how, "--sweep-all") == 0;
+    if (!sweep_take_memory()) {
+        printf("Bail out! no memory for the sweep: %s\n", strerror(errno));
+        return false;
+    }
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && sweep_write("/proc/fail-sweep", "forget"))
         return true;
     printf("Bail out! no /proc/fail-sweep: not Quire's debug kernel, or not root\n");

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Transparent huge pages as programs see them: where they come, what counts them, the knobs, the
- * operations on wholes and parts, MADV_COLLAPSE, splitting on request, and for 20 seconds all of it
- * at once with every byte checked. Needs a kernel with huge pages, and root for the knobs.
+ * operations on wholes and parts, MADV_COLLAPSE, splitting on request. Needs a kernel with huge
+ * pages, and root for the knobs. All of it at once: thp_stress_test.c.
  */
 #include "mem.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include "../../include/uapi/dmatest.h"
+#include <sys/ioctl.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -143,6 +142,26 @@ TEST(prctl_disables)
     CHECK_EQ(huge_kb(p), (long)huge_size() >> 10);
 }
 
+/* Nothing but time passes: the thread goes on at its pace without being asked each time. */
+TEST(khugepaged_comes_by_itself)
+{
+    static const char sleep_knob[] = KNOBS "khugepaged/scan_sleep_millisecs";
+    size_t size = huge_size();
+    char *p = map_huge(3), before[32];
+
+    CHECK_OK(madvise(p, 3 * size, MADV_NOHUGEPAGE));
+    fill(p, 3 * size, 1);
+    CHECK_EQ(huge_kb(p), 0);
+    read_text(sleep_knob, before, sizeof(before));
+    CHECK_OK(write_text(sleep_knob, "10"));
+    usleep(200000); /* the scan that the knob itself has brought is over */
+    CHECK_OK(madvise(p, 3 * size, MADV_HUGEPAGE));
+    while (huge_kb(p) != 3 * (long)size >> 10)
+        usleep(10000);
+    CHECK_OK(write_text(sleep_knob, before));
+    check_filled(p, 3 * size, 0, 1);
+}
+
 TEST(knobs)
 {
     static const char *const bad[] = {"", "nonsense", "alway", "always madvise", "[always]", "2"};
@@ -258,169 +277,54 @@ TEST(split_on_request)
     CHECK_ERRNO(write_text(SPLIT, "2"), EINVAL);
     CHECK_ERRNO(write_text(SPLIT, "1,0x1000"), EINVAL);
     CHECK_ERRNO(write_text(SPLIT, "999999,0x0,0x1000"), ESRCH);
+    CHECK_ERRNO(write_text(SPLIT, "1,0x1000,0x2000,"), EINVAL);
+    CHECK_ERRNO(write_text(SPLIT, "1,0x1000,0x2000,99"), EINVAL);
+    CHECK_ERRNO(write_text(SPLIT, "1,0x1000,0x2000,x"), EINVAL);
 }
 
-/* ---- all at once ---- */
-
-#define RACE_SECONDS 20
-#define AREAS        2
-#define AREA_HUGE    2
-
-static atomic_bool race_over;
-static char *areas[AREAS];
-static size_t area_len;
-static atomic_ulong operations, splits, forks;
-
-static uint32_t next_random(uint64_t *seed)
+static int split_to_order(const char *at, unsigned int order)
 {
-    *seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (uint32_t)(*seed >> 33);
+    char text[96];
+
+    snprintf(text, sizeof(text), "%d,0x%lx,0x%lx,%u", getpid(), (unsigned long)at,
+             (unsigned long)at + huge_size(), order);
+    return write_text(SPLIT, text);
 }
 
-static void race_check(const char *p, const unsigned char *model, size_t i, const char *when)
+/* Whatever is pinned, and whatever the parts shall be: it is split, and pins see what the process
+ * writes. */
+TEST(split_to_an_order_with_pins)
 {
-    unsigned char got = (unsigned char)p[i * page_size];
+    static const unsigned int orders[] = {0, 1, 4};
+    size_t size = huge_size(), nr = size / page_size;
+    int device = open("/dev/dmatest", O_RDWR);
+    char *p = NULL;
 
-    if (got != model[i]) {
-        ktap_failures++;
-        ktap_note("%s: page %zu holds %u, not %u", when, i, got, model[i]);
-    }
-}
+    for (unsigned int i = 0; i < 9; i++) {
+        size_t pinned = i / 3 == 0 ? 0 : i / 3 == 1 ? 1 : nr;
+        struct dmatest_pin pin = {.len = pinned * page_size, .flags = DMATEST_WRITE};
+        struct dmatest_access a = {.flags = DMATEST_WRITE, .len = 1, .buffer = (uintptr_t)"d"};
 
-static void race_operation(char *p, unsigned char *model, uint64_t *seed)
-{
-    size_t nr = area_len / page_size, per = nr / AREA_HUGE, kind = next_random(seed) % 3;
-    size_t first = kind == 0 ? 0 : next_random(seed) % AREA_HUGE * per, n = kind == 0 ? nr : per;
-    char *at, *away = p + area_len + huge_size();
-
-    if (kind == 2) {
-        first += next_random(seed) % (per - 40);
-        n = 1 + next_random(seed) % 40;
-    }
-    at = p + first * page_size;
-    away += first * page_size;
-    switch (next_random(seed) % 6) {
-    case 0:
-        CHECK_OK(madvise(at, n * page_size, MADV_DONTNEED));
-        memset(model + first, 0, n);
-        break;
-    case 1:
-        CHECK_OK(mprotect(at, n * page_size, PROT_READ));
-        race_check(p, model, first, "read-only");
-        CHECK_OK(mprotect(at, n * page_size, RW));
-        break;
-    case 2:
-        CHECK(mremap(at, n * page_size, n * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, away) ==
-              away);
-        CHECK(mremap(away, n * page_size, n * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at);
-        break;
-    default:
-        for (size_t i = first; i < first + n; i++)
-            p[i * page_size] = (char)(model[i] = (unsigned char)next_random(seed));
-    }
-    for (unsigned int i = 0; i < 32; i++)
-        race_check(p, model, next_random(seed) % nr, "after an operation");
-}
-
-static void *race_owner(void *arg)
-{
-    uint64_t seed = (uint64_t)(uintptr_t)arg + 1;
-    char *p = areas[(uintptr_t)arg];
-    size_t nr = area_len / page_size;
-    unsigned char *model = calloc(nr, 1);
-
-    while (!race_over && ktap_failures == 0) {
-        race_operation(p, model, &seed);
-        operations++;
-    }
-    for (size_t i = 0; i < nr; i++)
-        race_check(p, model, i, "in the end");
-    free(model);
-    return NULL;
-}
-
-static void *race_splitter(void *arg)
-{
-    uint64_t seed = 99;
-
-    while (!race_over) {
-        char *p = areas[next_random(&seed) % AREAS];
-        size_t at = next_random(&seed) % AREA_HUGE * huge_size();
-
-        if (next_random(&seed) % 2) {
-            split_range(p + at, huge_size());
-            splits++;
-        } else {
-            madvise(p + at, huge_size(), MADV_COLLAPSE); /* may be busy */
-        }
-    }
-    return NULL;
-}
-
-/* What a child reads does not change under it. */
-static void race_child(void)
-{
-    int bad = 0;
-
-    for (size_t at = 0; at < area_len; at += 37 * page_size) {
-        volatile char *c = areas[0] + at;
-        char seen = *c;
-
-        areas[1][at] = (char)at;
-        for (volatile int i = 0; i < 200; i++)
-            ;
-        bad |= *c != seen || areas[1][at] != (char)at;
-    }
-    _exit(bad);
-}
-
-static void *race_forker(void *arg)
-{
-    while (!race_over) {
-        int status = 0;
-        pid_t pid = fork();
-
-        if (pid == 0)
-            race_child();
-        if (pid < 0)
+        p = map_huge(1); /* where no table is left of the one before */
+        pin.addr = (uintptr_t)p + (pinned == nr ? 0 : page_size);
+        fill(p, size, (char)i);
+        CHECK_EQ(huge_kb(p), (long)size >> 10);
+        if (pinned != 0 && ioctl(device, DMATEST_PIN, &pin) < 0)
+            ktap_skip("no /dev/dmatest");
+        CHECK_OK(split_to_order(p, orders[i % 3]));
+        CHECK_EQ(huge_kb(p), 0);
+        check_filled(p, size, 0, (char)i);
+        if (pinned == 0)
             continue;
-        waitpid(pid, &status, 0);
-        /* A child may meet the moment when a range is away: then it faults. */
-        if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
-            ktap_failures++;
-            ktap_note("a child saw its memory change");
-        }
-        forks++;
+        a.region = pin.region;
+        a.offset = (pinned - 1) * page_size;
+        CHECK_OK(ioctl(device, DMATEST_ACCESS, &a));
+        CHECK_EQ(*(char *)(pin.addr + a.offset), 'd');
+        CHECK_OK(ioctl(device, DMATEST_UNPIN, (long)pin.region));
     }
-    return NULL;
+    CHECK_ERRNO(split_to_order(p, 31), EINVAL);
 }
 
-TEST(all_at_once)
-{
-    pthread_t threads[AREAS + 3];
-    unsigned int nr = 0;
-
-    area_len = AREA_HUGE * huge_size();
-    for (unsigned int i = 0; i < AREAS; i++) {
-        areas[i] = map_huge(2 * AREA_HUGE + 1);
-        CHECK_OK(munmap(areas[i] + area_len, area_len + huge_size()));
-        /* nothing else may settle in the hole */
-        CHECK(mmap(areas[i] + area_len, area_len + huge_size(), PROT_NONE, ANON | MAP_FIXED, -1,
-                   0) != MAP_FAILED);
-    }
-    REQUIRE(ktap_failures == 0);
-    for (uintptr_t i = 0; i < AREAS; i++)
-        REQUIRE(pthread_create(&threads[nr++], NULL, race_owner, (void *)i) == 0);
-    REQUIRE(pthread_create(&threads[nr++], NULL, race_splitter, NULL) == 0);
-    REQUIRE(pthread_create(&threads[nr++], NULL, race_forker, NULL) == 0);
-    for (int i = 0; i < (ktap_swept ? 3 : 10 * RACE_SECONDS) && ktap_failures == 0; i++)
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-    race_over = true;
-    for (unsigned int i = 0; i < nr; i++)
-        pthread_join(threads[i], NULL);
-    ktap_note("%lu operations, %lu splits asked for, %lu forks", operations, splits, forks);
-    CHECK(operations > 0 && splits > 0 && forks > 0);
-}
-
-KTAP_MAIN(CASE(fault_and_counters), CASE(prctl_disables), CASE(knobs), CASE(parts),
-          CASE(fork_and_write), CASE(collapse), CASE(split_on_request), CASE(all_at_once))
+KTAP_MAIN(CASE(fault_and_counters), CASE(prctl_disables), CASE(khugepaged_comes_by_itself),
+          CASE(knobs), CASE(parts), CASE(fork_and_write), CASE(collapse), CASE(split_on_request),
+          CASE(split_to_an_order_with_pins))

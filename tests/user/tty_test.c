@@ -55,7 +55,7 @@ TEST(process_groups)
 
     REQUIRE(pipe(fds) == 0);
     CHECK_EQ(getpgid(0), getpgrp());
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         close(fds[1]);
         _exit(read(fds[0], &c, 1) != 0);
@@ -74,7 +74,7 @@ TEST(process_groups)
 
 TEST(sessions)
 {
-    pid_t pid = fork(), old = getsid(0);
+    pid_t pid = ktap_fork(), old = getsid(0);
 
     if (pid == 0) {
         int bad = setsid() != getpid();
@@ -92,7 +92,7 @@ TEST(sessions)
 
 TEST(kill_a_group)
 {
-    pid_t leader = fork(), member;
+    pid_t leader = ktap_fork(), member;
 
     if (leader == 0) {
         setpgid(0, 0);
@@ -100,7 +100,7 @@ TEST(kill_a_group)
             pause();
     }
     setpgid(leader, leader);
-    member = fork();
+    member = ktap_fork();
     if (member == 0) {
         for (;;)
             pause();
@@ -222,7 +222,7 @@ TEST(interrupt_key_signals_the_foreground)
 
     need_pty();
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         if (!take_tty() || write(fds[1], "r", 1) != 1)
             _exit(1);
@@ -239,7 +239,7 @@ enum touch { READS, WRITES, TAKES_IT };
 /* In the session: a background child that touches the terminal. Returns its wait status. */
 static int background_touch(enum touch touch)
 {
-    pid_t pid = fork();
+    pid_t pid = ktap_fork();
     char c;
 
     if (pid == 0) {
@@ -274,7 +274,7 @@ static void in_session(void (*fn)(void))
     } else {
         need_pty();
     }
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         if (!own && !take_tty())
             _exit(1);
@@ -325,7 +325,7 @@ static void session_of_foreground_change(void)
     int status;
 
     signal(SIGTTOU, SIG_IGN);
-    job = fork();
+    job = ktap_fork();
     if (job == 0) {
         setpgid(0, 0);
         while (tcgetpgrp(tty) != getpid())
@@ -356,7 +356,7 @@ static void session_of_job_control(int ready)
     if (!take_tty())
         _exit(1);
     signal(SIGTTOU, SIG_IGN);
-    job = fork();
+    job = ktap_fork();
     if (job == 0) {
         setpgid(0, 0);
         signal(SIGTTOU, SIG_DFL);
@@ -387,7 +387,7 @@ TEST(stop_key_and_continue)
 
     need_pty();
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0)
         session_of_job_control(fds[1]);
     CHECK_EQ(read(fds[0], &c, 1), 1);
@@ -403,11 +403,11 @@ TEST(hangup_of_the_leader)
 
     need_pty();
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         if (!take_tty())
             _exit(1);
-        member = fork();
+        member = ktap_fork();
         if (member == 0) {
             signal(SIGHUP, SIG_DFL);
             if (write(fds[1], "m", 1) != 1)
@@ -430,7 +430,7 @@ TEST(tcsetpgrp_errors)
 
     need_pty();
     CHECK_ERRNO(tcsetpgrp(tty, getpgrp()), ENOTTY); /* not our controlling terminal */
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         int bad = !take_tty();
 

@@ -24,7 +24,7 @@ static void catch_child(int flags)
 
 static pid_t child_exiting(int status)
 {
-    pid_t pid = fork();
+    pid_t pid = ktap_fork();
 
     if (pid == 0)
         _exit(status);
@@ -33,7 +33,7 @@ static pid_t child_exiting(int status)
 
 static pid_t child_pausing(void)
 {
-    pid_t pid = fork();
+    pid_t pid = ktap_fork();
 
     if (pid == 0) {
         for (;;)
@@ -240,9 +240,9 @@ TEST(orphan_goes_to_subreaper)
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         ktap_skip("no PR_SET_CHILD_SUBREAPER");
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
-        pid_t grandchild = fork();
+        pid_t grandchild = ktap_fork();
 
         if (grandchild == 0) {
             usleep(50000);
@@ -263,7 +263,7 @@ TEST(parent_death_signal)
     pid_t pid;
 
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         if (fork() == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);

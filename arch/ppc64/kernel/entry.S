@@ -202,6 +202,22 @@ FUNCTION ret_from_fork
     b return_to_user
 END_FUNCTION ret_from_fork
 
+/* What rfid and the code after it need besides the general registers. r1 = frame, RI off; uses r0. */
+.macro LOAD_SPECIAL
+    ld 0, REGS(PT_CTR)(1)
+    mtctr 0
+    ld 0, REGS(PT_LINK)(1)
+    mtlr 0
+    ld 0, REGS(PT_XER)(1)
+    mtxer 0
+    ld 0, REGS(PT_CCR)(1)
+    mtcr 0
+    ld 0, REGS(PT_NIP)(1)
+    mtsrr0 0
+    ld 0, REGS(PT_MSR)(1)
+    mtsrr1 0
+.endm
+
 /* r1 = frame. Interrupts may be on here. */
 FUNCTION return_to_user
     li 10, MSR_RI
@@ -221,18 +237,7 @@ FUNCTION return_to_user
     stdcx. 10, 0, 10 /* the user's reservation ends here */
     li 10, 0
     mtmsrd 10, 1 /* RI off: SRR0 and SRR1 are in use */
-    ld 0, REGS(PT_CTR)(1)
-    mtctr 0
-    ld 0, REGS(PT_LINK)(1)
-    mtlr 0
-    ld 0, REGS(PT_XER)(1)
-    mtxer 0
-    ld 0, REGS(PT_CCR)(1)
-    mtcr 0
-    ld 0, REGS(PT_NIP)(1)
-    mtsrr0 0
-    ld 0, REGS(PT_MSR)(1)
-    mtsrr1 0
+    LOAD_SPECIAL
     LOAD_GPRS 2, 31
     ld 0, GPR(0)(1)
     ld 1, GPR(1)(1)
@@ -252,18 +257,7 @@ FUNCTION return_to_kernel
     stdcx. 10, 0, 10
     li 10, 0
     mtmsrd 10, 1
-    ld 0, REGS(PT_CTR)(1)
-    mtctr 0
-    ld 0, REGS(PT_LINK)(1)
-    mtlr 0
-    ld 0, REGS(PT_XER)(1)
-    mtxer 0
-    ld 0, REGS(PT_CCR)(1)
-    mtcr 0
-    ld 0, REGS(PT_NIP)(1)
-    mtsrr0 0
-    ld 0, REGS(PT_MSR)(1)
-    mtsrr1 0
+    LOAD_SPECIAL
     LOAD_GPRS 2, 12
     LOAD_GPRS 14, 31
     ld 0, GPR(0)(1)

@@ -67,7 +67,6 @@ bool exception_fixup(struct pt_regs *regs);
 
 /* irq.c */
 void handle_interrupt(struct pt_regs *regs);
-void irq_device(unsigned int line); /* runs its handler; lines that nobody has are ignored */
 
 /* xics.c: the interrupt controller. */
 void xics_init_cpu(void);
@@ -93,8 +92,6 @@ void time_stop_decrementer(void);
 
 /* smp.c */
 void smp_init_save_area(unsigned int cpu);
-void smp_handle_call(void);
-void smp_handle_nmi(void);
 __noreturn void start_secondary(void);
 
 /* fpu.c */

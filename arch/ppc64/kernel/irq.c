@@ -1,106 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * irq.c: from an external or decrementer interrupt to the code that handles it, and what is due
- * when the handler is done.
+ * irq.c: from an external or decrementer interrupt to what handles it.
  *
- * Lock: irq_lock (LOCK_LEAF) for registering; handlers are looked up without it, since a line is
- * opened after its entry is complete and is never closed. I1: preempt_count and irq_depth are the
- * same before and after a handler.
- * Read next: entry.S, xics.c, time.c, kernel/time/.
+ * No locks. Read next: kernel/irq.c, entry.S, xics.c, time.c.
  */
 #include "internal.h"
-#include <asm/errno.h>
+#include <arch/irq.h>
 #include <kernel/irq.h>
-#include <kernel/preempt.h>
-#include <kernel/printk.h>
 #include <kernel/sched.h>
-#include <kernel/spinlock.h>
 #include <kernel/time.h>
 
-static struct line {
-    irq_handler_t fn;
-    void *arg;
-    const char *name;
-    u64 count;
-} lines[NR_IRQS];
-static spinlock_t irq_lock = SPINLOCK_INIT(LOCK_LEAF);
-static DEFINE_PER_CPU(const struct pt_regs *, interrupted);
-
-int irq_register(unsigned int irq, irq_handler_t fn, void *arg, const char *name)
+int arch_irq_open(unsigned int irq)
 {
-    unsigned long flags;
-    int err = -EBUSY;
-
-    if (irq >= NR_IRQS)
-        return -EINVAL;
-    flags = spin_lock_irqsave(&irq_lock);
-    if (!lines[irq].fn) {
-        lines[irq] = (struct line){ .fn = fn, .arg = arg, .name = name };
-        err = xics_route(irq);
-        if (err)
-            lines[irq].fn = NULL;
-    }
-    spin_unlock_irqrestore(&irq_lock, flags);
-    return err;
-}
-
-const char *irq_name(unsigned int irq, u64 *count)
-{
-    if (irq >= NR_IRQS || !lines[irq].fn)
-        return NULL;
-    *count = READ_ONCE(lines[irq].count);
-    return lines[irq].name;
-}
-
-const struct pt_regs *irq_regs(void)
-{
-    return this_cpu_var(interrupted);
-}
-
-bool irq_from_user(void)
-{
-    const struct pt_regs *regs = irq_regs();
-
-    return regs && user_mode(regs);
-}
-
-void irq_device(unsigned int irq)
-{
-    if (irq < NR_IRQS && lines[irq].fn) {
-        lines[irq].count++;
-        lines[irq].fn(lines[irq].arg);
-    }
+    return xics_route(irq);
 }
 
 void handle_interrupt(struct pt_regs *regs)
 {
-    struct cpu *c = this_cpu();
-    const struct pt_regs *outer = interrupted[c->id];
+    const struct pt_regs *outer = irq_begin(regs);
 
-    interrupted[c->id] = regs;
-    /*
-     * A full barrier: RCU may take an idle CPU with depth 0 for one without readers (kernel/rcu.c).
-     */
-    (void)__atomic_fetch_add(&c->irq_depth, 1, __ATOMIC_SEQ_CST);
-    smp_mb();
-    c->irq_count++;
-    preempt_disable();
     if (regs->trap == PPC_DECREMENTER) {
         time_stop_decrementer();
         timer_interrupt();
     } else {
         xics_interrupt();
     }
-    preempt_enable_no_resched();
-    smp_store_release(&c->irq_depth, c->irq_depth - 1);
-    interrupted[c->id] = outer;
-
-    /* The way back to user mode looks at need_resched itself. */
-    if (!user_mode(regs) && c->irq_depth == 0 && (regs->msr & MSR_EE))
-        sched_irq_exit();
+    irq_end(regs, outer, (regs->msr & MSR_EE) != 0);
 }
 
+/* One interrupt for both: the CPU looks for calls and at need_resched. */
 void arch_send_resched_ipi(unsigned int cpu)
 {
     xics_send_ipi(cpu);
+}
+
+void arch_send_call_ipi(unsigned long targets, bool all_others)
+{
+    (void)all_others;
+    for (unsigned long t = targets; t != 0; t &= t - 1)
+        xics_send_ipi((unsigned int)__builtin_ctzl(t));
 }

@@ -15,6 +15,7 @@
 #include <asm/errno.h>
 #include <kernel/irq.h>
 #include <kernel/printk.h>
+#include <kernel/smp.h>
 
 #define XIRR_SOURCE   0xffffffu
 #define SOURCE_NONE   0u

@@ -99,13 +99,10 @@ void delay_us(unsigned int us);
 
 /* smp.c */
 void smp_prepare(const struct bootinfo *bi); /* keeps a page below 1 MiB for the start code */
-void smp_handle_call(void);
-void smp_handle_nmi(void);
 
 /* irq.c */
 /* A line that a device raises by a message; returns the vector to write, or -EBUSY. */
 int __must_check irq_register_message(void (*fn)(void *arg), void *arg, const char *name);
-void irq_dispatch(struct pt_regs *regs, unsigned int vector);
 
 /* fpu.c */
 void fpu_init(void);       /* boot CPU: which state there is */

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * smp.c: starts the other CPUs, calls functions on them, stops them for a panic.
+ * smp.c: starts the other CPUs: the way of each from real mode to its idle task.
  *
- * A cross-CPU call needs no lock. Each CPU owns one call slot (it cannot have two calls under way:
- * it waits with interrupts off) and each CPU has a word with one bit per caller. The caller fills
- * its slot, sets its bit at every target, sends the interrupt and waits until the targets have
- * cleared themselves from the slot; meanwhile it serves calls to itself, so two callers with
- * interrupts off cannot wait for each other.
- * I1: slot->fn and slot->arg do not change while slot->pending is not 0.
- * I2: a bit in incoming[t] for caller c implies that slot c has t in pending.
- * Checked by tests/kernel/smp/. Source: SDM volume 3, section 8.4 (MP initialisation).
- * Read next: trampoline.S, apic.c.
+ * No locks: CPUs start one after another. Source: SDM volume 3, section 8.4 (MP initialisation).
+ * Read next: trampoline.S, apic.c, kernel/smp.c.
  */
 #include "internal.h"
-#include <arch/debug.h>
+#include <arch/irq.h>
 #include <arch/mmu.h>
 #include <boot/x86_64/boot.h>
 #include <kernel/panic.h>
-#include <kernel/param.h>
 #include <kernel/printk.h>
 #include <kernel/sched.h>
 #include <kernel/smp.h>
@@ -25,32 +17,11 @@
 #include <kernel/time.h>
 #include <mm/vmalloc.h>
 
-struct cpu cpus[NR_CPUS];
-unsigned int nr_cpus_online = 1;
-
-static struct call_slot {
-    void (*fn)(void *);
-    void *arg;
-    unsigned long pending; /* targets that have not finished */
-} __aligned(64) slots[NR_CPUS];
-static unsigned long incoming[NR_CPUS]; /* bit c: slot c has work for this CPU */
-
 static paddr_t start_page; /* 0: there is none */
-static unsigned int max_cpus = NR_CPUS;
-static unsigned int nr_stopped;
 
 extern char trampoline_start[], trampoline_end[];
 extern char trampoline_cr3[], trampoline_cr4[], trampoline_efer[];
 extern char trampoline_root[], trampoline_stack[], trampoline_cpu[], trampoline_entry[];
-
-static void set_max_cpus(const char *value)
-{
-    u64 n = parse_u64(value, NULL);
-
-    if (n >= 1 && n < NR_CPUS)
-        max_cpus = (unsigned int)n;
-}
-KPARAM("maxcpus", set_max_cpus, "number of CPUs to start at most");
 
 void smp_prepare(const struct bootinfo *bi)
 {
@@ -103,15 +74,12 @@ static void fill_trampoline(void *page, struct cpu *c, void *stack)
     *(u64 *)low(page, trampoline_entry) = (u64)start_secondary;
 }
 
-/*
- * False when the CPU does not answer within a second; its stack is lost then, since it may still
- * wake up.
- */
+/* False when the CPU does not answer; its stack is lost then. */
 static bool start_one(unsigned int id, u32 hw_id)
 {
     struct cpu *c = &cpus[id];
     void *stack = kstack_alloc(), *page;
-    u64 deadline;
+    bool online;
 
     if (!stack)
         return false;
@@ -124,11 +92,9 @@ static bool start_one(unsigned int id, u32 hw_id)
     c->kstack_top = (unsigned long)stack + KIB(16);
     fill_trampoline(page, c, stack);
     apic_start_cpu(hw_id, start_page);
-    deadline = arch_clock_ns() + 10 * NSEC_PER_SEC;
-    while (!__atomic_load_n(&c->online, __ATOMIC_ACQUIRE) && arch_clock_ns() < deadline)
-        cpu_relax();
+    online = smp_wait_online(c);
     vfree(page);
-    return c->online;
+    return online;
 }
 
 void smp_start_cpus(void)
@@ -138,7 +104,7 @@ void smp_start_cpus(void)
     if (start_page == 0 && acpi.nr_cpus > 1)
         pr_warn("smp: no free page below 1 MiB, the other CPUs stay off\n");
     for (unsigned int i = 0; start_page != 0 && i < acpi.nr_cpus; i++) {
-        if (acpi.apic_ids[i] == me || nr_cpus_online >= max_cpus)
+        if (acpi.apic_ids[i] == me || nr_cpus_online >= smp_max_cpus)
             continue;
         if (!start_one(nr_cpus_online, acpi.apic_ids[i])) {
             pr_warn("smp: CPU with APIC id %u does not start\n", acpi.apic_ids[i]);
@@ -149,74 +115,10 @@ void smp_start_cpus(void)
     pr_info("smp: %u CPU%s\n", nr_cpus_online, nr_cpus_online == 1 ? "" : "s");
 }
 
-void smp_handle_call(void)
+bool arch_send_stop(void)
 {
-    unsigned int me = smp_processor_id();
-    unsigned long from = __atomic_exchange_n(&incoming[me], 0, __ATOMIC_ACQUIRE);
-
-    while (from != 0) {
-        struct call_slot *s = &slots[__builtin_ctzl(from)];
-
-        from &= from - 1;
-        s->fn(s->arg);
-        __atomic_fetch_and(&s->pending, ~(1UL << me), __ATOMIC_RELEASE);
-    }
-}
-
-static void send_call(unsigned long targets, unsigned int me, unsigned long all_others)
-{
-    for (unsigned long t = targets; t != 0; t &= t - 1)
-        __atomic_fetch_or(&incoming[__builtin_ctzl(t)], 1UL << me, __ATOMIC_SEQ_CST);
-    if (targets == all_others) {
-        apic_send_ipi_all_others(VECTOR_CALL);
-        return;
-    }
-    for (unsigned long t = targets; t != 0; t &= t - 1)
-        apic_send_ipi((unsigned int)__builtin_ctzl(t), VECTOR_CALL);
-}
-
-void smp_call_on(cpumask_t mask, void (*fn)(void *), void *arg)
-{
-    unsigned long flags = irq_save();
-    unsigned int me = smp_processor_id();
-    unsigned long self = 1UL << me, all = (1UL << READ_ONCE(nr_cpus_online)) - 1;
-    unsigned long targets = mask.bits & all & ~self;
-    struct call_slot *s = &slots[me];
-
-    smp_mb();
-    if (targets != 0) {
-        s->fn = fn;
-        s->arg = arg;
-        __atomic_store_n(&s->pending, targets, __ATOMIC_RELAXED);
-        send_call(targets, me, all & ~self);
-    }
-    if (mask.bits & self)
-        fn(arg);
-    while (__atomic_load_n(&s->pending, __ATOMIC_ACQUIRE) != 0) {
-        if (READ_ONCE(incoming[me]) != 0)
-            smp_handle_call();
-        cpu_relax();
-    }
-    smp_mb();
-    irq_restore(flags);
-}
-
-void smp_handle_nmi(void)
-{
-    if (!panic_in_progress())
-        return; /* nobody else sends them; a stray one from the platform is no reason to stop */
-    __atomic_fetch_add(&nr_stopped, 1, __ATOMIC_SEQ_CST);
-    arch_halt();
-}
-
-void arch_stop_other_cpus(void)
-{
-    unsigned int others = nr_cpus_online - 1;
-    u64 deadline = cycle_counter() + 1000000000ULL;
-
-    if (others == 0 || !apic_ready())
-        return;
+    if (!apic_ready())
+        return false;
     apic_send_nmi_all_others();
-    while (__atomic_load_n(&nr_stopped, __ATOMIC_SEQ_CST) < others && cycle_counter() < deadline)
-        cpu_relax();
+    return true;
 }

@@ -16,6 +16,7 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/signal.h>
+#include <kernel/smp.h>
 #include <kernel/task.h>
 #include <mm/fault.h>
 #include <mm/vmalloc.h>

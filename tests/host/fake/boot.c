@@ -2,6 +2,8 @@
 /* boot.c: starts the modules of physical memory in the kernel's order, and stands in for their
  * neighbours. */
 #include <kernel/fail.h>
+#include <kernel/workqueue.h>
+#include <mm/compact.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
 #include <mm/page_cache.h>
@@ -63,6 +65,23 @@ bool should_fail(enum fail_site site)
 }
 
 /* Weak: a program that links the real ones uses those. */
+__attribute__((weak)) bool compact_direct(unsigned int order, gfp_t gfp)
+{
+    (void)order, (void)gfp;
+    return false;
+}
+
+__attribute__((weak)) void compact_later(unsigned int order)
+{
+    (void)order;
+}
+
+__attribute__((weak)) bool work_queue(struct work *w)
+{
+    (void)w;
+    return false;
+}
+
 __attribute__((weak)) bool oom_out_of_memory(unsigned int order, gfp_t gfp)
 {
     (void)order, (void)gfp;

@@ -113,6 +113,19 @@ KTEST(wait, deadline)
     EXPECT_EQ(current->state, TASK_RUNNING);
 }
 
+/* What users write there is "now and so much more": it is computed once, or it would never come. */
+KTEST(wait, deadline_is_computed_once)
+{
+    struct wait_queue wq;
+    int computed = 0;
+
+    wait_queue_init(&wq);
+    EXPECT_EQ(wait_event_timeout(&wq, computed == 3,
+                                 (computed++, clock_monotonic_ns() + 2 * NSEC_PER_MSEC)),
+              -ETIME);
+    EXPECT_EQ(computed, 1);
+}
+
 struct gate {
     struct wait_queue wq;
     atomic_t asleep, through;

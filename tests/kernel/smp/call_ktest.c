@@ -9,6 +9,7 @@
 #include <kernel/smp.h>
 #include <kernel/task.h>
 #include <kernel/wait.h>
+#include "../team.h"
 
 static atomic_t hits[NR_CPUS];
 
@@ -46,44 +47,41 @@ KTEST(smp, call_each)
         EXPECT_EQ(atomic_read(&hits[n]), 1);
 }
 
-#define STORM_CALLS 300
-static atomic_t running;
-static bool go;
+/* An emulator whose CPUs wait for their host's takes long for a round of calls: each CPU does the
+ * least, and goes on to the most while there is time. */
+#define STORM_MOST  300
+#define STORM_LEAST 20
 
-static int storm(void *arg)
+static bool storm_goes_on(struct team *team, unsigned int nr)
 {
-    while (!READ_ONCE(go))
-        sched_yield_current();
-    for (int i = 0; i < STORM_CALLS; i++) {
+    if (team_round(team, nr, STORM_MOST))
+        return true;
+    if (team->rounds[nr] >= STORM_LEAST)
+        return false;
+    team->rounds[nr]++;
+    return true;
+}
+
+static void storm(struct team *team, unsigned int nr)
+{
+    while (storm_goes_on(team, nr)) {
         unsigned long flags = irq_save();
 
         smp_call_on((cpumask_t){ ~0UL }, count, hits);
         irq_restore(flags);
     }
-    atomic_dec(&running);
-    return 0;
 }
 
 KTEST(smp, storm)
 {
-    unsigned int cpus_online = nr_cpus_online;
+    struct team team = { .arg = NULL };
 
-    if (cpus_online == 1) {
+    if (nr_cpus_online == 1) {
         ktest_skip("one CPU");
         return;
     }
     clear_hits();
-    WRITE_ONCE(go, false);
-    atomic_set(&running, (int)cpus_online);
-    for_each_online_cpu(n) {
-        struct task *t = kernel_thread(storm, NULL, "storm");
-
-        EXPECT_OR_RETURN(!IS_ERR(t));
-        (void)sched_set_affinity(t, (cpumask_t){ 1UL << n });
-    }
-    WRITE_ONCE(go, true); /* only now may they end: their structures are used above */
-    while (atomic_read(&running) != 0)
-        sched_yield_current();
+    team_run(&team, min(nr_cpus_online, (unsigned int)TEAM_MAX), storm, true);
     for_each_online_cpu(n)
-        EXPECT_EQ(atomic_read(&hits[n]), STORM_CALLS * (int)cpus_online);
+        EXPECT_EQ(atomic_read(&hits[n]), team_total(&team));
 }

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * compact.c: large free blocks out of scattered free frames.
+ *
+ * A block, an aligned run of 2^order frames, becomes free when every page in it that is in use has
+ * moved elsewhere. Its free frames are taken out of the allocator first, so that nothing moves into
+ * it, and the frames that become empty are kept until the last one is; then all go back at once and
+ * join. Where a page cannot be moved, all goes back as it was, but for the pages that have moved.
+ *
+ * Blocks with few pages in use come first: several passes over memory, each content with more. New
+ * frames are whatever the allocator gives first, which are those of the smallest free blocks; a
+ * block is begun only while small blocks have room for its pages, so no large one is broken up.
+ *
+ * Locks: none held, and only tried ones taken; one run at a time. Invariants: I1 a frame is either
+ * the allocator's, or its page's, or on the run's list. Checked by
+ * tests/kernel/mm/compact_ktest.c. Source: Linux, Documentation/admin-guide/sysctl/vm.rst; the
+ * indexes: mm/vmstat.c. Read next: pcp.c (who calls).
+ */
+#include <kernel/ktest.h>
+#include <kernel/printk.h>
+#include <kernel/task.h>
+#include <kernel/time.h>
+#include <kernel/vfs.h>
+#include <kernel/workqueue.h>
+#include <mm/compact.h>
+#include <mm/huge.h>
+#include <mm/migrate.h>
+#include <mm/mm.h>
+#include "internal.h"
+
+#define GFP_TARGET      (GFP_USER | GFP_NOOOM | GFP_NORECLAIM)
+#define PASSES          4 /* pass i looks at blocks that are at most i / PASSES in use */
+#define MAX_DEFER_SHIFT 6
+#define WAIT_NS         NSEC_PER_MSEC
+
+static int running; /* 1 while somebody compacts; changed by cmpxchg */
+/* Runs for those who can do without are left out after failures: the next `skip` ones. */
+static unsigned int defer_shift, skip;
+
+/* ---- one block ---- */
+
+struct block {
+    struct page *first;
+    unsigned int order;
+    struct list_head kept; /* empty frames, through page->link */
+    unsigned long nr_free; /* those, and what is free otherwise */
+};
+
+struct survey {
+    unsigned long used, free; /* can be moved; free */
+    bool fixed;               /* something cannot be moved */
+};
+
+static bool is_inside(const struct block *b, const struct page *p)
+{
+    return p >= b->first && p < b->first + (1UL << b->order);
+}
+
+/* A glance at each frame. */
+static struct survey look_at(const struct block *b)
+{
+    struct survey s = {.fixed = false};
+    unsigned long nr = 1UL << b->order;
+
+    for (unsigned long i = 0; i < nr && !s.fixed;) {
+        const struct page *p = b->first + i;
+        unsigned int kind = READ_ONCE(p->kind), order = READ_ONCE(p->order);
+
+        if (kind == PAGE_FREE && order <= BUDDY_MAX_ORDER) {
+            s.free += 1UL << order;
+            i += 1UL << order;
+            continue;
+        }
+        i++;
+        if (kind == PAGE_PCP)
+            s.free++;
+        else if (migrate_is_movable(p))
+            s.used++;
+        else
+            s.fixed = true;
+    }
+    return s;
+}
+
+static void keep(struct block *b, struct page *p)
+{
+    list_add_tail(&p->link, &b->kept);
+    b->nr_free++;
+}
+
+/* A new frame outside of the block; what is inside is kept. */
+static struct page *take_target(struct block *b, enum page_kind kind)
+{
+    for (;;) {
+        struct page *to = page_alloc(kind, GFP_TARGET);
+
+        if (to == NULL)
+            return NULL;
+        to->mapping = NULL;
+        if (!is_inside(b, to))
+            return to;
+        keep(b, to);
+    }
+}
+
+/* False: the page cannot be moved. */
+static bool empty_frame(struct block *b, struct page *p)
+{
+    struct page *to;
+    int err;
+
+    if (!page_try_get(p))
+        return false; /* freed meanwhile, or just being moved */
+    to = take_target(b, (enum page_kind)p->kind);
+    err = to == NULL ? -1 : migrate_small(p, to);
+    if (to != NULL)
+        page_put(to);
+    if (err == 0 && page_refs(p) == 1) {
+        keep(b, p);
+        vmstat_inc(VMSTAT_compact_isolated);
+        return true;
+    }
+    page_put(p);
+    return false;
+}
+
+/* Everything that was kept goes back to the allocator; neighbours join. */
+static void give_back(struct block *b)
+{
+    struct page *batch[64];
+
+    while (!list_empty(&b->kept)) {
+        unsigned int n = 0;
+
+        while (n < ARRAY_SIZE(batch) && !list_empty(&b->kept)) {
+            struct page *p = list_first_entry(&b->kept, struct page, link);
+
+            list_del(&p->link);
+            /* A reference of somebody who found the frame by number may outlive ours. */
+            if (p->word == 0 || __atomic_sub_fetch(&p->word, PAGE_REF, __ATOMIC_ACQ_REL) == 0)
+                batch[n++] = p;
+        }
+        free_pages_bulk(batch, n);
+    }
+}
+
+/* True: all frames of the block are free now. */
+static bool empty_block(struct block *b)
+{
+    struct page *end = b->first + (1UL << b->order);
+    bool done = true;
+
+    list_init(&b->kept);
+    b->nr_free = take_free_range(b->first, b->order, &b->kept);
+    for (struct page *p = b->first; p < end && done; p++) {
+        vmstat_inc(VMSTAT_compact_migrate_scanned);
+        if (p->kind == PAGE_PCP)
+            b->nr_free++;
+        else if (migrate_is_movable(p))
+            done = empty_frame(b, p);
+    }
+    done = done && b->nr_free == 1UL << b->order;
+    give_back(b);
+    return done;
+}
+
+/* ---- a run ---- */
+
+/* Free frames in blocks smaller than 2^@order. */
+static u64 small_free(unsigned int order)
+{
+    u64 n = 0;
+
+    for (unsigned int o = 0; o < order; o++)
+        n += buddy_nr_free_order(o) << o;
+    return n;
+}
+
+static bool is_free_block(unsigned int order)
+{
+    for (unsigned int o = order; o <= BUDDY_MAX_ORDER; o++)
+        if (buddy_nr_free_order(o) != 0)
+            return true;
+    return false;
+}
+
+/* May pass @pass take this block? */
+static bool is_worth(const struct block *b, unsigned int pass)
+{
+    struct survey s = look_at(b);
+
+    return !s.fixed && s.used != 0 && s.used * PASSES <= (unsigned long)pass << b->order &&
+           small_free(b->order) >= s.free + s.used;
+}
+
+/* Blocks of 2^@order frames until @want are free. How many. */
+static unsigned long run(unsigned int order, unsigned long want)
+{
+    unsigned long nr = 1UL << order, done = 0;
+    pfn_t first = ALIGN_UP(mem_map_first, nr);
+
+    buddy_drain_pcp();
+    for (unsigned int pass = 1; pass <= PASSES; pass++) {
+        for (pfn_t pfn = first; pfn + nr <= mem_map_end && done < want; pfn += nr) {
+            struct block b = {.first = pfn_to_page(pfn), .order = order};
+
+            if (is_worth(&b, pass) && empty_block(&b))
+                done++;
+            if (current->mm != NULL && fatal_signal_pending())
+                want = 0;
+        }
+    }
+    if (done != 0)
+        buddy_drain_pcp();
+    return done;
+}
+
+static bool begin(void)
+{
+    return cmpxchg(&running, 0, 1) == 0;
+}
+
+static void end(void)
+{
+    smp_store_release(&running, 0);
+}
+
+/* ---- who asks ---- */
+
+/* Is it fragmentation that is in the way? */
+static bool is_suitable(unsigned int order)
+{
+    return small_free(order) + pcp_nr_free() > 1UL << order;
+}
+
+bool compact_direct(unsigned int order, gfp_t gfp)
+{
+    bool done;
+
+    might_sleep();
+    if (order > BUDDY_MAX_ORDER || !is_suitable(order))
+        return false;
+    if ((gfp & GFP_USER) && READ_ONCE(skip) != 0) {
+        WRITE_ONCE(skip, skip - 1);
+        return false;
+    }
+    if (!begin())
+        return false;
+    vmstat_inc(VMSTAT_compact_stall);
+    done = run(order, 1) != 0 || is_free_block(order);
+    vmstat_inc(done ? VMSTAT_compact_success : VMSTAT_compact_fail);
+    defer_shift = done ? 0 : min(defer_shift + 1, (unsigned int)MAX_DEFER_SHIFT);
+    WRITE_ONCE(skip, done ? 0 : 1u << defer_shift);
+    end();
+    return done;
+}
+
+static unsigned int later_order;
+
+static void compact_work(struct work *unused)
+{
+    vmstat_inc(VMSTAT_compact_daemon_wake);
+    if (!begin())
+        return;
+    if (!is_free_block(later_order) && is_suitable(later_order))
+        (void)run(later_order, 1);
+    end();
+}
+
+void compact_later(unsigned int order)
+{
+    static struct work work = {.fn = compact_work};
+
+    WRITE_ONCE(later_order, order);
+    (void)work_queue(&work);
+}
+
+unsigned long compact_all(void)
+{
+    unsigned long done;
+
+    while (!begin())
+        (void)nanosleep_until(clock_monotonic_ns() + WAIT_NS, false, NULL);
+    done = run(pt_shift(1) - PAGE_SHIFT, ~0UL);
+    skip = defer_shift = 0;
+    end();
+    return done;
+}
+
+/* ---- what Linux's tools read ---- */
+
+int compact_unusable_index(unsigned int order)
+{
+    u64 all = small_free(BUDDY_MAX_ORDER + 1);
+
+    return all == 0 ? 1000 : (int)(small_free(order) * 1000 / all);
+}
+
+int compact_fragmentation_index(unsigned int order)
+{
+    u64 all = small_free(BUDDY_MAX_ORDER + 1), blocks = 0;
+
+    if (is_free_block(order))
+        return -1000;
+    for (unsigned int o = 0; o <= BUDDY_MAX_ORDER; o++)
+        blocks += buddy_nr_free_order(o);
+    if (blocks == 0)
+        return 0;
+    return 1000 - (int)((1000 + (all * 1000 >> order)) / blocks);
+}
+
+static int show_index(struct seq *s, void *arg)
+{
+    int (*index)(unsigned int order) = arg;
+
+    seq_puts(s, "Node 0, zone   Normal ");
+    for (unsigned int order = 0; order <= BUDDY_MAX_ORDER; order++) {
+        int v = index(order), abs = v < 0 ? -v : v;
+
+        seq_printf(s, "%s%d.%03d ", v < 0 ? "-" : "", abs / 1000, abs % 1000);
+    }
+    seq_puts(s, "\n");
+    return 0;
+}
+
+void compact_init(void)
+{
+    sysfs_create("kernel/debug/extfrag/unusable_index", 0444, show_index, NULL,
+                 compact_unusable_index);
+    sysfs_create("kernel/debug/extfrag/extfrag_index", 0444, show_index, NULL,
+                 compact_fragmentation_index);
+}
