@@ -196,8 +196,8 @@ static inline bool is_fresh(pte_t e)
            (PPC_PTE_LEAF | PPC_PTE_R);
 }
 
-/* A fault has just mapped what is around @va, whose entry is @slot: the neighbours are entered, too.
- * A leaf that changes meanwhile waits for its own access. */
+/* A fault has just mapped what is around @va, whose entry is @slot: the neighbours are entered,
+ * too. A leaf that changes meanwhile waits for its own access. */
 static __noinline void refill_around(u64 seg, vaddr_t va, pte_t *slot)
 {
     unsigned int own = (va >> PAGE_SHIFT) % AROUND;
