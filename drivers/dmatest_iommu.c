@@ -4,17 +4,17 @@
  * it reads and writes without pinning anything.
  *
  * Its page table has one entry per page of the window: frame, may write. It is a copy of parts of
- * the process' page tables, filled on a miss (fault on the process' behalf, then copy the leaf under
- * the lock of its table), and told of every change (mm/notifier.h). An access copies at most a page
- * between the frame, by its physical address, and a buffer of the kernel, with the lock held: when
- * the process' change is over, no access to what was before is under way.
+ * the process' page tables, filled on a miss (fault on the process' behalf, then copy the leaf
+ * under the lock of its table), and told of every change (mm/notifier.h). An access copies at most
+ * a page between the frame, by its physical address, and a buffer of the kernel, with the lock
+ * held: when the process' change is over, no access to what was before is under way.
  *
- * A leaf may be copied for writing when it is writable and marked dirty, so that the device need not
- * mark it.
+ * A leaf may be copied for writing when it is writable and marked dirty, so that the device need
+ * not mark it.
  *
  * Locks: the address space's NOTIFIER lock for table and counts; the file's (LEAF) for the list of
- * windows; mmap_lock for reading and PT outside of NOTIFIER on a miss. Invariants: I1 what the table
- * has is what the process' tables have, and allows no more. Checked by iommu_check,
+ * windows; mmap_lock for reading and PT outside of NOTIFIER on a miss. Invariants: I1 what the
+ * table has is what the process' tables have, and allows no more. Checked by iommu_check,
  * tests/user/iommu_test.c. Read next: mm/notifier.c.
  */
 #include <asm/errno.h>

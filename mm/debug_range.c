@@ -55,6 +55,12 @@ int debug_range_parse(const char *buf, struct debug_range *r)
     if (!take_text(&buf, ",0x") || !take_number(&buf, 16, &r->start) || !take_text(&buf, ",0x") ||
         !take_number(&buf, 16, &r->end))
         return -EINVAL;
+    if (take_text(&buf, ",") && !take_number(&buf, 10, &r->order))
+        return -EINVAL;
+    if (*buf == '\n')
+        buf++;
+    if (*buf != '\0')
+        return -EINVAL;
     p = process_find_get((pid_t)pid);
     if (!p)
         return -ESRCH;

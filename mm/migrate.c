@@ -84,7 +84,8 @@ static int move_anon(struct page *from, struct page *to)
     ASSERT(to->kind == PAGE_ANON && page_mapcount(to) == 0);
     if (page_mapcount(from) <= 0)
         return -EAGAIN; /* on its way into a page table, or out of the last */
-    if (page_pins(from) != 0 || page_refs(from) != (u32)page_mapcount(from) + 1)
+    /* Who holds a process' own page is seen when its leaf is gone. */
+    if (!page_test(from, PG_EXCLUSIVE) && page_refs(from) != (u32)page_mapcount(from) + 1)
         return -EBUSY;
     (void)rmap_try_walk_anon(from, move_leaf, &m);
     if (m.held)

@@ -248,10 +248,12 @@ int migrate_huge(struct page *from, struct page *to)
     ASSERT(from->kind == PAGE_ANON && to->kind == PAGE_ANON && page_mapcount(to) == 0);
     if (!(w & HUGE_IS) || huge_maps(w) == 0 || !look_whose(from, &own))
         err = -EAGAIN;
-    else if (huge_pins(w) != 0 || huge_refs(w) != huge_maps(w) + 1 || !huge_pages_idle(from))
+    else if (own)
+        err = move_own(from, to);
+    else if (huge_refs(w) != huge_maps(w) + 1 || !huge_pages_idle(from))
         err = -EBUSY;
     else
-        err = own ? move_own(from, to) : move_shared(from, to);
+        err = move_shared(from, to);
     vmstat_inc(err ? VMSTAT_thp_migration_fail : VMSTAT_thp_migration_success);
     vmstat_add(err ? VMSTAT_pgmigrate_fail : VMSTAT_pgmigrate_success, huge_nr());
     return err;

@@ -28,12 +28,13 @@
 struct found {
     struct page *p; /* NULL: none */
     unsigned int level;
+    vaddr_t va;
 };
 
 /* The page at @va; *next: behind its leaf. */
 static struct found find_page(struct mm *mm, vaddr_t va, vaddr_t *next)
 {
-    struct found f = {.p = NULL};
+    struct found f = {.p = NULL, .va = va};
     struct page *table;
     pte_t *slot, e;
 
@@ -83,12 +84,12 @@ static int move_small(struct page *from)
     return err;
 }
 
-static int move_found(const struct found *f)
+static int move_found(struct mm *mm, const struct found *f)
 {
     int err;
 
     if (f->p->kind == PAGE_HUGETLB) {
-        err = migrate_pool(f->p);
+        err = huge_is_private(f->p) ? migrate_private(mm, f->va, f->p) : migrate_pool(f->p);
         page_put(f->p);
     } else if (f->level != 0) {
         err = move_huge(f->p);
@@ -107,7 +108,7 @@ unsigned long migrate_range(struct mm *mm, vaddr_t start, vaddr_t end)
     for (vaddr_t va = start, next; va < end && !fatal_signal_pending(); va = next) {
         struct found f = find_page(mm, va, &next);
 
-        if (f.p != NULL && move_found(&f) == 0)
+        if (f.p != NULL && move_found(mm, &f) == 0)
             nr += pt_leaf_pages(f.level);
     }
     return nr;
@@ -118,13 +119,14 @@ static ssize_t store_migrate(const char *buf, size_t n, void *arg)
     struct debug_range r;
     int err = debug_range_parse(buf, &r);
 
-    if (!err && r.all)
-        err = -EINVAL;
     if (err)
         return err;
-    (void)migrate_range(r.mm, r.start, r.end);
+    if (r.all || r.order != 0)
+        err = -EINVAL;
+    else
+        (void)migrate_range(r.mm, r.start, r.end);
     debug_range_put(&r);
-    return (ssize_t)n;
+    return err ? err : (ssize_t)n;
 }
 
 void migrate_init(void)

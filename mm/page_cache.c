@@ -285,31 +285,30 @@ static void remove_from_tree(struct mapping *m, struct page *p)
 bool mapping_replace(struct mapping *m, struct page *old, struct page *new, bool copied)
 {
     u64 word = 2 * PAGE_REF;
-    void *item;
+    void *item = old;
+    bool done;
 
     ASSERT(page_test(old, PG_LOCKED) && page_test(new, PG_LOCKED) && old->mapping == m);
     ASSERT(new->kind == old->kind && page_refs(new) >= 1 && page_mapcount(new) == 0);
     new->mapping = m;
     new->index = old->index;
     page_set(new, READ_ONCE(old->flags) & (PG_DIRTY | PG_UPTODATE | PG_REFERENCED));
-    preempt_disable();
-    if (!__atomic_compare_exchange_n(&old->word, &word, 0, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED)) {
-        preempt_enable();
-        new->mapping = NULL;
-        return false;
-    }
-    if (!copied)
-        copy_page(page_to_virt(new), page_to_virt(old));
-    page_get(new);
     spin_lock(&m->lock);
-    item = radix_replace(&m->tree, old->index, new);
+    done = __atomic_compare_exchange_n(&old->word, &word, 0, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+    if (done) {
+        if (!copied)
+            copy_page(page_to_virt(new), page_to_virt(old));
+        page_get(new);
+        item = radix_replace(&m->tree, old->index, new);
+        WRITE_ONCE(old->mapping, NULL);
+        __atomic_store_n(&old->word, PAGE_REF, __ATOMIC_RELEASE);
+    } else {
+        new->mapping = NULL;
+    }
     spin_unlock(&m->lock);
-    WRITE_ONCE(old->mapping, NULL);
-    __atomic_store_n(&old->word, PAGE_REF, __ATOMIC_RELEASE);
-    preempt_enable();
     BUG_ON(item != old);
-    return true;
+    return done;
 }
 
 static void removed(struct mapping *m, u64 n)

@@ -7,8 +7,8 @@
  * A frame that was freed last is allocated first: it is still in the CPU's cache. When a stack is
  * full its oldest batch goes back. There are two stacks: pages that compaction can move, and frames
  * that the kernel keeps where they are. Each is filled a batch of neighbours at a time, so that
- * page tables, which come one with every few hundred pages, share few huge frames among them. Allocation by interrupt handlers is allowed, so a stack is
- * touched with interrupts off.
+ * page tables, which come one with every few hundred pages, share few huge frames among them.
+ * Allocation by interrupt handlers is allowed, so a stack is touched with interrupts off.
  *
  * Locks: none; a CPU's stack is its own, interrupts off. Others ask it by IPI (buddy_drain_pcp).
  * Invariants: I1 frames on a stack have kind PAGE_PCP and word 0; I2 the number of frames of a kind

@@ -109,12 +109,14 @@ static ssize_t store_split(const char *buf, size_t n, void *arg)
 
     if (err)
         return err;
-    if (r.all)
+    if (r.order >= huge_order())
+        err = -EINVAL;
+    else if (r.all)
         split_all();
     else
         split_process(r.mm, r.start, r.end);
     debug_range_put(&r);
-    return (ssize_t)n;
+    return err ? err : (ssize_t)n;
 }
 
 static void param_enabled(const char *text)

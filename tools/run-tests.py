@@ -206,6 +206,7 @@ def x86_64(match, smps):
         yield Config(f"disk smp={smp}", ["tests/disk/disk_test.py", kernel, initrd, str(smp)])
     for name in "threads_stress", "threads_stress_glibc":  # eight threads, a minute each
         yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"), long=True)
+    yield Config("share_random", command, qemu(kernel, "run=/tests/share_random", 4, initrd, MEM="512M"))
 
 
 # MMU and CPU of each kind of pseries machine.
@@ -235,6 +236,8 @@ def ppc64_kind(mmu, cpu, match, smps):
         yield Config(f"{prefix}boot {name}", command, env, expect=re.compile(r"^Linux|^Quire"), limit_s=120, ktap=False)
     yield from panic_configs(kernel, prefix, 1, **machine)
     yield Config(f"{prefix}shell", ["python3", "tests/interactive/shell_test.py", kernel, initrd], machine)
+    yield Config(f"{prefix}share_random", command,
+                 qemu(kernel, "run=/tests/share_random,-n,2000", 4, initrd, MEM="512M", **machine))
     yield Config(f"{prefix}disk smp=2", ["tests/disk/disk_test.py", kernel, initrd, "2"], machine)
 
 
@@ -258,6 +261,7 @@ def machines(arch, mmu, cpu):
 # `make stress`: name, program and arguments, CPUs, host seconds that it may take. One line is one long run on every machine.
 STRESS = [
     ("thp_stress", "/tests/thp_stress_test,-s,600", 4, 2400),
+    ("share_random", "/tests/share_random,-n,100000,-r,0", 4, 2400),
     ("threads_stress", f"/tests/threads_stress,-t,16,-s,{STRESS_S}", 4, 3 * STRESS_S),
 ]
 

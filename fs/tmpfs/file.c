@@ -256,11 +256,11 @@ static int zero_tail(struct inode *i, u64 from)
     return from & ~PAGE_MASK ? zero_in_page(i, from, PAGE_ALIGN(from)) : 0;
 }
 
-/* Pages [first, last) and their translations, private copies included. */
-static void drop_pages(struct mapping *m, u64 first, u64 last)
+/* Pages [first, last) and their translations; private copies only where the file has ended. */
+static void drop_pages(struct mapping *m, u64 first, u64 last, bool even_cow)
 {
     if (!list_empty(&m->vmas))
-        mapping_unmap_range(m, first, last, true);
+        mapping_unmap_range(m, first, last, even_cow);
     (void)mapping_truncate(m, first, last);
 }
 
@@ -272,7 +272,7 @@ int tmpfs_setsize(struct inode *i, u64 size)
         return -EPERM;
     WRITE_ONCE(i->size, size);
     if (size < old) {
-        drop_pages(i->mapping, DIV_ROUND_UP(size, PAGE_SIZE), ~0ULL);
+        drop_pages(i->mapping, DIV_ROUND_UP(size, PAGE_SIZE), ~0ULL, true);
         (void)zero_tail(i, size);
     } else if (size > old) {
         (void)zero_tail(i, old);
@@ -292,7 +292,7 @@ static int punch_hole(struct inode *i, u64 from, u64 to)
     (void)zero_in_page(i, from, first << PAGE_SHIFT);
     (void)zero_in_page(i, last << PAGE_SHIFT, to);
     if (first < last)
-        drop_pages(i->mapping, first, last);
+        drop_pages(i->mapping, first, last, false);
     return 0;
 }
 

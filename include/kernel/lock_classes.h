@@ -46,7 +46,8 @@ LOCK_CLASS(SIGHAND,      62, SPIN_IRQ,
 LOCK_CLASS(POLL,         64, SPIN_IRQ, "poll tables")
 LOCK_CLASS(PT,           66, SPIN,
            "entries of one page table (the lock lives in the table's struct page)")
-LOCK_CLASS(NOTIFIER,     68, SPIN,     "copies that devices keep of an address space's translations")
+LOCK_CLASS(NOTIFIER,     68, SPIN,
+           "copies that devices keep of an address space's translations")
 LOCK_CLASS(PAGE_CACHE,   70, SPIN,     "a mapping's tree of pages")
 LOCK_CLASS(MM_LIST,      72, SPIN,     "list of all address spaces; that of a family of forks")
 LOCK_CLASS(VMALLOC_TREE, 74, SPIN,     "lookup of kernel virtual ranges")

@@ -34,6 +34,9 @@ int __must_check migrate_small(struct page *from, struct page *to);
 int __must_check migrate_huge(struct page *from, struct page *to);
 /* A page of a pool that is an object's: to a free one of its pool, or -ENOMEM. Only tries. */
 int __must_check migrate_pool(struct page *from);
+/* A private page of a pool, mapped at @va of @mm: likewise, when it is the process' own. Holds no
+ * locks. */
+int __must_check migrate_private(struct mm *mm, vaddr_t va, struct page *from);
 
 /* Could @p, found by its number, be moved by migrate_small? A glance. */
 bool migrate_is_movable(const struct page *p);

@@ -52,7 +52,8 @@ struct dmatest_engine {
 /*
  * The other way: nothing is pinned. The device has page tables of its own for a window of the
  * caller's address space, which follow those of the CPUs: what it reads and writes is what the
- * process has at the address in that moment, and an access that the process may not make is refused.
+ * process has at the address in that moment, and an access that the process may not make is
+ * refused.
  */
 struct dmatest_window {
     __u64 addr, len; /* whole pages */

@@ -196,7 +196,27 @@ TEST(open_again_through_proc)
     CHECK_ERRNO(write(again, "x", 1), EBADF);
 }
 
+/* A hole in the file is none in a private copy; the file's end is. */
+TEST(private_copies_survive_holes)
+{
+    int fd = make_file(4);
+    char *p = mmap(NULL, 4 * page_size, RW, MAP_PRIVATE, fd, 0);
+
+    REQUIRE(p != MAP_FAILED);
+    p[page_size] = 'P';
+    CHECK_EQ(p[2 * page_size], 'c');
+    CHECK_OK(fallocate(fd, 3, 0, (off_t)(3 * page_size))); /* keep size, punch */
+    CHECK_EQ(p[page_size], 'P');
+    CHECK_EQ(p[0], 0);
+    CHECK_EQ(p[2 * page_size], 0);
+    CHECK_EQ(p[3 * page_size], 'd');
+    CHECK_OK(ftruncate(fd, (off_t)page_size));
+    CHECK_EQ(try_read(p + page_size), SIGBUS);
+    CHECK_OK(ftruncate(fd, (off_t)(4 * page_size)));
+    CHECK_EQ(p[page_size], 0);
+}
+
 KTAP_MAIN(CASE(is_a_file), CASE(name_in_maps), CASE(create_errors), CASE(sealing_must_be_allowed),
           CASE(seal_shrink), CASE(seal_grow), CASE(seal_write), CASE(seal_write_read_only_mapping),
           CASE(seal_future_write), CASE(seal_seal), CASE(seal_errors), CASE(shared_over_fork),
-          CASE(open_again_through_proc))
+          CASE(open_again_through_proc), CASE(private_copies_survive_holes))

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <sys/uio.h>
 
-#define ROUNDS (ktap_swept ? 2 : 40)
+#define ROUNDS (ktap_swept ? 2 : 16)
 
 /* The process' page tables, in KiB, as the kernel accounts them: its own, or those that it links. */
 static long table_kib(const char *key)
@@ -94,7 +94,7 @@ TEST(t7_truncate_under_readers)
             peer_end();
         }
     }
-    for (int i = 0; i < ROUNDS / 4; i++) {
+    for (int i = 0; i < ROUNDS / 2; i++) {
         CHECK_OK(ftruncate(fd, 0));
         poison(64);
         for (size_t j = 0; j < nr; j++)
@@ -165,7 +165,7 @@ TEST(t8_second_thread_after_unlink)
 {
     skip_race_under_sweep();
     share_catch();
-    for (int i = 0; i < ROUNDS / 4; i++)
+    for (int i = 0; i < ROUNDS / 2; i++)
         unlink_round();
 }
 
@@ -296,11 +296,11 @@ TEST(t11_cut_beside_faults)
     share_fill(c.p, len, 32);
     pid = peer();
     if (pid == 0) {
-        CHECK_EQ(faults_beside(c.p, len, ROUNDS * 4), 0);
+        CHECK_EQ(faults_beside(c.p, len, ROUNDS * 2), 0);
         peer_end();
     }
     CHECK_EQ(pthread_create(&c.thread, NULL, cuts, &c), 0);
-    CHECK_EQ(faults_beside(c.p, len, ROUNDS * 4), 0);
+    CHECK_EQ(faults_beside(c.p, len, ROUNDS * 2), 0);
     CHECK_PEER(pid);
     atomic_store(&c.stop, true);
     pthread_join(c.thread, NULL);
@@ -387,7 +387,7 @@ TEST(t15_mremap_beside_faults)
     memset(r.p, 'k', len / 4);
     pid = peer();
     if (pid == 0) {
-        for (int i = 0; i < ROUNDS * 4; i++) {
+        for (int i = 0; i < ROUNDS * 2; i++) {
             madvise(r.p, len, MADV_DONTNEED);
             CHECK_EQ(r.p[(size_t)(i % 16) * page_size], 'k');
         }

@@ -352,8 +352,8 @@ static void run_round(void)
     over = true;
     for (unsigned int i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
-    ktap_note("%lu operations, %lu splits, %lu collapses, %lu moves asked for, %lu forks, %lu pins, "
-              "%lu passes of the device",
+    ktap_note("%lu operations, %lu splits, %lu collapses, %lu moves asked for, %lu forks, "
+              "%lu pins, %lu passes of the device",
               operations, splits, collapses, moves, forks, pins, passes);
     CHECK(operations > 0 && forks > 0 && pins > 0);
 }

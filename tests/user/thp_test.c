@@ -6,6 +6,8 @@
  */
 #include "mem.h"
 
+#include "../../include/uapi/dmatest.h"
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #ifndef MADV_COLLAPSE
@@ -275,7 +277,54 @@ TEST(split_on_request)
     CHECK_ERRNO(write_text(SPLIT, "2"), EINVAL);
     CHECK_ERRNO(write_text(SPLIT, "1,0x1000"), EINVAL);
     CHECK_ERRNO(write_text(SPLIT, "999999,0x0,0x1000"), ESRCH);
+    CHECK_ERRNO(write_text(SPLIT, "1,0x1000,0x2000,"), EINVAL);
+    CHECK_ERRNO(write_text(SPLIT, "1,0x1000,0x2000,99"), EINVAL);
+    CHECK_ERRNO(write_text(SPLIT, "1,0x1000,0x2000,x"), EINVAL);
+}
+
+static int split_to_order(const char *at, unsigned int order)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text), "%d,0x%lx,0x%lx,%u", getpid(), (unsigned long)at,
+             (unsigned long)at + huge_size(), order);
+    return write_text(SPLIT, text);
+}
+
+/* Whatever is pinned, and whatever the parts shall be: it is split, and pins see what the process
+ * writes. */
+TEST(split_to_an_order_with_pins)
+{
+    static const unsigned int orders[] = {0, 1, 4};
+    size_t size = huge_size(), nr = size / page_size;
+    int device = open("/dev/dmatest", O_RDWR);
+    char *p = NULL;
+
+    for (unsigned int i = 0; i < 9; i++) {
+        size_t pinned = i / 3 == 0 ? 0 : i / 3 == 1 ? 1 : nr;
+        struct dmatest_pin pin = {.len = pinned * page_size, .flags = DMATEST_WRITE};
+        struct dmatest_access a = {.flags = DMATEST_WRITE, .len = 1, .buffer = (uintptr_t)"d"};
+
+        p = map_huge(1); /* where no table is left of the one before */
+        pin.addr = (uintptr_t)p + (pinned == nr ? 0 : page_size);
+        fill(p, size, (char)i);
+        CHECK_EQ(huge_kb(p), (long)size >> 10);
+        if (pinned != 0 && ioctl(device, DMATEST_PIN, &pin) < 0)
+            ktap_skip("no /dev/dmatest");
+        CHECK_OK(split_to_order(p, orders[i % 3]));
+        CHECK_EQ(huge_kb(p), 0);
+        check_filled(p, size, 0, (char)i);
+        if (pinned == 0)
+            continue;
+        a.region = pin.region;
+        a.offset = (pinned - 1) * page_size;
+        CHECK_OK(ioctl(device, DMATEST_ACCESS, &a));
+        CHECK_EQ(*(char *)(pin.addr + a.offset), 'd');
+        CHECK_OK(ioctl(device, DMATEST_UNPIN, (long)pin.region));
+    }
+    CHECK_ERRNO(split_to_order(p, 31), EINVAL);
 }
 
 KTAP_MAIN(CASE(fault_and_counters), CASE(prctl_disables), CASE(khugepaged_comes_by_itself),
-          CASE(knobs), CASE(parts), CASE(fork_and_write), CASE(collapse), CASE(split_on_request))
+          CASE(knobs), CASE(parts), CASE(fork_and_write), CASE(collapse), CASE(split_on_request),
+          CASE(split_to_an_order_with_pins))

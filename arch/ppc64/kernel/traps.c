@@ -141,6 +141,13 @@ static bool refilled(const struct fault_info *fi)
     return fi->addr < user_top() && t && t->mm && mmu_refill(t->mm, fi) == 0;
 }
 
+/* The tree has it by now: saves the access another fault. */
+static void refill_behind(const struct fault_info *fi)
+{
+    if (!mmu_has(MMU_WALKS_TREE))
+        (void)mmu_refill(current->mm, fi);
+}
+
 /* May this fault of the kernel at a user address be resolved by mm_fault(), which can sleep? */
 static bool may_fault_in(const struct pt_regs *regs, const struct fault_info *fi)
 {
@@ -182,7 +189,8 @@ static void handle_storage_fault(struct pt_regs *regs)
         a->error_code = regs->dsisr;
         a->fault_addr = fi.addr;
         irq_enable();
-        (void)mm_fault(&fi);
+        if (mm_fault(&fi))
+            refill_behind(&fi);
         return;
     }
     if (fixable && may_fault_in(regs, &fi)) {
@@ -190,8 +198,10 @@ static void handle_storage_fault(struct pt_regs *regs)
         bool ok = mm_fault(&fi);
 
         irq_disable();
-        if (ok)
+        if (ok) {
+            refill_behind(&fi);
             return;
+        }
     }
     if (exception_fixup(regs))
         return;

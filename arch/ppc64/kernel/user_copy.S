@@ -2,11 +2,13 @@
 /*
  * user_copy.S: the loops that touch user memory. Each instruction that may fault has an entry in
  * the exception table; the callers in uaccess.c have checked that the range lies in the user half.
- * All return the number of bytes that were not done. Four words per step, then words, then bytes; a
- * fault in a larger step is retried in smaller ones, so that a copy ends exactly at the border of
- * what is mapped.
+ * All return the number of bytes that were not done. Long copies go to vsx.c first. Four words per
+ * step, then words, then bytes; a fault in a larger step is retried in smaller ones, so that a copy
+ * ends exactly at the border of what is mapped.
  */
 #include <asm/quire_asm.h>
+
+#define LARGE 512
 
 /* An instruction at which a fault continues at \to. */
 .macro TRY to, insn:vararg
@@ -18,6 +20,12 @@
     .text
 /* size_t user_copy(void *to, const void *from, size_t n): r5 counts what is left. */
 FUNCTION user_copy
+    cmpldi 5, LARGE
+    blt user_copy_words
+    b user_copy_large
+END_FUNCTION user_copy
+/* The same, word by word. */
+FUNCTION user_copy_words
     srdi. 7, 5, 5
     beq 2f
     mtctr 7
@@ -53,7 +61,7 @@ FUNCTION user_copy
     bdnz 5b
 6:  mr 3, 5
     blr
-END_FUNCTION user_copy
+END_FUNCTION user_copy_words
 
 /* size_t user_clear(void *to, size_t n) */
 FUNCTION user_clear

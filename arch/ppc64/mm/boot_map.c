@@ -32,18 +32,23 @@
 struct ppc_mmu ppc_mmu __ro_after_init;
 vaddr_t ppc_user_top __ro_after_init;
 
+#define LEVEL(s, b, o) {.shift = (s), .bits = (b), .order = (o), .mask = (1u << (b)) - 1}
+
 static const struct ppc_mmu radix_mmu = {
     .radix = true,
     .leaf_levels = 7,
     .abilities = 1 << MMU_HW_YOUNG | 1 << MMU_WALKS_TREE,
-    .level = {{12, 9, 0}, {21, 9, 0}, {30, 9, 0}, {39, 13, 4}},
+    .level = {LEVEL(PAGE_SHIFT, 9, 0), LEVEL(21, 9, 0), LEVEL(30, 9, 0), LEVEL(39, 13, 4)},
 };
 
 /* Young and dirty: the refill sets them, which is this MMU's walk. */
 static const struct ppc_mmu hash_mmu = {
     .leaf_levels = 3,
     .abilities = 1 << MMU_LINK_WRITE | 1 << MMU_LINK_EXEC | 1 << MMU_HW_YOUNG,
-    .level = {{12, 12, 3}, {24, 4, 0}, {28, 9, 0}, {37, 9, 0}},
+    .level = {LEVEL(PAGE_SHIFT, HASH_BITS_0, 3),
+              LEVEL(HASH_SHIFT_1, HASH_BITS_1, 0),
+              LEVEL(HASH_SHIFT_2, HASH_BITS_2, 0),
+              LEVEL(HASH_SHIFT_3, HASH_BITS_3, 0)},
     .link_mask = PPC_LINK_NOW | PPC_LINK_NOX,
 };
 

@@ -50,8 +50,11 @@ int hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot)
     for (size_t off = 0; off < len; off += 1UL << shift) {
         struct hpt_key k = kernel_key(va + off);
         u64 r = hpt_second_word(pa + off, shift, prot, PT_YOUNG | PT_DIRTY);
+        unsigned long irq = irq_save();
+        long slot = hpt_insert(&k, r, true);
 
-        if (hpt_insert(&k, r, true) < 0)
+        irq_restore(irq);
+        if (slot < 0)
             return -ENOMEM;
     }
     return 0;
@@ -87,9 +90,10 @@ void hash_bolt_protect(vaddr_t va, size_t len, pt_prot_t prot)
 static bool allows(const struct hash_walk *w, unsigned int flags)
 {
     pt_prot_t need = PT_U | (flags & FAULT_WRITE ? PT_W : flags & FAULT_EXEC ? PT_X : PT_R);
+    u64 bits = PPC_PTE_LEAF | ppc_leaf_bits(need);
 
-    return pte_is_leaf(w->entry, w->level) && w->level <= 1 &&
-           (pte_prot(w->entry, w->level) & w->segment_link & w->table_link & need) == need;
+    return w->level <= 1 && (w->entry.v & (bits | PPC_PTE_PRIV)) == bits &&
+           (w->segment_link & w->table_link & need) == need;
 }
 
 /* The access is recorded in the tree; false when the leaf has changed meanwhile. */
@@ -152,32 +156,108 @@ static void enter(const struct hash_walk *w, vaddr_t va, u64 seg)
         panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
 }
 
+/*
+ * The case that nearly all misses are, with everything in registers: a small leaf, links that take
+ * nothing away, a segment of small pages that has its number. Otherwise, and when the leaf changes
+ * meanwhile, REFILL_SLOW: nothing happened. A walk is under way.
+ */
+enum refill { REFILL_DONE, REFILL_DENIED, REFILL_SLOW };
+
+static inline const pte_t *below(pte_t link)
+{
+    return phys_to_virt(link.v & PPC_PTE_ADDR);
+}
+
+static inline unsigned int index_of(vaddr_t va, unsigned int shift, unsigned int bits)
+{
+    return (va >> shift) & ((1u << bits) - 1);
+}
+
+static inline enum refill refill_small(struct mm *mm, vaddr_t va, unsigned int flags)
+{
+    u64 need = PPC_PTE_LEAF | PPC_PTE_R, add = PPC_PTE_REF, seg, r;
+    pte_t e, links, new, *slot;
+    struct hpt_key k;
+
+    need |= flags & FAULT_WRITE ? PPC_PTE_W : flags & FAULT_EXEC ? PPC_PTE_X : 0;
+    add |= flags & FAULT_WRITE ? PPC_PTE_C : 0;
+    links = e = pte_load((pte_t *)mm->root + index_of(va, HASH_SHIFT_3, HASH_BITS_3));
+    if (unlikely(!pte_is_table(e, 3)))
+        return REFILL_SLOW;
+    e = pte_load(below(e) + index_of(va, HASH_SHIFT_2, HASH_BITS_2));
+    if (unlikely(!pte_is_table(e, 2)))
+        return REFILL_SLOW;
+    links.v |= e.v;
+    seg = READ_ONCE(pt_table_page(below(e))->pt_private);
+    e = pte_load(below(e) + index_of(va, HASH_SHIFT_1, HASH_BITS_1));
+    if (unlikely(!pte_is_table(e, 1)))
+        return REFILL_SLOW;
+    links.v |= e.v;
+    slot = (pte_t *)below(e) + index_of(va, PAGE_SHIFT, HASH_BITS_0);
+    e = pte_load(slot);
+    if ((e.v & (need | PPC_PTE_PRIV)) != need)
+        return REFILL_DENIED;
+    new.v = e.v | add;
+    if (unlikely((links.v & (PPC_LINK_NOW | PPC_LINK_NOX)) || seg == 0 || (seg & SEG_16M)) ||
+        (new.v != e.v && !pte_cmpxchg(slot, &e, new)))
+        return REFILL_SLOW;
+    k = hpt_key(seg_vsid(seg), va, PAGE_SHIFT, false);
+    _Static_assert(HPTE_R == PPC_PTE_REF && HPTE_C == PPC_PTE_C, "same places");
+    r = new.v & (PPC_PTE_ADDR | HPTE_R | HPTE_C);
+    r |= (new.v & (PPC_PTE_W | PPC_PTE_C)) == (PPC_PTE_W | PPC_PTE_C) ? HPTE_PP_RW : HPTE_PP_RO;
+    r |= (new.v & PPC_PTE_X ? 0 : HPTE_N) | (new.v & PPC_PTE_NC ? HPTE_IG : HPTE_M);
+    hpt_count(HPT_refill);
+    if (unlikely(hpt_insert(&k, r, false) < 0))
+        panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
+    if (likely(this_cpu()->active_mm == mm) && slb_install(va, seg, PT_RWXU))
+        hpt_count(HPT_slb_fix);
+    return REFILL_DONE;
+}
+
+/* What the walk found is entered. Returns a segment number that is no longer used, or 0. */
+static u64 enter_found(struct mm *mm, vaddr_t va, const struct hash_walk *w)
+{
+    u64 retired = 0, seg = segment_word(w->segment, w->level, &retired);
+
+    hpt_count(HPT_refill);
+    if (seg != 0 && (w->level == 1 || !(seg & SEG_16M)))
+        enter(w, va, seg);
+    if (this_cpu()->active_mm == mm &&
+        slb_install(va, seg != 0 ? seg : SEG_EMPTY, w->segment_link))
+        hpt_count(HPT_slb_fix);
+    return retired;
+}
+
+/* Any leaf, any links. A walk is under way; *@retired as enter_found says. */
+static __noinline enum refill refill_any(struct mm *mm, vaddr_t va, unsigned int flags,
+                                         u64 *retired)
+{
+    struct hash_walk w;
+
+    do {
+        hash_walk(mm, va, &w);
+        if (!allows(&w, flags))
+            return REFILL_DENIED;
+    } while (!mark(&w, flags));
+    *retired = enter_found(mm, va, &w);
+    return REFILL_DONE;
+}
+
 int hash_refill(struct mm *mm, vaddr_t va, unsigned int flags)
 {
     unsigned long irq = irq_save();
-    u64 retired = 0, seg;
-    struct hash_walk w;
-    bool ok;
+    enum refill result;
+    u64 retired = 0;
 
     hash_walk_begin();
-    do {
-        hash_walk(mm, va, &w);
-        ok = allows(&w, flags);
-    } while (ok && !mark(&w, flags));
-    if (ok) {
-        hpt_count(HPT_refill);
-        seg = segment_word(w.segment, w.level, &retired);
-        if (seg != 0 && (w.level == 1 || !(seg & SEG_16M)))
-            enter(&w, va, seg);
-        if (this_cpu()->active_mm == mm &&
-            slb_install(va, seg != 0 ? seg : SEG_EMPTY, w.segment_link))
-            hpt_count(HPT_slb_fix);
-    }
+    result = refill_small(mm, va, flags);
+    if (unlikely(result == REFILL_SLOW))
+        result = refill_any(mm, va, flags, &retired);
     hash_walk_end();
     irq_restore(irq);
-    if (retired != 0)
+    if (unlikely(retired != 0))
         seg_retire(retired);
-    return ok ? 0 : -EFAULT;
+    return result == REFILL_DONE ? 0 : -EFAULT;
 }
 
 bool hpt_explain(struct mm *mm, vaddr_t va, struct hpt_info *info)

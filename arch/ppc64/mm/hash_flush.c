@@ -142,12 +142,28 @@ bool hash_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end)
     return f.everywhere;
 }
 
+/* Upper tables are nearly empty. */
+static inline bool eight_are_empty(const pte_t *e)
+{
+    u64 any = 0;
+
+#pragma GCC unroll 8
+    for (unsigned int i = 0; i < 8; i++)
+        any |= pte_load(e + i).v;
+    return any == 0;
+}
+
 /* All level-1 tables below @base, which is at @level above 1. */
 static void retire_below(struct flush *f, const pte_t *base, unsigned int level)
 {
     for (unsigned int i = 0; i < pt_entries(level); i++) {
-        pte_t e = pte_load(base + i);
+        pte_t e;
 
+        while (i % 8 == 0 && i < pt_entries(level) && eight_are_empty(base + i))
+            i += 8;
+        if (i == pt_entries(level))
+            break;
+        e = pte_load(base + i);
         if (!pte_is_table(e, level))
             continue;
         if (level > 2)

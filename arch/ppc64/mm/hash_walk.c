@@ -26,57 +26,54 @@
 #include <mm/pt_walk.h>
 #include "internal.h"
 
-/* One cache line each: only its CPU writes it. */
-static struct {
-    u64 count;
-} __aligned(128) walks[NR_CPUS];
-
-void hash_walk_begin(void)
-{
-    u64 *count = &walks[smp_processor_id()].count;
-
-    ASSERT(!(*count & 1));
-    WRITE_ONCE(*count, *count + 1);
-    smp_mb(); /* pairs with hash_quiesce */
-}
-
-void hash_walk_end(void)
-{
-    u64 *count = &walks[smp_processor_id()].count;
-
-    smp_store_release(count, *count + 1);
-}
+struct hash_walk_count hash_walks[NR_CPUS];
 
 void hash_quiesce(void)
 {
     smp_mb(); /* the change before the look; pairs with hash_walk_begin */
     for_each_online_cpu (n) {
-        u64 seen = smp_load_acquire(&walks[n].count);
+        u64 seen = smp_load_acquire(&hash_walks[n].count);
 
-        while ((seen & 1) && smp_load_acquire(&walks[n].count) == seen)
+        while ((seen & 1) && smp_load_acquire(&hash_walks[n].count) == seen)
             cpu_relax();
     }
 }
 
+/* One level down: the entry of @base for @va, and whether it is a link. */
+static inline bool step(struct hash_walk *w, const pte_t *base, vaddr_t va, unsigned int level,
+                        unsigned int shift, unsigned int bits)
+{
+    w->slot = (pte_t *)base + ((va >> shift) & ((1UL << bits) - 1));
+    w->entry = pte_load(w->slot);
+    w->level = level;
+    return pte_is_table(w->entry, level);
+}
+
+static inline pt_prot_t allowed(u64 links)
+{
+    if (likely((links & (PPC_LINK_NOW | PPC_LINK_NOX)) == 0))
+        return PT_RWXU;
+    return PT_RWXU & ~((links & PPC_LINK_NOW ? PT_W : 0) | (links & PPC_LINK_NOX ? PT_X : 0));
+}
+
 void hash_walk(struct mm *mm, vaddr_t va, struct hash_walk *w)
 {
-    pte_t *base = mm->root;
-    unsigned int level = pt_top_level();
+    u64 links = 0;
 
     w->segment = NULL;
     w->segment_link = w->table_link = PT_RWXU;
-    for (;;) {
-        w->slot = base + pt_index(va, level);
-        w->entry = pte_load(w->slot);
-        w->level = level;
-        if (!pte_is_table(w->entry, level))
-            return;
-        if (level > 1)
-            w->segment_link &= pte_prot(w->entry, level);
-        else
-            w->table_link &= pte_prot(w->entry, level);
-        base = pt_link_table(w->entry, level);
-        if (--level == 1)
-            w->segment = pt_table_page(base);
+    if (!step(w, mm->root, va, 3, HASH_SHIFT_3, HASH_BITS_3))
+        return;
+    links |= w->entry.v;
+    if (!step(w, pt_link_table(w->entry, 3), va, 2, HASH_SHIFT_2, HASH_BITS_2)) {
+        w->segment_link = allowed(links);
+        return;
     }
+    links |= w->entry.v;
+    w->segment_link = allowed(links);
+    w->segment = pt_table_page(pt_link_table(w->entry, 2));
+    if (!step(w, pt_link_table(w->entry, 2), va, 1, HASH_SHIFT_1, HASH_BITS_1))
+        return;
+    w->table_link = allowed(w->entry.v);
+    (void)step(w, pt_link_table(w->entry, 1), va, 0, PAGE_SHIFT, HASH_BITS_0);
 }

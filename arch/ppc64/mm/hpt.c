@@ -30,15 +30,6 @@
 #include <mm/memblock.h>
 #include "internal.h"
 
-/* Second word. */
-#define HPTE_PP0     (1UL << 63)
-#define HPTE_M       0x010UL          /* cacheable memory: what the hypervisor accepts for RAM */
-#define HPTE_IG      0x028UL          /* uncached, guarded: what it accepts for devices */
-#define HPTE_PP_NONE 0UL              /* storage key 0 reads and writes, key 1 has no access */
-#define HPTE_PP_RW   1UL              /* key 0 reads and writes, key 1 reads */
-#define HPTE_PP_RO   3UL              /* both read */
-#define HPTE_PP_KRO  (HPTE_PP0 | 2UL) /* key 0 reads, key 1 has no access */
-
 #define H_EXACT (1UL << 39) /* H_ENTER: this slot and no other */
 
 #define NR_LOCKS 256u
@@ -46,6 +37,7 @@
 static struct {
     u64 *word;
     u64 mask; /* groups - 1 */
+    u64 nr_secondary; /* entries in their secondary groups, atomic; a pair's own: its lock */
     spinlock_t lock[NR_LOCKS];
 } hpt;
 
@@ -64,42 +56,6 @@ void hpt_init(unsigned int log2_bytes)
 u64 hpt_nr_groups(void)
 {
     return hpt.mask + 1;
-}
-
-struct hpt_key hpt_key(u64 vsid, vaddr_t ea, unsigned int base, bool big)
-{
-    u64 offset = ea & ((1UL << (big ? 40 : 28)) - 1), page = offset >> base;
-    struct hpt_key k;
-
-    k.v = (vsid << (big ? 24 : 12)) | (((page << base) >> 16) & ~0x7fUL) | HPTE_V;
-    if (big)
-        k.v |= HPTE_1T;
-    if (base != PAGE_SHIFT)
-        k.v |= HPTE_L;
-    k.hash = vsid ^ page ^ (big ? vsid << 25 : 0);
-    return k;
-}
-
-static u64 protection_bits(pt_prot_t prot)
-{
-    u64 pp;
-
-    if (prot & PT_U)
-        pp = prot & PT_W ? HPTE_PP_RW : HPTE_PP_RO;
-    else
-        pp = prot & PT_W ? HPTE_PP_NONE : HPTE_PP_KRO;
-    return pp | (prot & PT_X ? 0 : HPTE_N);
-}
-
-/* Page sizes here are all equal to their segment's base size; only 64 KiB needs a bit for that. */
-u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot, unsigned int state)
-{
-    u64 r = (pa & ~((1UL << base) - 1)) | protection_bits(prot);
-
-    r |= base == 16 ? 1UL << 12 : 0;
-    r |= prot & PT_NC ? HPTE_IG : HPTE_M;
-    r |= (state & PT_YOUNG ? HPTE_R : 0) | (state & PT_DIRTY ? HPTE_C : 0);
-    return r;
 }
 
 static u64 primary_group(const struct hpt_key *k)
@@ -123,39 +79,62 @@ static u64 plain(u64 word)
     return word & ~(HPTE_BOLTED | HPTE_LEAVING);
 }
 
-/* The slot of the translation, or -1. Pair locked. */
-static long find(const struct hpt_key *k)
+static inline long find_in(u64 first, u64 v)
 {
-    u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
+    const u64 *group = hpt.word + first;
 
-    for (unsigned int i = 0; i < HPT_GROUP; i++) {
-        if (plain(hpt.word[first + i]) == k->v)
+#pragma GCC unroll 8
+    for (unsigned int i = 0; i < HPT_GROUP; i++)
+        if (plain(group[i]) == v)
             return (long)(first + i);
-        if (plain(hpt.word[second + i]) == (k->v | HPTE_H))
-            return (long)(second + i);
-    }
     return -1;
 }
 
-/* Locks the pair of the translation; *slot as find() says, but not in somebody's batch. */
-static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
+/* The slot of the translation, or -1. Pair locked. */
+static long find(const struct hpt_key *k)
 {
-    spinlock_t *lock = lock_of(primary_group(k));
+    long slot = find_in(primary_group(k) * HPT_GROUP, k->v);
 
+    if (slot >= 0 || READ_ONCE(hpt.nr_secondary) == 0)
+        return slot;
+    return find_in(secondary_group(k) * HPT_GROUP, k->v | HPTE_H);
+}
+
+/* Locks the pair of the translation; the slot as find() says, but not in somebody's batch.
+ * Interrupts off. */
+static inline long lock_pair(const struct hpt_key *k, spinlock_t *lock)
+{
     for (;;) {
-        unsigned long irq = spin_lock_irqsave(lock);
+        long slot;
 
-        *slot = find(k);
-        if (*slot < 0 || !(hpt.word[*slot] & HPTE_LEAVING))
-            return irq;
-        spin_unlock_irqrestore(lock, irq);
+        spin_lock(lock);
+        slot = find(k);
+        if (likely(slot < 0 || !(hpt.word[slot] & HPTE_LEAVING)))
+            return slot;
+        spin_unlock(lock);
         cpu_relax();
     }
+}
+
+static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
+{
+    unsigned long irq = irq_save();
+
+    *slot = lock_pair(k, lock_of(primary_group(k)));
+    return irq;
 }
 
 static void unlock(const struct hpt_key *k, unsigned long irq)
 {
     spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
+}
+
+/* The entry with this first word came or went. Pair locked, or the entry is in the caller's batch. */
+static inline void count_word(u64 word, int change)
+{
+    if (word & HPTE_H)
+        (void)__atomic_add_fetch(&hpt.nr_secondary, (u64)(long)change, __ATOMIC_RELAXED);
+    seg_word_count(word, change);
 }
 
 /* Pair locked. */
@@ -166,27 +145,23 @@ static void remove_slot(u64 slot)
 
     if (rc != H_SUCCESS)
         panic("hpt: entry %llu is not in the table: %ld", (unsigned long long)slot, rc);
-    seg_word_count(hpt.word[slot], -1);
+    count_word(hpt.word[slot], -1);
     hpt.word[slot] = 0;
 }
 
 /* Pair locked, the slot is free. What the hypervisor takes for RAM must be cacheable, all else not;
  * the caller's wish gives way. */
-static void enter_slot(u64 slot, u64 v, u64 r)
+static inline void enter_slot(u64 slot, u64 v, u64 r)
 {
-    unsigned long arg[8] = { H_EXACT, slot, v, r };
-    long rc = hcall_args(H_ENTER, arg);
+    long rc = hcall(H_ENTER, H_EXACT, slot, v, r);
 
-    if (rc == H_PARAMETER) {
-        unsigned long other[8] = {H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG)};
-
-        rc = hcall_args(H_ENTER, other);
-    }
+    if (unlikely(rc == H_PARAMETER))
+        rc = hcall(H_ENTER, H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG));
     if (rc != H_SUCCESS)
         panic("hpt: the hypervisor refuses entry %#llx %#llx: %ld", (unsigned long long)v,
               (unsigned long long)r, rc);
     hpt.word[slot] = v;
-    seg_word_count(v, 1);
+    count_word(v, 1);
 }
 
 /* Only bolted entries are in both groups. True: some of them are about to leave. */
@@ -203,14 +178,14 @@ long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
 {
     u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
     u64 v = k->v | (bolted ? HPTE_BOLTED : 0), slot;
+    spinlock_t *lock = lock_of(primary_group(k));
     unsigned int choice;
-    unsigned long irq;
-    long old;
 
+    ASSERT(!irqs_enabled());
     for (;;) {
+        long old = lock_pair(k, lock);
         bool again;
 
-        irq = lock_and_find(k, &old);
         if (old >= 0) {
             hpt_count(HPT_update);
             remove_slot((u64)old);
@@ -219,7 +194,7 @@ long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
         if (choice != HPT_NO_SLOT)
             break;
         again = has_leaving(first, second);
-        unlock(k, irq);
+        spin_unlock(lock);
         if (!again)
             return -ENOMEM;
     }
@@ -231,7 +206,7 @@ long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
     }
     hpt_count(choice < HPT_GROUP ? HPT_insert_primary : HPT_insert_secondary);
     enter_slot(slot, v | (choice < HPT_GROUP ? 0 : HPTE_H), r);
-    unlock(k, irq);
+    spin_unlock(lock);
     return (long)slot;
 }
 
@@ -287,7 +262,7 @@ void hpt_batch_end(struct hpt_batch *b)
             panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
                   arg[2 * i]);
         hpt_count(HPT_remove);
-        seg_word_count(hpt.word[b->slot[i]], -1);
+        count_word(hpt.word[b->slot[i]], -1);
         smp_store_release(&hpt.word[b->slot[i]], 0);
     }
     b->nr = 0;
@@ -296,7 +271,7 @@ void hpt_batch_end(struct hpt_batch *b)
 /* H_PROTECT has the protection's highest bit at bit 8 of its flags. */
 void hpt_protect(const struct hpt_key *k, pt_prot_t prot)
 {
-    u64 bits = protection_bits(prot);
+    u64 bits = hpt_protection(prot);
     unsigned long arg[8] = { (bits & ~HPTE_PP0) | (bits & HPTE_PP0 ? 0x100 : 0) };
     long slot, rc;
     unsigned long irq = lock_and_find(k, &slot);

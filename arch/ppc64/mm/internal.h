@@ -9,6 +9,7 @@
 #include <arch/current.h>
 #include <arch/mmu.h>
 #include <asm/quire_hpt.h>
+#include <kernel/printk.h>
 
 /* mmu.c */
 void ppc_translation_on(void); /* MSR.IR and DR; the CPU's tables are loaded */
@@ -25,9 +26,16 @@ void ppc_flush_round(struct mm *mm, void (*local)(void *), void *arg);
 #define HPTE_LEAVING 32UL        /* software, in the copy only: in a batch; always with BOLTED */
 #define HPTE_1T      (1UL << 62) /* of a segment of 1 TiB: the kernel's */
 /* Bits of the second word. */
-#define HPTE_N 0x004UL
-#define HPTE_C 0x080UL
-#define HPTE_R 0x100UL
+#define HPTE_N       0x004UL
+#define HPTE_C       0x080UL
+#define HPTE_R       0x100UL
+#define HPTE_PP0     (1UL << 63)
+#define HPTE_M       0x010UL          /* cacheable memory: what the hypervisor accepts for RAM */
+#define HPTE_IG      0x028UL          /* uncached, guarded: what it accepts for devices */
+#define HPTE_PP_NONE 0UL              /* storage key 0 reads and writes, key 1 has no access */
+#define HPTE_PP_RW   1UL              /* key 0 reads and writes, key 1 reads */
+#define HPTE_PP_RO   3UL              /* both read */
+#define HPTE_PP_KRO  (HPTE_PP0 | 2UL) /* key 0 reads, key 1 has no access */
 
 /* A translation's name in the table: the first word without HPTE_H, and the hash. */
 struct hpt_key {
@@ -35,13 +43,45 @@ struct hpt_key {
 };
 /* @base: log2 of the segment's base page size, which is also the entry's page size. @big: segment
  * of 1 TiB. */
-struct hpt_key hpt_key(u64 vsid, vaddr_t ea, unsigned int base, bool big);
+static inline struct hpt_key hpt_key(u64 vsid, vaddr_t ea, unsigned int base, bool big)
+{
+    u64 offset = ea & ((1UL << (big ? 40 : 28)) - 1), page = offset >> base;
+    struct hpt_key k;
+
+    k.v = (vsid << (big ? 24 : 12)) | (((page << base) >> 16) & ~0x7fUL) | HPTE_V;
+    if (big)
+        k.v |= HPTE_1T;
+    if (base != PAGE_SHIFT)
+        k.v |= HPTE_L;
+    k.hash = vsid ^ page ^ (big ? vsid << 25 : 0);
+    return k;
+}
+static inline u64 hpt_protection(pt_prot_t prot)
+{
+    u64 pp;
+
+    if (prot & PT_U)
+        pp = prot & PT_W ? HPTE_PP_RW : HPTE_PP_RO;
+    else
+        pp = prot & PT_W ? HPTE_PP_NONE : HPTE_PP_KRO;
+    return pp | (prot & PT_X ? 0 : HPTE_N);
+}
 /* Second word: address, size, memory type, permissions, R and C set as @state says. */
-u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot, unsigned int state);
+/* Page sizes here are all equal to their segment's base size; only 64 KiB needs a bit for that. */
+static inline u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot, unsigned int state)
+{
+    u64 r = (pa & ~((1UL << base) - 1)) | hpt_protection(prot);
+
+    r |= base == 16 ? 1UL << 12 : 0;
+    r |= prot & PT_NC ? HPTE_IG : HPTE_M;
+    r |= (state & PT_YOUNG ? HPTE_R : 0) | (state & PT_DIRTY ? HPTE_C : 0);
+    return r;
+}
 
 void hpt_init(unsigned int log2_bytes);
 /* Puts the translation in, in place of an older one of the same name; evicts another when both
- * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way. */
+ * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way.
+ * Interrupts off. */
 long __must_check hpt_insert(const struct hpt_key *k, u64 r, bool bolted);
 /* Takes it out; false when it was not there. */
 bool hpt_remove(const struct hpt_key *k);
@@ -95,6 +135,11 @@ unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary);
 
 /* ---- segment.c: numbers for level-1 tables ---- */
 
+#define VSID_BITS 36
+#define VSID_MASK ((1UL << VSID_BITS) - 1)
+/* The golden ratio's bits: neighbouring products are far apart. */
+#define SEG_SPREAD 0x9e3779b1UL
+
 /* Flags in a segment word. */
 #define SEG_16M     1UL /* base page size 16 MiB, otherwise 4 KiB */
 #define SEG_CHANGED 2UL /* the table had another number while several address spaces linked it */
@@ -111,7 +156,10 @@ void seg_retire(u64 seg);
 /* Gives the numbers of retired segments back, when many have gathered or @now. Not from a refill:
  * it waits for other CPUs. */
 void seg_sweep(bool now);
-u64 seg_vsid(u64 seg);
+static inline u64 seg_vsid(u64 seg)
+{
+    return ((seg >> 8) * SEG_SPREAD) & VSID_MASK;
+}
 static inline unsigned int seg_base_shift(u64 seg)
 {
     return seg & SEG_16M ? 24 : PAGE_SHIFT;
@@ -137,6 +185,15 @@ bool slb_install(vaddr_t va, u64 seg, pt_prot_t link);
 /* Drops this CPU's entries in [start, end) that differ from @mm's tree. Interrupts off. */
 void slb_check(struct mm *mm, vaddr_t start, vaddr_t end);
 
+/* The hash MMU's tree: log2 of a table's entries by level, of the bytes that an entry maps. */
+#define HASH_BITS_0  12
+#define HASH_BITS_1  4
+#define HASH_BITS_2  9
+#define HASH_BITS_3  9
+#define HASH_SHIFT_1 (PAGE_SHIFT + HASH_BITS_0)
+#define HASH_SHIFT_2 (HASH_SHIFT_1 + HASH_BITS_1)
+#define HASH_SHIFT_3 (HASH_SHIFT_2 + HASH_BITS_2)
+
 /* ---- hash_walk.c: lockless walks and who waits for them ---- */
 
 /* Where a walk of a user tree ends. */
@@ -150,8 +207,24 @@ struct hash_walk {
 };
 /* Between the two no table that the walk meets is freed, and whoever has changed an entry can wait
  * for the end. Interrupts off, bounded. */
-void hash_walk_begin(void);
-void hash_walk_end(void);
+struct hash_walk_count {
+    u64 count; /* odd while the CPU walks. One cache line each: only its CPU writes it */
+} __aligned(128);
+extern struct hash_walk_count hash_walks[NR_CPUS];
+static inline void hash_walk_begin(void)
+{
+    u64 *count = &hash_walks[smp_processor_id()].count;
+
+    ASSERT(!(*count & 1));
+    WRITE_ONCE(*count, *count + 1);
+    smp_mb(); /* pairs with hash_quiesce */
+}
+static inline void hash_walk_end(void)
+{
+    u64 *count = &hash_walks[smp_processor_id()].count;
+
+    smp_store_release(count, *count + 1);
+}
 void hash_walk(struct mm *mm, vaddr_t va, struct hash_walk *w);
 void hash_quiesce(void);
 

@@ -77,13 +77,10 @@ int mmu_refill(struct mm *mm, const struct fault_info *fi)
 }
 
 /* Radix: hardware walks again after a fault, so what has grown is seen. Source: Power ISA 3.0B Book
- * III section 5.7.12. Hash: saves the next access its fault. */
+ * III section 5.7.12. Hash: the exception's end refills. */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)
 {
-    bool write = (pte_prot(entry, level) & PT_W) && (pte_state(entry) & PT_DIRTY);
-
-    if (!ppc_mmu.radix)
-        (void)hash_refill(mm, va, write ? FAULT_WRITE : 0);
+    (void)mm, (void)va, (void)entry, (void)level;
 }
 
 void mmu_quiesce_walkers(struct mm *mm)

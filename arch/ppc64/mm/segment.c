@@ -27,11 +27,7 @@
 #include <mm/memblock.h>
 #include "internal.h"
 
-#define VSID_BITS 36
-#define VSID_MASK ((1UL << VSID_BITS) - 1)
-/* The golden ratio's bits: neighbouring products are far apart. And its inverse modulo 2^36. */
-#define SPREAD   0x9e3779b1UL
-#define UNSPREAD 0xb0e8b2f51UL
+#define UNSPREAD 0xb0e8b2f51UL /* SEG_SPREAD's inverse modulo 2^36 */
 
 #define FIRST_NUMBER 16u /* below: SEG_EMPTY, and the kernel's two segments of 1 TiB */
 
@@ -65,12 +61,7 @@ void seg_init(u64 nr_frames)
     seg.sweeping = new_bitmap();
     seg.count = phys_to_virt(memblock_alloc(seg.nr * sizeof(u32), PAGE_SIZE));
     seg.used[0] = (1UL << FIRST_NUMBER) - 1;
-    ASSERT(((SPREAD * UNSPREAD) & VSID_MASK) == 1);
-}
-
-u64 seg_vsid(u64 word)
-{
-    return ((word >> 8) * SPREAD) & VSID_MASK;
+    ASSERT(((SEG_SPREAD * UNSPREAD) & VSID_MASK) == 1);
 }
 
 /* The number in an entry's first word; 0 for the kernel's. */

@@ -37,6 +37,7 @@ struct slb {
     u64 esid[SLB_SLOTS]; /* address of the segment, with bit 0 set when the slot is valid */
     u64 rs[SLB_SLOTS];
     u32 next; /* slot that is replaced next */
+    u32 last; /* the one that was asked for last */
 };
 static struct slb slbs[NR_CPUS];
 
@@ -114,13 +115,17 @@ static void invalidate(struct slb *s, unsigned int slot)
 }
 
 /* The slot that has the segment of @va, or nr_slots. */
-static unsigned int find(const struct slb *s, vaddr_t va)
+static inline unsigned int find(struct slb *s, vaddr_t va)
 {
     u64 esid = ALIGN_DOWN(va, SEGMENT_SIZE) | 1;
     unsigned int slot = FIRST_USER;
 
+    if (likely(s->esid[s->last] == esid))
+        return s->last;
     while (slot < nr_slots && s->esid[slot] != esid)
         slot++;
+    if (slot < nr_slots)
+        s->last = slot;
     return slot;
 }
 

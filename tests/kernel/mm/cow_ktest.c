@@ -2,6 +2,7 @@
 /* cow_ktest.c: what fork shares, and who gets which page when one side writes; pins; memory running
  * out in fork. */
 #include <kernel/vfs.h>
+#include "../team.h"
 #include "pt_test.h"
 
 #define N 20
@@ -194,6 +195,79 @@ KTEST(cow, grandchildren)
     test_mm_leave();
     for (unsigned int i = 0; i < 4; i++)
         mm_put(mm[i]);
+}
+
+/* A CPU that reads all the time sees the copy as soon as the write is done. */
+static struct watched {
+    struct mm *mm;
+    vaddr_t va;
+    u64 written; /* what the page holds now */
+    bool ready, done;
+    unsigned long stale;
+} watched;
+
+static void watch(struct team *team)
+{
+    while (!READ_ONCE(watched.done)) {
+        u64 before = smp_load_acquire(&watched.written), got = test_read(watched.va);
+
+        if (got < before) /* later ones are as good */
+            watched.stale++;
+        smp_store_release(&watched.ready, true);
+    }
+}
+
+/* Each write copies: a child has the page, too. */
+static void write_shared(void)
+{
+    struct mm *children[8];
+
+    for (unsigned int i = 0; i < 400; i++) {
+        unsigned int k = i % ARRAY_SIZE(children);
+
+        if (k == 0)
+            for (unsigned int n = 0; i != 0 && n < ARRAY_SIZE(children); n++)
+                mm_put(children[n]);
+        children[k] = mm_fork(watched.mm);
+        EXPECT(!IS_ERR(children[k]));
+        smp_store_release(&watched.ready, false);
+        while (!smp_load_acquire(&watched.ready))
+            cpu_relax();
+        EXPECT(test_write(watched.va, i + 1));
+        smp_store_release(&watched.written, i + 1ul);
+    }
+    test_sleep_ms(1); /* the watcher looks at the last one */
+    for (unsigned int n = 0; n < ARRAY_SIZE(children); n++)
+        mm_put(children[n]);
+    WRITE_ONCE(watched.done, true);
+}
+
+static void write_and_watch(struct team *team, unsigned int nr)
+{
+    mm_get(watched.mm);
+    mm_set_current(watched.mm);
+    if (nr == 0)
+        write_shared();
+    else
+        watch(team);
+    mm_set_current(NULL);
+}
+
+KTEST(cow, other_cpus_see_the_copy)
+{
+    struct team team;
+
+    if (nr_cpus_online < 2) {
+        ktest_skip("one CPU only");
+        return;
+    }
+    memset(&watched, 0, sizeof(watched));
+    watched.mm = test_mm_enter();
+    watched.va = test_map(PAGE_SIZE, RW, ANON);
+    EXPECT(test_write(watched.va, 0));
+    team_run(&team, 2, write_and_watch, true);
+    EXPECT_EQ(watched.stale, 0);
+    test_mm_leave();
 }
 
 KTEST(cow, fork_runs_out_of_memory)

@@ -266,6 +266,81 @@ KTEST(migrate, huge_page_with_a_pin_stays)
     test_mm_leave();
 }
 
+/* ---- other CPUs' TLBs ---- */
+
+/* A CPU reads a page all the time, so that its TLB has the translation again at once whenever it
+ * may. What it reads never changes; in a frame that was given back is something else. */
+static struct watched {
+    struct mm *mm;
+    vaddr_t va;
+    u64 want;
+    bool done;
+    unsigned long wrong, reads;
+    void (*disturb)(void);
+} watched;
+
+static void watch_or_disturb(struct team *team, unsigned int nr)
+{
+    mm_get(watched.mm);
+    mm_set_current(watched.mm);
+    if (nr == 0) {
+        watched.disturb();
+        WRITE_ONCE(watched.done, true);
+    }
+    while (!READ_ONCE(watched.done)) {
+        watched.wrong += test_read(watched.va) != watched.want;
+        watched.reads++;
+    }
+    mm_set_current(NULL);
+}
+
+static void watch_while(vaddr_t va, void (*disturb)(void))
+{
+    struct team team;
+
+    watched = (struct watched){.mm = current->mm, .va = va, .disturb = disturb};
+    watched.want = test_read(va);
+    team_run(&team, 2, watch_or_disturb, true);
+    EXPECT_EQ(watched.wrong, 0);
+    EXPECT(watched.reads != 0);
+}
+
+static void move_to_and_fro(void)
+{
+    for (unsigned int i = 0; i < 1000; i++)
+        (void)move(watched.va, PAGE_SIZE);
+}
+
+/* Apart, one page elsewhere, together again by copying. */
+static void split_and_collapse(void)
+{
+    vaddr_t first = ALIGN_DOWN(watched.va, SIZE), other = first + SIZE - PAGE_SIZE;
+
+    for (unsigned int i = 0; i < 60; i++) {
+        EXPECT_EQ(mm_madvise(watched.mm, other, PAGE_SIZE, MADV_DONTNEED), 0);
+        EXPECT(test_write(other, i));
+        (void)thp_collapse_range(watched.mm, first, first + SIZE);
+    }
+}
+
+KTEST(migrate, other_cpus_follow)
+{
+    struct mm *mm;
+    vaddr_t va;
+
+    if (nr_cpus_online < 2) {
+        ktest_skip("one CPU only");
+        return;
+    }
+    mm = test_mm_enter();
+    va = map_filled(ANON, 4711);
+    watch_while(va + 3 * PAGE_SIZE, move_to_and_fro);
+    if (huge_words != NULL && buddy_nr_free() > 8 * huge_nr())
+        watch_while(map_huge(9) + 5 * PAGE_SIZE, split_and_collapse);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
 /* ---- races ---- */
 
 #define SMALL 48u

@@ -56,7 +56,16 @@ static inline long hcall_args(unsigned long op, unsigned long arg[8])
 static inline long hcall(unsigned long op, unsigned long a, unsigned long b, unsigned long c,
                          unsigned long d)
 {
-    unsigned long arg[8] = { a, b, c, d };
+    register unsigned long r3 __asm__("r3") = op;
+    register unsigned long r4 __asm__("r4") = a;
+    register unsigned long r5 __asm__("r5") = b;
+    register unsigned long r6 __asm__("r6") = c;
+    register unsigned long r7 __asm__("r7") = d;
 
-    return hcall_args(op, arg);
+    __asm__ volatile("sc 1"
+                     : "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7)
+                     :
+                     : "r0", "r8", "r9", "r10", "r11", "r12", "ctr", "xer", "cr0", "cr1", "cr5",
+                       "cr6", "cr7", "memory");
+    return (long)r3;
 }

@@ -45,6 +45,7 @@ struct ppc_mmu {
         u8 shift; /* log2 of the bytes that an entry maps */
         u8 bits;  /* log2 of a table's entries */
         u8 order; /* of a table's allocation */
+        u16 mask; /* a table's entries less 1 */
     } level[PT_MAX_LEVELS];
     u64 link_mask; /* which of PPC_LINK_NOW, PPC_LINK_NOX a link may carry */
 };
@@ -72,7 +73,7 @@ static inline bool pt_level_can_leaf(unsigned int level)
 }
 static inline unsigned int pt_index(vaddr_t va, unsigned int level)
 {
-    return (va >> pt_shift(level)) & (pt_entries(level) - 1);
+    return (unsigned int)(va >> pt_shift(level)) & ppc_mmu.level[level].mask;
 }
 static inline bool mmu_has(enum mmu_ability a)
 {

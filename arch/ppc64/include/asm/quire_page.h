@@ -12,18 +12,17 @@
 /* @page and the rest: aligned to PAGE_SIZE, memory that is not uncached. */
 static inline void clear_page(void *page)
 {
-    for (unsigned int i = 0; i < PAGE_SIZE; i += PPC_CACHE_BLOCK)
-        __asm__ volatile("dcbz %0, %1" : : "b"(page), "r"((unsigned long)i) : "memory");
-}
+    char *at = page;
 
-static inline void copy_page(void *to, const void *from)
-{
-    u64 *t = to;
-    const u64 *f = from;
-
-    for (unsigned int i = 0; i < PAGE_SIZE / 8; i += 4) {
-        u64 a = f[i], b = f[i + 1], c = f[i + 2], d = f[i + 3];
-
-        t[i] = a, t[i + 1] = b, t[i + 2] = c, t[i + 3] = d;
+    for (unsigned int n = 0; n < PAGE_SIZE / (8 * PPC_CACHE_BLOCK); n++, at += 8 * PPC_CACHE_BLOCK) {
+#pragma GCC unroll 8
+        for (unsigned int i = 0; i < 8; i++)
+            __asm__ volatile("dcbz %0, %1"
+                             :
+                             : "b"(at), "r"((unsigned long)i * PPC_CACHE_BLOCK)
+                             : "memory");
     }
 }
+
+/* vsx.c: through the vector registers. Any context. */
+void copy_page(void *to, const void *from);
