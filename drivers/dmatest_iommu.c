@@ -25,6 +25,7 @@
 #include <kernel/uaccess.h>
 #include <mm/gup.h>
 #include <mm/notifier.h>
+#include <mm/pt_ops.h>
 #include <mm/pt_walk.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
@@ -77,15 +78,16 @@ static void invalidate(struct mm_notifier *n, vaddr_t start, vaddr_t end)
 
 static const struct mm_notifier_ops notifier_ops = {.invalidate = invalidate};
 
-/* What the leaf @e, whose table is locked, allows the device; 0: nothing. */
-static u64 entry_from(pte_t e, unsigned int level, vaddr_t va)
+/* What the leaf @e, whose table is locked, allows the device; 0: nothing. The links above it say the
+ * same as the area: a leaf that others use, too, may allow more. */
+static u64 entry_from(const struct vma *v, pte_t e, unsigned int level, vaddr_t va)
 {
     pt_prot_t prot;
     u64 pfn;
 
     if (!pte_is_leaf(e, level))
         return 0;
-    prot = pte_prot(e, level);
+    prot = pte_prot(e, level) & vma_prot(v);
     if ((prot & (PT_R | PT_U)) != (PT_R | PT_U))
         return 0;
     pfn = (pte_paddr(e, level) + (va & (pt_size(level) - 1))) >> PAGE_SHIFT;
@@ -99,14 +101,16 @@ static bool copy_leaf(struct window *w, vaddr_t va, bool write)
     struct mm *mm = w->notifier.mm;
     struct page *table;
     unsigned int level;
+    struct vma *v;
     u64 new = 0;
     pte_t *slot;
 
     mmap_read_lock(mm);
-    slot = vma_lookup(mm, va) ? pt_find_locked(mm, va, &table, &level) : NULL;
+    v = vma_lookup(mm, va);
+    slot = v ? pt_find_locked(mm, va, &table, &level) : NULL;
     if (slot != NULL) {
         mm_notifier_lock(&w->notifier);
-        new = entry_from(pte_load(slot), level, va);
+        new = entry_from(v, pte_load(slot), level, va);
         *entry_of(w, va) = new;
         w->misses++;
         mm_notifier_unlock(&w->notifier);
@@ -319,13 +323,15 @@ static int check_window(struct window *w)
         u64 e = *entry_of(w, va), now = 0;
         struct page *table;
         unsigned int level;
+        struct vma *v;
         pte_t *slot;
 
         if (e == 0)
             continue;
-        slot = atomic_read(&mm->users) > 0 ? pt_find_locked(mm, va, &table, &level) : NULL;
+        v = atomic_read(&mm->users) > 0 ? vma_lookup(mm, va) : NULL;
+        slot = v ? pt_find_locked(mm, va, &table, &level) : NULL;
         if (slot != NULL) {
-            now = entry_from(pte_load(slot), level, va);
+            now = entry_from(v, pte_load(slot), level, va);
             pt_unlock(table);
         }
         if (e >> 2 == now >> 2 && (e & ~now) == 0)

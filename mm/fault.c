@@ -123,6 +123,7 @@ static __noinline void finish_failed(const struct fault_info *fi, enum fault_res
     case FAULT_INTR:  /* the signal is pending */
     case FAULT_RETRY:
     case FAULT_WAIT:
+    case FAULT_SHARED:
     case FAULT_OK:
         break;
     }

@@ -266,6 +266,7 @@ static struct page *pin_in_area(struct vma *v, vaddr_t va, const struct request 
         case FAULT_RETRY: break;
         case FAULT_OOM: return ERR_PTR(-ENOMEM);
         case FAULT_INTR: return ERR_PTR(-EINTR);
+        case FAULT_SHARED: return ERR_PTR(-EXDEV); /* gup_slow sees to it */
         default: return ERR_PTR(-EFAULT);
         }
     }
@@ -298,6 +299,24 @@ static unsigned long pin_locked(const struct request *r, vaddr_t va, unsigned lo
     return done;
 }
 
+/* The entry for @va shall map a page of the area's own, so must not be in the object's table. */
+static int leave_shared_table(struct mm *mm, vaddr_t va)
+{
+    int err = mmap_write_lock_killable(mm);
+    struct vma *v;
+
+    if (err)
+        return err;
+    v = vma_lookup(mm, va);
+    if (v) {
+        vma_write_lock(v);
+        v->has_anon = true; /* will have: so nobody links the table again meanwhile */
+        pt_unshare_range(v, va, va + PAGE_SIZE, PT_UNSHARE_protect);
+    }
+    mmap_write_unlock(mm);
+    return 0;
+}
+
 static long gup_slow(const struct request *r, vaddr_t start, unsigned long nr, struct page **pages)
 {
     vaddr_t grown = ~0UL;
@@ -314,6 +333,12 @@ static long gup_slow(const struct request *r, vaddr_t start, unsigned long nr, s
         done += pin_locked(r, start + done * PAGE_SIZE, nr - done, pages + done, &err);
         mmap_read_unlock(r->mm);
         va = start + done * PAGE_SIZE;
+        if (err == -EXDEV) {
+            err = leave_shared_table(r->mm, va);
+            if (err)
+                break;
+            continue;
+        }
         if (err != -EAGAIN)
             break;
         err = -EFAULT;

@@ -3,11 +3,12 @@
  * madvise.c: hints and orders about ranges of memory.
  *
  * Three kinds. Orders about pages (DONTNEED, FREE, REMOVE, POPULATE_*) hold mmap_lock for reading
- * and go through the row of each area. Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are
- * flags of areas, so they split and merge under the lock for writing. Hints that could only matter
- * with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change nothing.
- * MADV_FREE only marks pages (lazyfree.c). Without KSM and memory-failure handling, their advice is
- * unknown (EINVAL), as in a Linux built so; huge pages' too on a machine that has none.
+ * (DONTNEED for writing where page tables are shared) and go through the row of each area.
+ * Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are flags of areas, so they split and merge
+ * under the lock for writing; so do those about sharing of page tables. Hints that could only
+ * matter with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change
+ * nothing. MADV_FREE only marks pages (lazyfree.c). Without KSM and memory-failure handling, their
+ * advice is unknown (EINVAL), as in a Linux built so; huge pages' too on a machine that has none.
  *
  * A hole in the range does not stop the walk; the call then ends with ENOMEM. Out of memory for a
  * split is EAGAIN.
@@ -21,6 +22,7 @@
 #include <kernel/vfs.h>
 #include <linux/falloc.h>
 #include <mm/huge.h>
+#include <mm/pt_share.h>
 #include <mm/thp.h>
 #include "vma_internal.h"
 
@@ -36,6 +38,10 @@ static int zap(struct vma *v, vaddr_t start, vaddr_t end)
 
     ASSERT(start >= v->start && end <= v->end && start < end);
     tlb_gather_begin(&tlb, v->mm, false);
+    if (rwsem_is_write_locked(&v->mm->mmap_lock)) {
+        vma_write_lock(v);
+        pt_unshare(&tlb, v, start, end, PT_UNSHARE_dontneed);
+    }
     vma_ops(v)->zap(&tlb, v, start, end);
     tlb_gather_end(&tlb);
     return 0;
@@ -128,6 +134,12 @@ static int advised_flags(const struct vma *v, int behavior, unsigned long *flags
     case MADV_DONTDUMP:
         *flags |= VM_DONTDUMP;
         return 0;
+    case MADV_SHAREPT:
+        *flags &= ~VM_NOSHAREPT;
+        return 0;
+    case MADV_NOSHAREPT:
+        *flags |= VM_NOSHAREPT;
+        return 0;
     case MADV_HUGEPAGE:
         *flags = (*flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
         return 0;
@@ -152,6 +164,10 @@ static int advise_flags(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
     v = vma_modify_flags(v, start, end, flags);
     if (IS_ERR(v))
         return PTR_ERR(v) == -ENOMEM ? -EAGAIN : (int)PTR_ERR(v);
+    if (flags & VM_NOSHAREPT) {
+        vma_write_lock(v);
+        pt_unshare_range(v, start, end, PT_UNSHARE_advice);
+    }
     return 0;
 }
 
@@ -196,13 +212,27 @@ static bool is_flag_advice(int behavior)
 {
     return behavior <= MADV_SEQUENTIAL || behavior == MADV_DONTFORK || behavior == MADV_DOFORK ||
            behavior == MADV_WIPEONFORK || behavior == MADV_KEEPONFORK ||
-           behavior == MADV_DONTDUMP || behavior == MADV_DODUMP ||
+           behavior == MADV_DONTDUMP || behavior == MADV_DODUMP || behavior == MADV_SHAREPT ||
+           behavior == MADV_NOSHAREPT ||
            ((behavior == MADV_HUGEPAGE || behavior == MADV_NOHUGEPAGE) && huge_words != NULL);
 }
 
 static bool is_populate_advice(int behavior)
 {
     return behavior == MADV_POPULATE_READ || behavior == MADV_POPULATE_WRITE;
+}
+
+/* Page tables of objects are in the way of dropping translations of this process alone, and links
+ * go only while nothing else uses the area. (One that comes after this look comes after the
+ * advice.) */
+static bool needs_unshare(const struct advice *a)
+{
+    if (a->behavior != MADV_DONTNEED && a->behavior != MADV_DONTNEED_LOCKED)
+        return false;
+    for (struct vma *v = vma_find(a->mm, a->start); v && v->start < a->end; v = v->next)
+        if (READ_ONCE(v->has_shared))
+            return true;
+    return false;
 }
 
 static int do_madvise(const struct advice *a)
@@ -222,6 +252,15 @@ static int do_madvise(const struct advice *a)
         return err;
     }
     mmap_read_lock(a->mm);
+    if (unlikely(needs_unshare(a))) {
+        mmap_read_unlock(a->mm);
+        err = mmap_write_lock_killable(a->mm);
+        if (err)
+            return err;
+        err = walk(a, advise_pages);
+        mmap_write_unlock(a->mm);
+        return err;
+    }
     err = walk(a, advise_pages);
     mmap_read_unlock(a->mm);
     return err;

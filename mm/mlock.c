@@ -15,6 +15,7 @@
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
+#include <mm/pt_share.h>
 #include "vma_internal.h"
 
 #define POPULATE_BATCH 256 /* pages between two chances for writers of mmap_lock */
@@ -124,7 +125,12 @@ static struct vma *lock_area(struct vma *v, vaddr_t start, vaddr_t end, unsigned
     ASSERT((lock & ~VM_LOCKED_MASK) == 0 && start >= v->start && end <= v->end);
     if (flags == v->flags || v->flags & VM_SPECIAL)
         return v;
-    return vma_modify_flags(v, start, end, flags);
+    v = vma_modify_flags(v, start, end, flags);
+    if (!IS_ERR(v) && lock != 0) { /* what is locked has tables of its own */
+        vma_write_lock(v);
+        pt_unshare_range(v, start, end, PT_UNSHARE_lock);
+    }
+    return v;
 }
 
 /* mmap_lock held for writing. 0, -ENOMEM (a hole, or no memory), -EINVAL (wraps). */

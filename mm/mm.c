@@ -27,7 +27,7 @@
 #include <kernel/string.h>
 #include <kernel/vfs.h>
 #include <kernel/workqueue.h>
-#include <mm/pt_walk.h>
+#include <mm/pt_share.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
 #include "vma_internal.h"
@@ -43,6 +43,7 @@ void mm_init(void)
         panic("no memory for the cache of address spaces");
     vma_cache_init();
     rmap_init();
+    pt_share_init();
     shm_init();
 }
 
@@ -61,6 +62,7 @@ static struct mm *alloc_member(void)
     mm->lock_seq = 1;
     mm->mmap_base = USER_WINDOW_TOP - MIB(128);
     mm->dumpable = true;
+    mm->share_off = current->proc != NULL ? current->proc->pt_share_off : 0;
     mm->thp_disable = current->proc != NULL && current->proc->thp_disable;
     atomic_set(&mm->users, 1);
     atomic_set(&mm->refs, 1);

@@ -20,6 +20,7 @@
 #include <kernel/vfs.h>
 #include <mm/hugetlb.h>
 #include <mm/page_cache.h>
+#include <mm/pt_share.h>
 #include "vma_internal.h"
 
 /* One call on its way through the checks. */
@@ -91,9 +92,12 @@ static long search(struct mm *mm, const struct mmap_request *r, struct vma **nex
 #endif
     if (r->addr > USER_WINDOW_TOP)
         q.high += user_top() - USER_WINDOW_TOP;
+    if (r->flags & MAP_SHARED) /* or _VALIDATE */
+        q.align_mask |= pt_share_alignment(r->len, r->file ? r->pgoff : 0) - 1;
     at = vma_tree_find_gap(mm, &q, next);
     if (at != -ENOMEM)
         return at;
+    q.align_mask = pt_size(r->level) - 1;
     q.low = ALIGN_DOWN(USER_WINDOW_TOP / 3, PAGE_SIZE);
     q.high = r->addr > USER_WINDOW_TOP ? user_top() : USER_WINDOW_TOP;
     q.topdown = false;

@@ -4,8 +4,9 @@
  * and brk that makes room.
  *
  * In this order, because others look from both sides: (1) cut areas at the borders, the only step
- * that can fail; (2) write-lock the areas and take them out of the tree, so that no fault starts in
- * them; (3) remove their entries; (4) take them off their objects' lists, so that truncation no
+ * that can fail; (2) write-lock the areas, clear their links to tables of objects (while they are
+ * in the tree no neighbour can have a link there), and take them out of it, so that no fault starts
+ * in them; (3) remove their entries; (4) take them off their objects' lists, so that truncation no
  * longer walks these tables; (5) free tables that serve nobody else; (6) one flush, then pages and
  * tables go back (tlb_gather_end); (7) file references and memory of the areas, after mmap_lock is
  * dropped.
@@ -21,6 +22,7 @@
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
+#include <mm/pt_share.h>
 #include "vma_internal.h"
 
 #define DOWNGRADE_PAGES 512 /* from this size on others shall not wait for the walk */
@@ -66,7 +68,7 @@ static int cut(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **first)
 }
 
 /* Takes the areas from @v up to @end out of the tree and the counters. */
-static struct removed take_out(struct mm *mm, struct vma *v, vaddr_t end)
+static struct removed take_out(struct tlb_gather *tlb, struct mm *mm, struct vma *v, vaddr_t end)
 {
     struct removed r = { .first = v, .floor = v->prev ? v->prev->end : 0 };
     struct vma *next;
@@ -76,6 +78,7 @@ static struct removed take_out(struct mm *mm, struct vma *v, vaddr_t end)
         next = v->next;
         ASSERT(v->end <= end); /* cut before */
         vma_write_lock(v);
+        pt_unshare(tlb, v, v->start, v->end, PT_UNSHARE_unmap);
         vma_tree_remove(mm, v);
         vma_account(mm, v->flags, -(long)vma_pages(v));
         if (v->flags & VM_ACCOUNT)
@@ -103,22 +106,22 @@ static void free_tables(struct tlb_gather *tlb, const struct removed *r)
     }
 }
 
-/* Entries, lists, tables, flush of what take_out took. */
-static void clear_range(struct mm *mm, const struct removed *r, bool full_mm)
+/* Entries, lists, tables, flush of what take_out took. Ends the gather. */
+static void clear_range(struct tlb_gather *tlb, struct mm *mm, const struct removed *r)
 {
-    struct tlb_gather tlb;
     struct vma *v;
 
-    ASSERT(full_mm || r->first->detached);
-    tlb_gather_begin(&tlb, mm, full_mm);
-    tlb.areas_go = true;
+    ASSERT(tlb->full_mm || r->first->detached);
+    tlb->areas_go = true;
     for (v = r->first; v; v = v->next)
-        vma_ops(v)->zap(&tlb, v, v->start, v->end);
+        vma_ops(v)->zap(tlb, v, v->start, v->end);
+    if (unlikely(READ_ONCE(mm->nr_notifiers) != 0) && !tlb->full_mm)
+        tlb_gather_flush(tlb); /* the object tells clients of areas on its list only */
     for (v = r->first; v; v = v->next)
         vma_mapping_unlink(v);
-    free_tables(&tlb, r);
-    tlb_gather_end(&tlb);
-    ASSERT(!full_mm || mm_rss(mm) == 0);
+    free_tables(tlb, r);
+    tlb_gather_end(tlb);
+    ASSERT(!tlb->full_mm || (mm_rss(mm) == 0 && atomic_long_read(&mm->nr_shared) == 0));
     if (r->nr_charged)
         vm_uncommit(r->nr_charged);
 }
@@ -132,20 +135,23 @@ static void chain(struct vma **dead, const struct removed *r)
 
 int mm_unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **dead)
 {
+    struct tlb_gather tlb;
     struct removed r;
     struct vma *first;
     int err = cut(mm, start, end, &first);
 
     if (err || !first)
         return err;
-    r = take_out(mm, first, end);
-    clear_range(mm, &r, false);
+    tlb_gather_begin(&tlb, mm, false);
+    r = take_out(&tlb, mm, first, end);
+    clear_range(&tlb, mm, &r);
     chain(dead, &r);
     return 0;
 }
 
 int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end)
 {
+    struct tlb_gather tlb;
     struct removed r;
     struct vma *first;
     int err = cut(mm, start, end, &first);
@@ -154,13 +160,14 @@ int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end)
         mmap_write_unlock(mm);
         return err;
     }
-    r = take_out(mm, first, end);
+    tlb_gather_begin(&tlb, mm, false);
+    r = take_out(&tlb, mm, first, end);
     if (end - start >= DOWNGRADE_PAGES << PAGE_SHIFT) {
         mmap_write_downgrade(mm);
-        clear_range(mm, &r, false);
+        clear_range(&tlb, mm, &r);
         mmap_read_unlock(mm);
     } else {
-        clear_range(mm, &r, false);
+        clear_range(&tlb, mm, &r);
         mmap_write_unlock(mm);
     }
     vma_free_chain(r.first);
@@ -170,16 +177,20 @@ int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end)
 void mm_unmap_all(struct mm *mm)
 {
     struct removed r = { .first = mm->first_vma, .last = mm->last_vma };
+    struct tlb_gather tlb;
 
     if (!r.first) {
         mm_leave_cpus(mm);
         return;
     }
     mmap_write_lock(mm);
-    for_each_vma(v, mm)
+    tlb_gather_begin(&tlb, mm, true);
+    for_each_vma(v, mm) {
         if (v->flags & VM_ACCOUNT)
             r.nr_charged += vma_pages(v);
-    clear_range(mm, &r, true);
+        pt_unshare(&tlb, v, v->start, v->end, PT_UNSHARE_unmap);
+    }
+    clear_range(&tlb, mm, &r);
     mm->vmas = RB_ROOT;
     mm->first_vma = mm->last_vma = NULL;
     mm->nr_vmas = 0;

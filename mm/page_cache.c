@@ -44,6 +44,7 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops, struct inode
     *m = (struct mapping){
         .lock = SPINLOCK_INIT(LOCK_PAGE_CACHE), .flags = flags, .ops = ops, .host = host};
     rwsem_init(&m->vmas_lock, LOCK_MAPPING);
+    spin_init(&m->share_lock, LOCK_PT_SHARE);
     list_init(&m->vmas);
 }
 
@@ -51,6 +52,7 @@ void mapping_destroy(struct mapping *m)
 {
     (void)mapping_truncate(m, 0, ~0ULL);
     ASSERT(radix_empty(&m->tree) && m->nr_pages == 0 && list_empty(&m->vmas));
+    ASSERT(radix_empty(&m->shares[0]) && radix_empty(&m->shares[1]));
 }
 
 /* ---- lookup ---- */

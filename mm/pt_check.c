@@ -19,6 +19,7 @@ struct check {
     struct vma *v;     /* first with end > the address that was looked at last */
     struct page *table;   /* the one whose entries are looked at */
     unsigned long tables; /* base pages */
+    long links;           /* to shared tables */
     long rss[NR_MM_COUNTERS];
     int bad;
 };
@@ -170,6 +171,20 @@ static void check_leaf(struct check *c, pte_t e, unsigned int level, vaddr_t va)
         check_default(c, e, level, va);
 }
 
+/* A link to a table of an object, which is checked once for all its users (pt_share_check.c). */
+static void check_shared(struct check *c, pte_t e, unsigned int level, vaddr_t va)
+{
+    const char *wrong;
+
+    c->links++;
+    while (c->v != NULL && c->v->end <= va)
+        c->v = c->v->next;
+    wrong = c->v == NULL ? "link to a shared table outside every VMA"
+                         : pt_share_check_link(c->v, va, e, pt_table_page(pt_link_table(e, level)));
+    if (wrong != NULL)
+        report(c, va, wrong);
+}
+
 static void check_table(struct check *c, const pte_t *base, unsigned int level, vaddr_t va)
 {
     struct page *table = pt_table_page(base);
@@ -187,7 +202,9 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
         if (pte_is_none(e))
             continue;
         used++;
-        if (pte_is_table(e, level))
+        if (pte_is_table(e, level) && pt_is_shared(pt_table_page(pt_link_table(e, level))))
+            check_shared(c, e, level, va);
+        else if (pte_is_table(e, level))
             check_table(c, pt_link_table(e, level), level - 1, va);
         else if (pte_is_leaf(e, level))
             c->table = table, check_leaf(c, e, level, va);
@@ -213,6 +230,11 @@ int pt_check(struct mm *mm)
         c.bad++;
         pr_err("pt_check: mm %p: %ld pages of tables counted, %lu found\n", (void *)mm,
                atomic_long_read(&mm->pt_pages), c.tables);
+    }
+    if (atomic_long_read(&mm->nr_shared) != c.links) {
+        c.bad++;
+        pr_err("pt_check: mm %p: %ld links to shared tables counted, %ld found\n", (void *)mm,
+               atomic_long_read(&mm->nr_shared), c.links);
     }
     return c.bad;
 }

@@ -140,11 +140,12 @@ static __always_inline enum fault_result fault_once(struct fault_ctx *f)
 
         if (thp_eligible(f->vma) && thp_fault(f, &result))
             return result;
-        f->slot = pt_get_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
+        f->slot = pt_share_get_slot(f->vma, f->addr, 0, &f->table, &f->level);
         if (unlikely(f->slot == NULL))
             return FAULT_OOM;
     }
-    ASSERT(f->table->kind == PAGE_TABLE && f->table->pt_mm == f->vma->mm);
+    ASSERT(f->table->kind == PAGE_TABLE);
+    ASSERT(f->table->pt_mm == f->vma->mm || pt_is_shared(f->table));
     f->entry = pte_load(f->slot);
     if (pte_is_none(f->entry)) {
         if (unlikely(f->level != 0))

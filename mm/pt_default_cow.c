@@ -127,7 +127,7 @@ static enum fault_result shared_write(struct fault_ctx *f)
     ASSERT(f->vma->mapping != NULL && pte_page(f->entry, f->level)->kind == PAGE_FILE);
     f->kind = "shared";
     page_set(pte_page(f->entry, f->level), PG_DIRTY);
-    pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+    pt_make_usable(f, pt_leaf_prot(f->vma, f->table), PT_YOUNG | PT_DIRTY);
     pt_unlock(f->table);
     return FAULT_OK;
 }
@@ -144,8 +144,12 @@ enum fault_result pt_default_present(struct fault_ctx *f)
     }
     if ((f->flags & FAULT_WRITE) && !(pte_prot(f->entry, f->level) & PT_W))
         return shared ? shared_write(f) : private_write(f);
-    if ((f->flags & FAULT_UNSHARE) && !shared)
-        return private_write(f);
+    if ((f->flags & FAULT_UNSHARE) && !shared) {
+        if (likely(!pt_is_shared(f->table)))
+            return private_write(f);
+        pt_unlock(f->table);
+        return FAULT_SHARED;
+    }
     if (unlikely(f->level != 0) && huge_is_splitting(pte_page(f->entry, f->level))) {
         pt_unlock(f->table);
         huge_wait(pte_page(f->entry, f->level));

@@ -68,7 +68,7 @@ static bool fault_around(struct fault_ctx *f)
     pte_t *slots = f->slot - ((f->addr - first) >> PAGE_SHIFT);
     struct page *pages[AROUND_PAGES];
     unsigned int n = mapping_find_batch(m, &index, base + count, pages, AROUND_PAGES);
-    pt_prot_t prot = vma_prot_ro(v);
+    pt_prot_t prot = pt_leaf_prot_ro(v, f->table);
     unsigned int nr = 0;
     bool hit;
 
@@ -89,7 +89,7 @@ static bool fault_around(struct fault_ctx *f)
     hit = pte_is_leaf(pte_load(f->slot), 0);
     pt_unlock(f->table);
     if (nr != 0)
-        atomic_long_add(&v->mm->rss[vma_file_counter(v)], nr);
+        pt_count_object_pages(v, f->table, nr);
     vmstat_add(VMSTAT_pgmap_around, nr);
     if (unlikely(nr != n))
         for (unsigned int i = 0; i < n; i++)
@@ -110,16 +110,16 @@ static enum fault_result map_object_page(struct fault_ctx *f, struct page *p)
     done = pte_is_none(pte_load(f->slot));
     if (likely(done)) {
         if (write)
-            install(f->table, f->slot, p, vma_prot(v), PT_YOUNG | PT_DIRTY);
+            install(f->table, f->slot, p, pt_leaf_prot(v, f->table), PT_YOUNG | PT_DIRTY);
         else
-            install(f->table, f->slot, p, vma_prot_ro(v), PT_YOUNG);
+            install(f->table, f->slot, p, pt_leaf_prot_ro(v, f->table), PT_YOUNG);
     }
     pt_unlock(f->table);
     if (write && !page_test(p, PG_DIRTY))
         page_set(p, PG_DIRTY);
     page_unlock(p);
     if (likely(done))
-        atomic_long_inc(&v->mm->rss[vma_file_counter(v)]);
+        pt_count_object_pages(v, f->table, 1);
     else
         page_put(p);
     return FAULT_OK;
@@ -140,6 +140,7 @@ static enum fault_result map_private_copy(struct fault_ctx *f, struct page *p)
         return FAULT_OOM;
     }
     copy_page(page_to_virt(new), page_to_virt(p));
+    ASSERT(!pt_is_shared(f->table)); /* who may write has none in a private mapping */
     pt_lock(f->table);
     done = pte_is_none(pte_load(f->slot));
     if (likely(done)) {

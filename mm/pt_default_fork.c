@@ -149,6 +149,7 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
         return 0;
     dst_vma->has_anon = true;
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
+    cursor.own = true; /* what the object's tables have comes by faults */
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
         vaddr_t next;
 

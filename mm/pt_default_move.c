@@ -138,6 +138,8 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
     ASSERT(new_start >= new_vma->start && new_start + len <= new_vma->end);
     if (v->has_anon)
         new_vma->has_anon = true;
+    pt_unshare_range(v, old_start, old_start + len, PT_UNSHARE_move);
+    pt_unshare_range(new_vma, new_start, new_start + len, PT_UNSHARE_move);
     if (v->mapping != NULL)
         rwsem_write_lock(&v->mapping->vmas_lock);
     while (m.from < m.end) {

@@ -205,10 +205,11 @@ static enum fault_result map_object_page(struct fault_ctx *f, struct page *p)
     } else if (lock_unchanged(f)) {
         page_map_inc(p);
         page_get(p);
-        store_leaf(f, p, write ? vma_prot(v) : vma_prot_ro(v),
+        store_leaf(f, p, write ? pt_leaf_prot(v, f->table) : pt_leaf_prot_ro(v, f->table),
                    write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
         pt_unlock(f->table);
-        count_rss(v, 1);
+        if (!pt_is_shared(f->table))
+            count_rss(v, 1);
     }
     unlock_put(p);
     return result;
@@ -389,7 +390,7 @@ static enum fault_result present(struct fault_ctx *f)
         return private_write(f);
     if (shared && (f->flags & FAULT_WRITE)) {
         f->kind = "shared";
-        pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+        pt_make_usable(f, pt_leaf_prot(f->vma, f->table), PT_YOUNG | PT_DIRTY);
         pt_unlock(f->table);
         return FAULT_OK;
     }
@@ -401,7 +402,7 @@ enum fault_result pt_hugetlb_fault(struct fault_ctx *f)
     struct vma *v = f->vma;
 
     f->addr = ALIGN_DOWN(f->addr, pt_size(v->level));
-    f->slot = pt_get_slot(v->mm, f->addr, v->level, &f->table, &f->level);
+    f->slot = pt_share_get_slot(v, f->addr, v->level, &f->table, &f->level);
     if (unlikely(f->slot == NULL))
         return FAULT_OOM;
     ASSERT(f->level == v->level);
@@ -487,6 +488,7 @@ void pt_hugetlb_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_
     start = ALIGN_DOWN(start, size);
     end = ALIGN_UP(end, size);
     pt_cursor_begin(&c, v->mm, start, end, false);
+    c.own = true;
     while (pt_cursor_next(&c, &r)) {
         if (r.kind == PT_KIND_HOLE)
             continue;
@@ -635,6 +637,8 @@ int pt_hugetlb_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
 
     *moved = 0;
     new_vma->has_anon = v->has_anon;
+    pt_unshare_range(v, old_start, old_start + len, PT_UNSHARE_move);
+    pt_unshare_range(new_vma, new_start, new_start + len, PT_UNSHARE_move);
     for (size_t at = 0; at < len; at += size) {
         if (!get_ends(v->mm, old_start + at, new_start + at, v->level, &e)) {
             new_vma->private = NULL; /* nothing has moved: no promise either */

@@ -4,6 +4,7 @@
 #include <kernel/printk.h>
 #include <mm/hugetlb.h>
 #include <mm/pt_ops.h>
+#include <mm/pt_share.h>
 #include <asm/errno.h>
 #include <asm/quire_page.h>
 
@@ -36,14 +37,31 @@ static inline pt_prot_t vma_prot_ro(const struct vma *v)
     return vma_prot(v) & ~PT_W;
 }
 
+/* What a leaf of @v in @table may allow; with write access, and without. Where links of shared
+ * tables carry the permission of each user, leaves do not. */
+static inline pt_prot_t pt_leaf_prot(const struct vma *v, const struct page *table)
+{
+    return unlikely(pt_is_shared(table)) ? pt_share_leaf_prot(v) : vma_prot(v);
+}
+static inline pt_prot_t pt_leaf_prot_ro(const struct vma *v, const struct page *table)
+{
+    return pt_leaf_prot(v, table) & ~PT_W;
+}
+/* The address space has @n pages more of @v's object, unless they are everybody's. */
+static inline void pt_count_object_pages(struct vma *v, const struct page *table, long n)
+{
+    if (likely(!pt_is_shared(table)))
+        atomic_long_add(&v->mm->rss[vma_file_counter(v)], n);
+}
+
+/* What the steps of PT_DEFAULT's fault say to each other besides its results: the entry changed,
+ * look at it again. pt_default_fault does, and no caller sees it. */
+#define FAULT_AGAIN ((enum fault_result)-1)
+
 /* The entry allows what the fault wanted and remembers that it happened. Table locked. */
 static inline void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state)
 {
     pte_t e = f->entry, new;
-
-/* What the steps of PT_DEFAULT's fault say to each other besides its results: the entry changed,
- * look at it again. pt_default_fault does, and no caller sees it. */
-#define FAULT_AGAIN ((enum fault_result)(FAULT_WAIT + 1))
 
     do
         new = pte_with_state(pte_with_prot(e, f->level, prot), pte_state(e) | state);
@@ -55,7 +73,8 @@ static inline void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned 
 static inline enum fault_result pt_answered(struct fault_ctx *f)
 {
     bool write = (f->flags & FAULT_WRITE) != 0;
-    pt_prot_t prot = vma_prot_ro(f->vma) | (pte_prot(f->entry, f->level) & PT_W);
+    pt_prot_t prot =
+        pt_leaf_prot_ro(f->vma, f->table) | (pte_prot(f->entry, f->level) & PT_W);
 
     f->kind = "spurious";
     pt_make_usable(f, prot, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);

@@ -71,6 +71,26 @@ unsigned int pt_table_alloc_waiting(struct mm *mm, unsigned int level, struct pa
     return tables[0] != NULL;
 }
 
+struct page *pt_table_alloc_shared(unsigned int level, gfp_t gfp)
+{
+    struct page *p = alloc_frames(pt_table_order(level), PAGE_TABLE, 0, gfp | GFP_ZERO);
+
+    if (p == NULL)
+        return NULL;
+    p->level = (u8)level;
+    p->pt_mm = NULL;
+    vmstat_inc(VMSTAT_pt_alloc);
+    pt_table_ready(p);
+    return p;
+}
+
+void pt_table_free_shared(struct page *p)
+{
+    ASSERT(p->kind == PAGE_TABLE && p->pt_mm == NULL && p->pt_used == 0 && p->pt_shared == 0);
+    vmstat_inc(VMSTAT_pt_free);
+    free_pages(p, pt_table_order(p->level));
+}
+
 void pt_table_free(struct page *p)
 {
     unsigned int order = pt_table_order(p->level);
@@ -151,6 +171,8 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
         next = pt_next(va, end, level);
         if (!pte_is_table(link, level))
             continue;
+        if (unlikely(READ_ONCE(pt_table_page(pt_link_table(link, level))->pt_shared) != 0))
+            continue; /* a neighbour's, made since these areas left the tree */
         if (level > 1)
             free_below(f, pt_link_table(link, level), level - 1, va, next);
         if (first < f->floor || first + (pt_size(level) - 1) > f->last)

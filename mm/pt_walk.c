@@ -32,8 +32,10 @@ void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t 
     c->table = NULL;
     c->level = top;
     c->skip_holes = skip_holes;
+    c->own = false;
     c->path[top] = mm->root;
     c->link[top] = PT_RWXU;
+    c->sharers[top] = 0;
 }
 
 void pt_cursor_unlock(struct pt_cursor *c)
@@ -57,7 +59,8 @@ void pt_cursor_end(struct pt_cursor *c)
     c->va = c->end;
 }
 
-/* From the deepest table known to cover c->va down to the entry that is no link. */
+/* From the deepest table known to cover c->va down to the entry that is no link. NULL: that way
+ * leads to a table of an object, and c->va is behind it. */
 static pte_t *cursor_descend(struct pt_cursor *c)
 {
     unsigned int level = c->level;
@@ -76,8 +79,30 @@ static pte_t *cursor_descend(struct pt_cursor *c)
         }
         c->link[level - 1] = c->link[level] & pte_prot(e, level);
         c->path[level - 1] = pt_link_table(e, level);
+        c->sharers[level - 1] =
+            max(c->sharers[level], READ_ONCE(pt_table_page(c->path[level - 1])->pt_shared));
+        if (unlikely(c->own && c->sharers[level - 1] != 0)) {
+            c->level = level;
+            c->va = pt_next(c->va, c->end, level);
+            return NULL;
+        }
         level--;
     }
+}
+
+/* The same under RCU where that is needed: while the caller has no lock that keeps links, one may
+ * be cleared as we read it, and its table's struct page says that it is shared until it is
+ * freed. */
+static inline pte_t *cursor_descend_safe(struct pt_cursor *c)
+{
+    pte_t *slot;
+
+    if (!c->own)
+        return cursor_descend(c);
+    rcu_read_lock();
+    slot = cursor_descend(c);
+    rcu_read_unlock();
+    return slot;
 }
 
 /* Locks the table that has the entry for c->va, passing over what skip_holes allows. NULL at the
@@ -85,10 +110,12 @@ static pte_t *cursor_descend(struct pt_cursor *c)
 static pte_t *cursor_lock(struct pt_cursor *c)
 {
     while (c->va < c->end) {
-        pte_t *slot = cursor_descend(c);
+        pte_t *slot = cursor_descend_safe(c);
         unsigned int level = c->level;
         struct page *table = pt_table_page(c->path[level]);
 
+        if (unlikely(slot == NULL))
+            continue;
         if (c->skip_holes) {
             /* Nothing there: what appears now might as well have appeared after the walk. */
             if (level == 0 && READ_ONCE(table->pt_used) == 0) {
@@ -141,6 +168,7 @@ static void run_begin(const struct pt_cursor *c, struct pt_run *r, pte_t *slot)
     r->level = c->level;
     r->slot = slot;
     r->link = c->link[c->level];
+    r->sharers = c->sharers[c->level];
     r->table = c->table;
     r->kind = kind_of(pte_load(slot), c->level);
 }
@@ -203,9 +231,7 @@ bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r)
     return true;
 }
 
-/* Puts a table below the empty @slot of @parent, ours or that of somebody faster; false when out of
- * memory. */
-static bool fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
+bool pt_fill_slot(struct mm *mm, struct page *parent, pte_t *slot)
 {
     struct page *table = pt_table_alloc(mm, parent->level - 1u, GFP_KERNEL);
 
@@ -250,7 +276,7 @@ static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level
             continue; /* somebody else has made it since descend looked */
         if (!pte_is_none(e))
             return slot;
-        if (!fill_slot(mm, *table, slot))
+        if (!pt_fill_slot(mm, *table, slot))
             return NULL;
     }
 }

@@ -7,15 +7,19 @@
  * arithmetic. Truncation and hole punching use it, after the object's size or contents were
  * changed, so that later faults see the change.
  *
- * Locks: mapping->vmas_lock for reading: it keeps areas on the list, their ranges and their tables
- * (which are freed only after the area left the list). Not mmap_lock: the caller may hold locks
- * that rank behind it.
+ * Tables that the object owns are dealt with first, once for all; the areas' walks pass over them.
+ * One that an address space takes over meanwhile is met by the one way or the other.
+ *
+ * Locks: mapping->vmas_lock for reading: it keeps areas on the list, their ranges and their own
+ * tables (which are freed only after the area left the list). Not mmap_lock: the caller may hold
+ * locks that rank behind it.
  * Invariants: I1 on return no translation of the pages is left, apart from faults that began later.
  * Checked by tests/kernel/mm/madvise_ktest.c. Read next: page_cache.c (mapping_truncate),
  * pt_default_range.c (zap).
  */
 #include <asm/errno.h>
 #include <mm/page_cache.h>
+#include <mm/pt_share.h>
 #include "vma_internal.h"
 
 /* The part of @v that maps pages [first, last): false when there is none. */
@@ -40,6 +44,7 @@ static void unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
     struct vma *v;
 
     ASSERT(first < last);
+    pt_share_zap(m, first, last);
     list_for_each_entry(v, &m->vmas, mapping_link) {
         if (!overlap(v, first, last, &start, &end))
             continue;

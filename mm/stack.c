@@ -13,6 +13,7 @@
  * MAP_GROWSDOWN, setrlimit(2) RLIMIT_STACK. Read next: fault.c.
  */
 #include <asm/errno.h>
+#include <mm/pt_share.h>
 #include "vma_internal.h"
 
 /* Limits for @v growing down by @len bytes. Charges; 0 or -ENOMEM. */
@@ -52,6 +53,7 @@ static int grow_down(struct vma *v, vaddr_t addr)
         return err;
     vma_write_lock(v);
     vma_tree_set_range(v, addr, v->end, v->pgoff - (len >> PAGE_SHIFT));
+    pt_share_claim(v);
     vma_account(v->mm, v->flags, (long)(len >> PAGE_SHIFT));
     return 0;
 }

@@ -33,7 +33,8 @@
 #include <mm/buddy.h>
 #include <mm/huge.h>
 #include <mm/mm.h>
-#include <mm/pt_walk.h>
+#include <mm/page_cache.h>
+#include <mm/pt_share.h>
 
 static DEFINE_PER_CPU(bool, mm_lazy);
 
@@ -79,6 +80,13 @@ bool mm_cpu_must_flush(struct mm *mm)
         return true;
     leave(mm);
     return false;
+}
+
+bool mm_cpu_shares(void)
+{
+    const struct mm *mm = this_cpu()->active_mm;
+
+    return mm != NULL && atomic_long_read(&mm->nr_shared) != 0;
 }
 
 static void leave_call(void *mm)
@@ -149,9 +157,8 @@ void tlb_batch_end(struct tlb_batch *b)
     *b = (struct tlb_batch)TLB_BATCH_INIT;
 }
 
-void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
+static void begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
 {
-    ASSERT(mm->root != NULL);
     t->mm = mm;
     t->start = ~0UL;
     t->end = 0;
@@ -164,9 +171,25 @@ void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
     t->nr_pages = t->nr_huge = 0;
     t->max_pages = ARRAY_SIZE(t->local_pages);
     t->pages = t->local_pages;
+    t->all_users = NULL;
+    t->named = NULL;
+    t->links = t->local_links;
+    t->nr_links = 0;
+    t->max_links = ARRAY_SIZE(t->local_links);
     t->rss[MM_ANON] = t->rss[MM_FILE] = t->rss[MM_SHMEM] = 0;
+}
+
+void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm)
+{
+    ASSERT(mm->root != NULL);
+    begin(t, mm, full_mm);
     if (full_mm)
         mm_leave_cpus(mm);
+}
+
+void tlb_gather_begin_batch(struct tlb_gather *t)
+{
+    begin(t, NULL, true);
 }
 
 bool tlb_gather_full(struct tlb_gather *t)
@@ -191,6 +214,61 @@ void tlb_gather_table(struct tlb_gather *t, struct page *table)
     table->spare = (u64)(unsigned long)t->tables;
     t->tables = table;
     t->need_flush = true;
+}
+
+/* Flushed: nobody knows the tables through these links any more. */
+static void put_links(struct tlb_gather *t)
+{
+    ASSERT(!t->need_flush || t->full_mm);
+    pt_share_put_links(t->mm, t->links, t->nr_links);
+    t->nr_links = 0;
+}
+
+void tlb_gather_link(struct tlb_gather *t, struct page *table)
+{
+    struct page *p;
+
+    t->links[t->nr_links++] = table;
+    if (likely(t->nr_links < t->max_links))
+        return;
+    p = t->links == t->local_links ? alloc_pages(0, GFP_ATOMIC | GFP_NOOOM) : NULL;
+    if (p == NULL) {
+        tlb_gather_flush(t);
+        put_links(t);
+        return;
+    }
+    t->links = page_to_virt(p);
+    memcpy(t->links, t->local_links, sizeof(t->local_links));
+    t->max_links = PAGE_SIZE / sizeof(t->links[0]);
+}
+
+/* Those who keep copies of translations of areas that may have links. An area whose links are
+ * cleared and not flushed has told them before it leaves the list (munmap.c). */
+static void tell_users(const struct mapping *m)
+{
+    struct vma *v;
+
+    list_for_each_entry (v, &m->vmas, mapping_link)
+        if (unlikely(READ_ONCE(v->mm->nr_notifiers) != 0) && READ_ONCE(v->has_shared))
+            mm_notify(v->mm, v->start, v->end);
+}
+
+/* What the MMU's cache has under the name of the table of an object. */
+static void flush_named(struct tlb_gather *t)
+{
+    if (t->named == NULL || t->start >= t->end)
+        return;
+    mmu_quiesce_walkers(NULL);
+    mmu_flush_table(t->named, t->start, t->end);
+}
+
+void tlb_gather_named(struct tlb_gather *t, struct page *table)
+{
+    ASSERT(t->all_users != NULL);
+    flush_named(t);
+    t->start = ~0UL;
+    t->end = 0;
+    t->named = table;
 }
 
 /* Drops the queued references; frames that nobody else holds go back in one batch. */
@@ -225,7 +303,14 @@ void tlb_gather_flush(struct tlb_gather *t)
 {
     struct page *table = t->tables;
 
-    if (t->need_flush && !t->full_mm) {
+    if (unlikely(t->all_users != NULL)) {
+        if (t->need_flush) {
+            flush_named(t);
+            mmu_flush_sharers();
+            tell_users(t->all_users);
+            vmstat_inc(VMSTAT_pt_share_flush);
+        }
+    } else if (t->need_flush && !t->full_mm) {
         mmu_quiesce_walkers(t->mm);
         if (t->start < t->end)
             mm_flush_range(t->mm, t->start, t->end, t->level_min);
@@ -248,8 +333,14 @@ void tlb_gather_end(struct tlb_gather *t)
     struct mm *mm = t->mm;
 
     tlb_gather_flush(t);
+    if (unlikely(t->nr_links != 0))
+        put_links(t);
+    if (t->links != t->local_links)
+        page_free_virt(t->links);
     if (t->pages != t->local_pages)
         page_free_virt(t->pages);
+    if (mm == NULL)
+        return;
     if (t->rss[MM_ANON] + t->rss[MM_FILE] + t->rss[MM_SHMEM] < 0 && mm_rss(mm) > mm->hiwater_rss)
         mm->hiwater_rss = mm_rss(mm);
     for (unsigned int i = 0; i < ARRAY_SIZE(t->rss); i++)

@@ -24,6 +24,7 @@
  */
 #include <kernel/vfs.h>
 #include <mm/page_cache.h>
+#include <mm/pt_share.h>
 #include <mm/slab.h>
 #include <asm/errno.h>
 #include "vma_internal.h"
@@ -47,7 +48,7 @@ struct vma *vma_alloc(struct mm *mm)
     v->lock_seq = mm->lock_seq; /* write-locked before anybody can find it */
     v->readers = 0;
     v->detached = true;
-    v->has_anon = false;
+    v->has_anon = v->has_shared = false;
     v->file = NULL;
     v->mapping = NULL;
     return v;
@@ -159,11 +160,14 @@ static inline void range_unlock(struct mapping *m)
 
 static void resize(struct vma *v, vaddr_t start, vaddr_t end, u64 pgoff)
 {
-    ASSERT(!v->detached);
+    ASSERT(!v->detached && start <= v->start && end >= v->end);
     vma_write_lock(v);
+    pt_unshare_at(v, v->start);
+    pt_unshare_at(v, v->end);
     range_lock(v->mapping);
     vma_tree_set_range(v, start, end, pgoff);
     range_unlock(v->mapping);
+    pt_share_claim(v);
 }
 
 void vma_link(struct mm *mm, struct vma *v, struct vma *prev, struct vma *next)
@@ -171,6 +175,7 @@ void vma_link(struct mm *mm, struct vma *v, struct vma *prev, struct vma *next)
     ASSERT(v->mm == mm && v->detached);
     ASSERT(!(v->flags & VM_SHARED) || v->mapping != NULL || !vma_has_pages(v));
     vma_tree_insert(mm, v, prev, next);
+    pt_share_claim(v);
     vma_mapping_link(v, NULL);
     vma_account(mm, v->flags, (long)vma_pages(v));
 }
@@ -205,6 +210,8 @@ static void absorb(struct vma *into, struct vma *v)
     vma_write_lock(into);
     if (v->has_anon)
         into->has_anon = true;
+    if (v->has_shared)
+        into->has_shared = true;
     range_lock(m);
     vma_tree_absorb(into, v);
     if (m)
@@ -260,6 +267,8 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
         return ERR_PTR(-ENOMEM);
     vma_set_attr(upper, addr, v->end, &a);
     upper->has_anon = v->has_anon;
+    pt_unshare_at(v, addr);
+    upper->has_shared = v->has_shared;
     range_lock(v->mapping);
     vma_tree_split(v, upper);
     if (v->mapping) {
@@ -288,6 +297,9 @@ static int shift_border(struct vma *low, vaddr_t border)
         return err;
     if (low->has_anon || high->has_anon)
         low->has_anon = high->has_anon = true;
+    pt_unshare_at(border < low->end ? low : high, border);
+    if (low->has_shared || high->has_shared)
+        low->has_shared = high->has_shared = true;
     range_lock(low->mapping);
     vma_tree_shift_border(low, border);
     range_unlock(low->mapping);

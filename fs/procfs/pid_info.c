@@ -9,6 +9,7 @@
  */
 #include "procfs.h"
 #include <kernel/kallsyms.h>
+#include <mm/pt_share.h>
 
 #define TICKS_PER_SEC 100
 
@@ -56,7 +57,7 @@ static void copy_comm(const struct task *t, char comm[TASK_COMM_LEN])
 /* Sizes of an address space as status, stat and statm show them, in pages. */
 struct mm_sizes {
     unsigned long vm, peak, locked, pinned, rss, hiwater, anon, file, shmem, data, stack, exec, lib,
-        tables, hugetlb;
+        tables, shared_tables, hugetlb;
     vaddr_t start_code, end_code, start_stack, start_data, end_data, start_brk, arg_start, arg_end,
         env_start, env_end;
     bool present;
@@ -65,20 +66,23 @@ struct mm_sizes {
 static void read_sizes(struct task *t, struct mm_sizes *z)
 {
     struct mm *mm = task_mm_get(t);
+    struct pt_share_usage shared;
     unsigned long text;
 
     memset(z, 0, sizeof(*z));
     if (!mm)
         return;
     mmap_read_lock(mm);
+    pt_share_usage(mm, &shared);
     z->present = true;
     z->vm = mm->total_vm;
     z->locked = mm->locked_vm;
     z->pinned = mm->pinned_vm;
     z->anon = (unsigned long)max(atomic_long_read(&mm->rss[MM_ANON]), 0L);
-    z->file = (unsigned long)max(atomic_long_read(&mm->rss[MM_FILE]), 0L);
-    z->shmem = (unsigned long)max(atomic_long_read(&mm->rss[MM_SHMEM]), 0L);
-    z->hugetlb = (unsigned long)max(atomic_long_read(&mm->rss[MM_HUGETLB]), 0L);
+    z->file = (unsigned long)max(atomic_long_read(&mm->rss[MM_FILE]), 0L) + shared.rss[MM_FILE];
+    z->shmem = (unsigned long)max(atomic_long_read(&mm->rss[MM_SHMEM]), 0L) + shared.rss[MM_SHMEM];
+    z->hugetlb =
+        (unsigned long)max(atomic_long_read(&mm->rss[MM_HUGETLB]), 0L) + shared.rss[MM_HUGETLB];
     z->rss = z->anon + z->file + z->shmem;
     z->hiwater = max((unsigned long)mm->hiwater_rss, z->rss);
     z->data = mm->data_vm;
@@ -87,6 +91,7 @@ static void read_sizes(struct task *t, struct mm_sizes *z)
     z->exec = min(text, mm->exec_vm);
     z->lib = mm->exec_vm - z->exec;
     z->tables = (unsigned long)atomic_long_read(&mm->pt_pages);
+    z->shared_tables = shared.tables;
     z->start_code = mm->start_code, z->end_code = mm->end_code, z->start_stack = mm->start_stack;
     z->start_data = mm->start_data, z->end_data = mm->end_data, z->start_brk = mm->start_brk;
     z->arg_start = mm->arg_start, z->arg_end = mm->arg_end, z->env_start = mm->env_start,
@@ -135,8 +140,9 @@ static void status_memory(struct seq *s, struct task *t)
                kb(z.file), kb(z.shmem));
     seq_printf(s, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\n", kb(z.data), kb(z.stack));
     seq_printf(s, "VmExe:\t%8lu kB\nVmLib:\t%8lu kB\n", kb(z.exec), kb(z.lib));
-    seq_printf(s, "VmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\nHugetlbPages:\t%8lu kB\n", kb(z.tables), 0UL,
-               kb(z.hugetlb));
+    seq_printf(s, "VmPTE:\t%8lu kB\nVmPTEShared:\t%8lu kB\nVmSwap:\t%8lu kB\n", kb(z.tables),
+               kb(z.shared_tables), 0UL);
+    seq_printf(s, "HugetlbPages:\t%8lu kB\n", kb(z.hugetlb));
     seq_printf(s, "CoreDumping:\t0\nTHP_enabled:\t%d\n", t->proc->thp_disable ? 0 : 1);
 }
 

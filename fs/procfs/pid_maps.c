@@ -12,6 +12,7 @@
 #include <mm/page.h>
 #include <mm/page_cache.h>
 #include <mm/pt_ops.h>
+#include <mm/pt_share.h>
 #include <mm/pt_walk.h>
 #include <mm/thp.h>
 
@@ -106,14 +107,15 @@ struct usage {
     u64 rss, pss, pss_dirty, pss_anon, pss_file, pss_shmem, pss_locked;
     u64 shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree,
         anon_huge, shmem_huge, file_huge, shared_pool, private_pool;
+    u64 own_tables, shared_tables;
 };
 
 static void count_page(struct usage *u, const struct vma *v, const struct page *p, pte_t e,
-                       unsigned int level)
+                       const struct pt_run *r)
 {
     bool dirty = (pte_state(e) & PT_DIRTY) || page_test(p, PG_DIRTY);
-    s32 maps = page_mapcount(huge_is(p) ? huge_head(p) : p);
-    u64 pss = (PAGE_SIZE << PSS_SHIFT) / (u64)max(maps, 1);
+    u64 maps = pt_nr_mappings(huge_is(p) ? huge_head(p) : p, r);
+    u64 pss = (PAGE_SIZE << PSS_SHIFT) / maps;
     bool shmem = v->mapping && (v->mapping->flags & MAPPING_SHMEM), anon = p->kind == PAGE_ANON;
 
     u->rss += PAGE_SIZE;
@@ -133,24 +135,24 @@ static void count_page(struct usage *u, const struct vma *v, const struct page *
         u->anonymous += PAGE_SIZE;
     if (anon && !dirty && page_test(p, PG_LAZYFREE))
         u->lazyfree += PAGE_SIZE;
-    if (level > 0)
+    if (r->level > 0)
         *(anon ? &u->anon_huge : shmem ? &u->shmem_huge : &u->file_huge) += PAGE_SIZE;
 }
 
 /* What the leaf @e maps, if it maps anything that counts. Pages of a pool are not part of Rss. */
-static void count_leaf(struct usage *u, const struct vma *v, pte_t e, unsigned int level)
+static void count_leaf(struct usage *u, const struct vma *v, pte_t e, const struct pt_run *r)
 {
-    pfn_t pfn = (pfn_t)(pte_paddr(e, level) >> PAGE_SHIFT);
+    pfn_t pfn = (pfn_t)(pte_paddr(e, r->level) >> PAGE_SHIFT);
     const struct page *p = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
 
     if (!p || p->kind == PAGE_ZERO)
         return;
     if (p->kind == PAGE_HUGETLB) {
-        *(page_mapcount(p) > 1 ? &u->shared_pool : &u->private_pool) += pt_size(level);
+        *(pt_nr_mappings(p, r) > 1 ? &u->shared_pool : &u->private_pool) += pt_size(r->level);
         return;
     }
-    for (unsigned int n = 0; n < 1u << (pt_shift(level) - PAGE_SHIFT); n++)
-        count_page(u, v, p + n, e, level);
+    for (unsigned int n = 0; n < 1u << (pt_shift(r->level) - PAGE_SHIFT); n++)
+        count_page(u, v, p + n, e, r);
 }
 
 static void count_area(struct usage *u, struct vma *v)
@@ -158,12 +160,13 @@ static void count_area(struct usage *u, struct vma *v)
     struct pt_cursor c;
     struct pt_run r;
 
+    pt_share_count_tables(v, &u->own_tables, &u->shared_tables);
     if (v->flags & VM_PFNMAP)
         return;
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);
     while (pt_cursor_next(&c, &r)) {
         for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++)
-            count_leaf(u, v, pte_load(r.slot + i), r.level);
+            count_leaf(u, v, pte_load(r.slot + i), &r);
     }
     pt_cursor_end(&c);
 }
@@ -198,6 +201,8 @@ static void show_usage(struct seq *s, const struct usage *u, bool rollup)
     show_kb(s, "Swap:", 0);
     show_kb(s, "SwapPss:", 0);
     show_kb(s, "Locked:", u->pss_locked >> PSS_SHIFT);
+    show_kb(s, "TablePrivate:", u->own_tables);
+    show_kb(s, "TableShared:", u->shared_tables);
 }
 
 static void show_vm_flags(struct seq *s, const struct vma *v)
@@ -213,6 +218,7 @@ static void show_vm_flags(struct seq *s, const struct vma *v)
         {VM_DONTEXPAND, "de"}, {VM_ACCOUNT, "ac"},   {VM_NORESERVE, "nr"}, {VM_WIPEONFORK, "wf"},
         {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"}, {VM_HUGEPAGE, "hg"},  {VM_NOHUGEPAGE, "nh"},
         {VM_MERGEABLE, "mg"},  {VM_POOL, "ht"},       {VM_USERFAULT, "um"},
+        {VM_NOSHAREPT, "ns"},
     };
 
     seq_puts(s, "VmFlags: ");

@@ -13,6 +13,7 @@
 #include <mm/hugetlb.h>
 #include <mm/page.h>
 #include <mm/pt_ops.h>
+#include <mm/pt_share.h>
 #include <mm/pt_walk.h>
 #include <mm/thp.h>
 
@@ -122,10 +123,10 @@ const struct file_ops proc_mem_fops = {
 #define PM_PFN_MASK   ((1ULL << 55) - 1)
 #define PM_CHUNK      512u /* entries per round */
 
-static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsigned int nth,
+static u64 pagemap_entry(const struct vma *v, const struct pt_run *r, pte_t e, unsigned int nth,
                          bool show_pfn)
 {
-    pfn_t pfn = (pfn_t)(pte_paddr(e, level) >> PAGE_SHIFT) + nth;
+    pfn_t pfn = (pfn_t)(pte_paddr(e, r->level) >> PAGE_SHIFT) + nth;
     u64 w = PM_PRESENT;
 
     if (show_pfn)
@@ -139,7 +140,7 @@ static u64 pagemap_entry(const struct vma *v, pte_t e, unsigned int level, unsig
 
         if (p->kind == PAGE_FILE || (p->kind == PAGE_HUGETLB && !huge_is_private(p)))
             w |= PM_FILE;
-        if (page_mapcount(page_whole(p)) == 1)
+        if (page_mapcount(page_whole(p)) != 0 && pt_nr_mappings(page_whole(p), r) == 1)
             w |= PM_EXCLUSIVE;
     }
     return w;
@@ -171,7 +172,7 @@ static void pagemap_fill(struct mm *mm, vaddr_t start, unsigned int n, u64 *word
                 for (vaddr_t va = max(leaf, from); va < min(leaf + (1UL << pt_shift(r.level)), to);
                      va += PAGE_SIZE)
                     words[(va - start) >> PAGE_SHIFT] = pagemap_entry(
-                        v, e, r.level, (unsigned int)((va - leaf) >> PAGE_SHIFT), show_pfn);
+                        v, &r, e, (unsigned int)((va - leaf) >> PAGE_SHIFT), show_pfn);
             }
         }
         pt_cursor_end(&c);
@@ -317,7 +318,12 @@ static void clear_area(struct mm *mm, struct vma *v, bool soft)
         vma_write_lock(v);
         v->flags &= ~VM_SOFTDIRTY;
     }
+    if (v->has_shared) { /* what was used is asked of this process alone */
+        vma_write_lock(v);
+        pt_unshare_range(v, v->start, v->end, PT_UNSHARE_protect);
+    }
     pt_cursor_begin(&c, mm, v->start, v->end, true);
+    c.own = true;
     while (pt_cursor_next(&c, &r)) {
         if (r.kind != PT_KIND_LEAF || thp_wait_run(&c, &r))
             continue;

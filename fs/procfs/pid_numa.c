@@ -10,17 +10,17 @@
 #include "procfs.h"
 #include <mm/hugetlb.h>
 #include <mm/pt_ops.h>
-#include <mm/pt_walk.h>
+#include <mm/pt_share.h>
 
 struct counts {
     u64 pages, anon, dirty; /* base pages */
-    s32 mapmax;
+    u64 mapmax;
 };
 
-static void count_leaf(struct counts *c, pte_t e, unsigned int level)
+static void count_leaf(struct counts *c, pte_t e, const struct pt_run *r)
 {
-    pfn_t pfn = (pfn_t)(pte_paddr(e, level) >> PAGE_SHIFT);
-    u64 n = pt_size(level) >> PAGE_SHIFT;
+    pfn_t pfn = (pfn_t)(pte_paddr(e, r->level) >> PAGE_SHIFT);
+    u64 n = pt_size(r->level) >> PAGE_SHIFT;
     const struct page *p = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
 
     if (!p || p->kind == PAGE_ZERO)
@@ -30,7 +30,7 @@ static void count_leaf(struct counts *c, pte_t e, unsigned int level)
         c->anon += n;
     if ((pte_state(e) & PT_DIRTY) || page_test(p, PG_DIRTY))
         c->dirty += n;
-    c->mapmax = max(c->mapmax, page_mapcount(p));
+    c->mapmax = max(c->mapmax, pt_nr_mappings(p, r));
 }
 
 static struct counts count_area(struct vma *v)
@@ -44,7 +44,7 @@ static struct counts count_area(struct vma *v)
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);
     while (pt_cursor_next(&c, &r))
         for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++)
-            count_leaf(&n, pte_load(r.slot + i), r.level);
+            count_leaf(&n, pte_load(r.slot + i), &r);
     pt_cursor_end(&c);
     return n;
 }
@@ -81,7 +81,7 @@ static void show_area(struct seq *s, struct vma *v, char *buf)
         if (n.pages != n.anon)
             show_count(s, "mapped", n.pages, v);
         if (n.mapmax > 1)
-            seq_printf(s, " mapmax=%d", n.mapmax);
+            seq_printf(s, " mapmax=%llu", (unsigned long long)n.mapmax);
         show_count(s, "N0", n.pages, v);
         seq_printf(s, " kernelpagesize_kB=%lu", vma_page_size(v) >> 10);
     }

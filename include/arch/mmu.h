@@ -42,6 +42,7 @@ enum mmu_ability {
     MMU_LINK_EXEC,
     MMU_HW_YOUNG,     /* hardware sets young and dirty by itself */
     MMU_WALKS_TREE,   /* hardware reads the tree: no refill */
+    MMU_LINK_ANY,     /* a table of any level may have several links; else of level 1 only */
 };
 
 struct mm;
@@ -89,6 +90,15 @@ struct bootinfo;
 /* @level: smallest leaf level that was changed. Cached links on the way to the range go too. */
 void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level);
 void mmu_flush_mm(struct mm *mm);
+/*
+ * Entries of tables that several address spaces link were changed. First, for bytes [start, end) of
+ * the span of @table, what the MMU's cache has under the table's name goes (static inline or
+ * function of <asm/quire_mmu.h>; empty where hardware walks the tree):
+ *   void mmu_flush_table(struct page *table, u64 start, u64 end)
+ * then, in one round, translations of all address spaces that link some such table
+ * (mm_cpu_shares); it reaches every CPU, and who walks without a lock there is waited for.
+ */
+void mmu_flush_sharers(void);
 /*
  * The halves of mmu_flush_range, for one round that serves several address spaces (tlb_batch_add):
  * first what one CPU can do for all, which says who must take part in the round; then, on each of

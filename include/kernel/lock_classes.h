@@ -44,6 +44,8 @@ LOCK_CLASS(TASKLIST,     60, SPIN_IRQ,
 LOCK_CLASS(SIGHAND,      62, SPIN_IRQ,
            "signal handlers, pending signals, group exit state, process timers")
 LOCK_CLASS(POLL,         64, SPIN_IRQ, "poll tables")
+LOCK_CLASS(PT_SHARE,     65, SPIN,
+           "an object's page tables: their index, and the counts of links to them")
 LOCK_CLASS(PT,           66, SPIN,
            "entries of one page table (the lock lives in the table's struct page)")
 LOCK_CLASS(NOTIFIER,     68, SPIN,

@@ -183,6 +183,7 @@ struct process {
     bool keep_caps;           /* [H] prctl(PR_SET_KEEPCAPS): accepted and told back */
     bool did_exec;            /* [T] setpgid on it gives EACCES */
     bool dumpable, child_subreaper, thp_disable;
+    u8 pt_share_off; /* prctl: PT_SHARE_* that this process does not share */
     int oom_score_adj; /* [A] -1000 .. 1000 */
     struct file *exe;  /* [H] for /proc/pid/exe */
 };

@@ -50,6 +50,7 @@ struct task;
 #define VM_SOFTDIRTY  (1UL << 24)
 #define VM_USERFAULT  (1UL << 26) /* holes are filled by a user (mm/userfaultfd.c) */
 #define VM_POOL       (1UL << 25) /* pages of a pool, paid for in advance: no commit charge */
+#define VM_NOSHAREPT  (1UL << 27) /* MADV_NOSHAREPT */
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
 struct vma {
@@ -71,6 +72,7 @@ struct vma {
     struct mapping *mapping;
     struct list_head mapping_link; /* MAPPING: in mapping->vmas */
     bool has_anon;         /* [PT lock] ever held an anonymous page: merge and share decisions */
+    bool has_shared;       /* [vma lock] may link tables of its object (pt_share.h) */
     void *private;         /* [S] row's own */
     u32 lock_seq;          /* equals mm->lock_seq while write-locked */
     u32 readers;           /* [A] faults in flight, plus VMA_WRITER_WAITS; only vma_lock.c */
@@ -80,6 +82,10 @@ struct vma {
 
 /* MM_HUGETLB is not part of what mm_rss says, as on Linux. */
 enum mm_counter { MM_ANON, MM_FILE, MM_SHMEM, MM_HUGETLB, NR_MM_COUNTERS };
+
+/* mm->share_off, and prctl's argument. */
+#define PT_SHARE_OBJECTS 1u /* page tables of objects */
+#define PT_SHARE_ALL     PT_SHARE_OBJECTS
 
 struct mm {
     struct rwsem mmap_lock;
@@ -97,6 +103,7 @@ struct mm {
     cpumask_t cpus;          /* [A] CPUs whose TLB may hold its translations */
     atomic_long_t rss[NR_MM_COUNTERS]; /* pages */
     atomic_long_t pt_pages;  /* base pages of page tables, root included */
+    atomic_long_t nr_shared; /* links from these to tables of objects, with those not yet flushed */
     u64 hiwater_rss;         /* pages */
     /* [M] in pages */
     unsigned long total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
@@ -115,6 +122,7 @@ struct mm {
     bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
     bool lazyfree_tried;     /* MM_LIST: this round of reclaim has been here */
+    u8 share_off;            /* PT_SHARE_*: prctl; what is not to be shared */
     bool has_pfnmap;         /* [A] a leaf of row PT_PFNMAP was made: no lock-free pins (gup.c) */
     u32 membarrier;          /* [A] commands registered by membarrier(2), a bit each */
     void *arch_private;
@@ -289,6 +297,9 @@ static inline unsigned long mm_rss(const struct mm *mm)
     X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
     X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)                                          \
     X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)                             \
+    X(pt_share_alloc) X(pt_share_free) X(pt_share_link) X(pt_share_unlink) X(pt_share_adopt)      \
+    X(pt_share_flush) X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                \
+    X(pt_unshare_dontneed) X(pt_unshare_split) X(pt_unshare_lock) X(pt_unshare_advice)            \
     X(pgmigrate_success) X(pgmigrate_fail) X(thp_migration_success) X(thp_migration_fail)         \
     X(compact_migrate_scanned) X(compact_isolated) X(compact_stall) X(compact_fail)               \
     X(compact_success) X(compact_daemon_wake)

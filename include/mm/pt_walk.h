@@ -11,6 +11,7 @@
 #include <mm/buddy.h>
 #include <mm/mm.h>
 
+struct mapping;
 struct vma;
 struct tlb_gather;
 
@@ -18,7 +19,6 @@ enum pt_kind {
     PT_KIND_HOLE,         /* no entry; may stand at any level, nr entries of that level */
     PT_KIND_LEAF,
     PT_KIND_MARKER,       /* software entry: swap, migration, poison */
-    PT_KIND_SHARED_TABLE, /* a link to a table that other address spaces use too */
 };
 
 struct pt_run {
@@ -28,6 +28,7 @@ struct pt_run {
     enum pt_kind kind;
     pte_t *slot;          /* the first of them */
     pt_prot_t link;       /* AND of the permissions of all links above */
+    u32 sharers;          /* 0: the table is the address space's own; else who else has it */
     struct page *table;   /* the table they are in, locked */
 };
 
@@ -37,10 +38,12 @@ struct pt_cursor {
     struct page *table;   /* locked table of the run that is out, or NULL */
     unsigned int level;   /* deepest level whose path is known */
     bool skip_holes;
+    bool own;             /* links to tables of objects are passed over; set after begin */
     vaddr_t path_va;      /* path[] is the way to this address */
     vaddr_t table_end;    /* end of the locked table, or of the range */
     pte_t *path[PT_MAX_LEVELS]; /* table by level */
     pt_prot_t link[PT_MAX_LEVELS];
+    u32 sharers[PT_MAX_LEVELS]; /* links to the table, or to a shared one above it; 0: own */
 };
 
 static inline vaddr_t pt_size(unsigned int level)
@@ -114,9 +117,16 @@ static inline void pt_unlock(struct page *table)
 void pt_lock_two(struct page *a, struct page *b);
 void pt_unlock_two(struct page *a, struct page *b);
 
+/* A table of @mm's own below the empty @slot of @parent, ours or that of somebody faster; false
+ * when out of memory. */
+bool __must_check pt_fill_slot(struct mm *mm, struct page *parent, pte_t *slot);
+
 /* pt_table.c: tables themselves. A table is private to its maker until it is linked. */
 struct page *pt_table_alloc(struct mm *mm, unsigned int level, gfp_t gfp); /* empty; NULL */
 void pt_table_free(struct page *table); /* never linked, or unlinked and flushed */
+/* The same for a table of an object (pt_share.h): no address space pays for it. */
+struct page *pt_table_alloc_shared(unsigned int level, gfp_t gfp);
+void pt_table_free_shared(struct page *table); /* mmu_forget was called if it ever was linked */
 /* Up to @n tables with undefined contents and without a lock, which wait for leaves to be split:
  * how many, 0 when there is no memory. */
 unsigned int pt_table_alloc_waiting(struct mm *mm, unsigned int level, struct page **tables,
@@ -145,17 +155,24 @@ struct tlb_gather {
     bool keep_private;       /* hole punching: zap leaves private copies alone. Set after begin */
     bool areas_go;           /* munmap, exit: nobody will ask for the entries again. Likewise */
     bool need_flush;
+    struct mapping *all_users; /* this object's tables are changed: every CPU takes part */
     struct page *tables;     /* chain of table pages to free, through page->spare */
     unsigned int nr_pages, max_pages;
     struct page **pages;     /* the batch: local_pages, later one page of the kernel */
     struct page *local_pages[16];
     struct page *huge[32];   /* huge pages: a reference to the whole each */
     unsigned int nr_huge;
+    /* Links that are cleared: uncounted after the flush, by tlb_gather_end at the latest */
+    struct page **links, *local_links[8];
+    unsigned int nr_links, max_links;
+    struct page *named;      /* all_users: start and end are bytes of this table's span */
     long rss[3];             /* changes of mm->rss (not MM_HUGETLB), applied at the end */
 };
 /* @full_mm: the address space dies; no task uses it. All CPUs leave it first, and no flush is
  * needed any more. */
 void tlb_gather_begin(struct tlb_gather *t, struct mm *mm, bool full_mm);
+/* Of no address space: what is queued needs no flush, unless all_users is set. */
+void tlb_gather_begin_batch(struct tlb_gather *t);
 /* Entries of [va, end), leaves at @level, were changed so that old translations must go. */
 static inline void tlb_gather_range(struct tlb_gather *t, vaddr_t va, vaddr_t end,
                                     unsigned int level)
@@ -184,6 +201,10 @@ static inline bool tlb_gather_huge(struct tlb_gather *t, struct page *head)
     return t->nr_huge == ARRAY_SIZE(t->huge);
 }
 void tlb_gather_table(struct tlb_gather *t, struct page *table);
+/* A link to @table, which is shared, was cleared; its range is in the gather. No PT lock held. */
+void tlb_gather_link(struct tlb_gather *t, struct page *table);
+/* all_users: what follows is about this table. */
+void tlb_gather_named(struct tlb_gather *t, struct page *table);
 void tlb_gather_flush(struct tlb_gather *t);
 void tlb_gather_end(struct tlb_gather *t);
 
@@ -220,6 +241,8 @@ void tlb_batch_end(struct tlb_batch *b);
  * kernel thread has just switched to the kernel's own.
  */
 bool mm_cpu_must_flush(struct mm *mm);
+/* The same when tables of objects were changed: does what this CPU has loaded link any? */
+bool mm_cpu_shares(void);
 /* No CPU uses @mm's tables after this. @mm has no task. */
 void mm_leave_cpus(struct mm *mm);
 

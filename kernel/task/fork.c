@@ -109,6 +109,7 @@ static void copy_identity(struct process *p, struct process *parent)
     p->keep_caps = parent->keep_caps;
     p->dumpable = parent->dumpable;
     p->thp_disable = parent->thp_disable;
+    p->pt_share_off = parent->pt_share_off;
     p->oom_score_adj = parent->oom_score_adj;
     if (parent->exe != NULL)
         p->exe = file_get(parent->exe);

@@ -10,7 +10,7 @@
 #include <kernel/string.h>
 #include <kernel/syscall.h>
 #include <kernel/uaccess.h>
-#include <mm/mm.h>
+#include <mm/pt_share.h>
 #include <asm/errno.h>
 #include <linux/personality.h>
 #include <linux/prctl.h>
@@ -63,6 +63,18 @@ static long thp_disable(bool set, unsigned long a2, unsigned long rest)
     return 0;
 }
 
+static long pt_share(bool set, unsigned long what, unsigned long rest)
+{
+    if (rest != 0)
+        return -EINVAL;
+    if (!set)
+        return what != 0 ? -EINVAL : PT_SHARE_ALL & ~current->proc->pt_share_off;
+    if (what & ~(unsigned long)PT_SHARE_ALL)
+        return -EINVAL;
+    current->proc->pt_share_off = current->mm->share_off = PT_SHARE_ALL & ~(u8)what;
+    return 0;
+}
+
 static long pdeath_signal(unsigned long sig)
 {
     if (sig > NSIGNALS)
@@ -112,6 +124,8 @@ SYSCALL5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long
         return (a2 | a3 | a4 | a5) != 0 ? -EINVAL : (current->flags & TF_NO_NEW_PRIVS) != 0;
     case PR_SET_THP_DISABLE: return thp_disable(true, a2, a3 | a4 | a5);
     case PR_GET_THP_DISABLE: return thp_disable(false, a2, a3 | a4 | a5);
+    case PR_SET_PT_SHARE: return pt_share(true, a2, a3 | a4 | a5);
+    case PR_GET_PT_SHARE: return pt_share(false, a2, a3 | a4 | a5);
     case PR_SET_KEEPCAPS: return keep_caps(a2);
     case PR_SET_TIMING: return a2 == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
     case PR_SET_TIMERSLACK: return 0;

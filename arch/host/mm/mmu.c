@@ -122,6 +122,14 @@ void mmu_flush_mm(struct mm *mm)
     drop(mm, 0, ~0UL);
 }
 
+void mmu_flush_sharers(void)
+{
+    host_mmu_counts.flush_mm++;
+    for (unsigned int c = 0; c < NR_CPUS; c++)
+        for (unsigned int i = 0; i < TLB_SIZE; i++)
+            tlb[c][i].mm = NULL;
+}
+
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)
 {
     (void)mm, (void)va, (void)entry, (void)level;

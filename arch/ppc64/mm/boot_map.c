@@ -37,7 +37,7 @@ vaddr_t ppc_user_top __ro_after_init;
 static const struct ppc_mmu radix_mmu = {
     .radix = true,
     .leaf_levels = 7,
-    .abilities = 1 << MMU_HW_YOUNG | 1 << MMU_WALKS_TREE,
+    .abilities = 1 << MMU_HW_YOUNG | 1 << MMU_WALKS_TREE | 1 << MMU_LINK_ANY,
     .level = {LEVEL(PAGE_SHIFT, 9, 0), LEVEL(21, 9, 0), LEVEL(30, 9, 0), LEVEL(39, 13, 4)},
 };
 

@@ -67,6 +67,29 @@ static void remove_pages(u64 seg, vaddr_t start, vaddr_t end)
     }
 }
 
+/*
+ * Bytes [start, end), up to a segment, of what @table maps: the addresses of @f->mm there, or of
+ * none in particular. True: entries are to be removed page by page, with the number *seg. The table
+ * is kept by the caller, or a walk is under way.
+ */
+static bool flush_part(struct flush *f, struct page *table, vaddr_t start, vaddr_t end, u64 *seg)
+{
+    u64 pages;
+
+    *seg = READ_ONCE(table->pt_private);
+    if (*seg == 0)
+        return false;
+    if ((*seg & SEG_CHANGED) && READ_ONCE(table->pt_shared) != 0)
+        f->everywhere = true;
+    pages = ((end - start - 1) >> seg_base_shift(*seg)) + 1;
+    if (end - start != SEGMENT_SIZE &&
+        (pages <= LOOKUPS_MAX || 2 * pages < seg_nr_entries(*seg)))
+        return true;
+    if (seg_nr_entries(*seg) != 0)
+        retire(f, table, *seg);
+    return false;
+}
+
 /* The segment of @start, up to @end. Returns the end of what was dealt with: more than a segment
  * where the tree has a larger hole. */
 static vaddr_t flush_segment(struct flush *f, vaddr_t start, vaddr_t end)
@@ -74,26 +97,16 @@ static vaddr_t flush_segment(struct flush *f, vaddr_t start, vaddr_t end)
     vaddr_t next;
     unsigned long irq = irq_save();
     struct hash_walk w;
-    u64 seg = 0, pages;
-    bool gone = true;
+    bool by_page;
+    u64 seg;
 
     hash_walk_begin();
     hash_walk(f->mm, start, &w);
-    if (w.segment != NULL)
-        seg = READ_ONCE(w.segment->pt_private);
     next = pt_next(start, end, max(w.level, 2u));
-    if (seg != 0) {
-        if ((seg & SEG_CHANGED) && READ_ONCE(w.segment->pt_shared) != 0)
-            f->everywhere = true;
-        pages = ((next - start - 1) >> seg_base_shift(seg)) + 1;
-        gone = next - start == SEGMENT_SIZE ||
-               (pages > LOOKUPS_MAX && 2 * pages >= seg_nr_entries(seg));
-        if (gone && seg_nr_entries(seg) != 0)
-            retire(f, w.segment, seg);
-    }
+    by_page = w.segment != NULL && flush_part(f, w.segment, start, next, &seg);
     hash_walk_end();
     irq_restore(irq);
-    if (!gone)
+    if (by_page)
         remove_pages(seg, start, next);
     return next;
 }
@@ -184,6 +197,21 @@ void hash_flush_mm(struct mm *mm)
     hash_walk_end();
     irq_restore(irq);
     finish(&f);
+}
+
+void mmu_flush_table(struct page *table, u64 start, u64 end)
+{
+    struct flush f = {.mm = NULL};
+    u64 seg;
+
+    ASSERT(ppc_mmu.radix || (table->level == 1 && end <= SEGMENT_SIZE));
+    if (ppc_mmu.radix)
+        return;
+    if (flush_part(&f, table, start, end, &seg))
+        remove_pages(seg, start, end);
+    if (f.everywhere)
+        smp_call_on((cpumask_t){~0UL}, drop_call, NULL);
+    seg_sweep(false);
 }
 
 void mmu_forget(struct page *table)

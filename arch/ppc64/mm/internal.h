@@ -254,4 +254,5 @@ void radix_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int l
 /* Without the round. */
 void radix_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end, unsigned int level);
 void radix_flush_mm(struct mm *mm);
+void radix_flush_all(void); /* every process */
 void radix_flush_kernel(vaddr_t start, vaddr_t end);

@@ -126,6 +126,21 @@ void mmu_flush_mm(struct mm *mm)
         hash_flush_mm(mm);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* What the MMU needs is done by then; the round is for lockless walkers, and for what is said
+ * above. */
+void mmu_flush_sharers(void)
+{
+    if (ppc_mmu.radix)
+        radix_flush_all();
+    vmstat_inc(VMSTAT_tlb_flush_rounds);
+    smp_call_on((cpumask_t){~0UL}, nothing, NULL);
+}
+
 struct round {
     struct mm *mm;
     void (*local)(void *);

@@ -47,6 +47,7 @@
 #define RIC_PWC 1
 #define RIC_ALL 2
 #define IS_PID  0x400UL /* RB: all of one process */
+#define IS_LPID 0x800UL /* of all processes of the partition */
 
 static u64 (*process_table)[2];
 static u64 pids_used[NR_PIDS / 64] = {3};
@@ -196,6 +197,13 @@ void radix_flush_mm(struct mm *mm)
     TLBIE(IS_PID, mm->arch_root, RIC_ALL);
     tlbie_end();
     ppc_flush_round(mm, nothing, NULL);
+}
+
+void radix_flush_all(void)
+{
+    tlbie_begin();
+    TLBIE(IS_LPID, 0, RIC_ALL);
+    tlbie_end();
 }
 
 void radix_flush_kernel(vaddr_t start, vaddr_t end)

@@ -132,6 +132,19 @@ void mmu_flush_mm(struct mm *mm)
     flush_mm(&f);
 }
 
+static void sharers_call(void *arg)
+{
+    (void)arg;
+    if (mm_cpu_shares())
+        flush_user();
+}
+
+void mmu_flush_sharers(void)
+{
+    vmstat_inc(VMSTAT_tlb_flush_rounds);
+    smp_call_on((cpumask_t){ ~0UL }, sharers_call, NULL);
+}
+
 /* Nothing: a fault drops the translation that caused it. Source: SDM section 4.10.4.1, "page
  * faults". */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)

@@ -217,28 +217,37 @@ static void watch(struct team *team)
     }
 }
 
+#define WATCHED_CHILDREN 8
+#define WATCHED_MOST     50 /* rounds; an emulator's two CPUs may take long for each hand-over */
+#define WATCHED_LEAST    3
+
 /* Each write copies: a child has the page, too. */
-static void write_shared(void)
+static void write_shared(unsigned long round)
 {
-    struct mm *children[8];
+    struct mm *children[WATCHED_CHILDREN];
 
-    for (unsigned int i = 0; i < 400; i++) {
-        unsigned int k = i % ARRAY_SIZE(children);
+    for (unsigned int k = 0; k < WATCHED_CHILDREN; k++) {
+        unsigned long value = round * WATCHED_CHILDREN + k + 1;
 
-        if (k == 0)
-            for (unsigned int n = 0; i != 0 && n < ARRAY_SIZE(children); n++)
-                mm_put(children[n]);
         children[k] = mm_fork(watched.mm);
         EXPECT(!IS_ERR(children[k]));
         smp_store_release(&watched.ready, false);
         while (!smp_load_acquire(&watched.ready))
             cpu_relax();
-        EXPECT(test_write(watched.va, i + 1));
-        smp_store_release(&watched.written, i + 1ul);
+        EXPECT(test_write(watched.va, value));
+        smp_store_release(&watched.written, value);
     }
+    for (unsigned int k = 0; k < WATCHED_CHILDREN; k++)
+        mm_put(children[k]);
+}
+
+static void write_rounds(struct team *team, unsigned int nr)
+{
+    unsigned long round = 0;
+
+    while (team_round(team, nr, WATCHED_MOST) || round < WATCHED_LEAST)
+        write_shared(round++);
     test_sleep_ms(1); /* the watcher looks at the last one */
-    for (unsigned int n = 0; n < ARRAY_SIZE(children); n++)
-        mm_put(children[n]);
     WRITE_ONCE(watched.done, true);
 }
 
@@ -247,7 +256,7 @@ static void write_and_watch(struct team *team, unsigned int nr)
     mm_get(watched.mm);
     mm_set_current(watched.mm);
     if (nr == 0)
-        write_shared();
+        write_rounds(team, nr);
     else
         watch(team);
     mm_set_current(NULL);

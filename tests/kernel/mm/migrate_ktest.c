@@ -276,7 +276,8 @@ static struct watched {
     u64 want;
     bool done;
     unsigned long wrong, reads;
-    void (*disturb)(void);
+    void (*disturb)(unsigned long round);
+    unsigned long least, most; /* rounds: an emulator's CPUs may take long to answer each other */
 } watched;
 
 static void watch_or_disturb(struct team *team, unsigned int nr)
@@ -284,7 +285,8 @@ static void watch_or_disturb(struct team *team, unsigned int nr)
     mm_get(watched.mm);
     mm_set_current(watched.mm);
     if (nr == 0) {
-        watched.disturb();
+        for (unsigned long i = 0; team_round(team, nr, watched.most) || i < watched.least; i++)
+            watched.disturb(i);
         WRITE_ONCE(watched.done, true);
     }
     while (!READ_ONCE(watched.done)) {
@@ -294,33 +296,32 @@ static void watch_or_disturb(struct team *team, unsigned int nr)
     mm_set_current(NULL);
 }
 
-static void watch_while(vaddr_t va, void (*disturb)(void))
+static void watch_while(vaddr_t va, void (*disturb)(unsigned long round), unsigned long least,
+                        unsigned long most)
 {
     struct team team;
 
-    watched = (struct watched){.mm = current->mm, .va = va, .disturb = disturb};
+    watched = (struct watched){
+        .mm = current->mm, .va = va, .disturb = disturb, .least = least, .most = most};
     watched.want = test_read(va);
     team_run(&team, 2, watch_or_disturb, true);
     EXPECT_EQ(watched.wrong, 0);
     EXPECT(watched.reads != 0);
 }
 
-static void move_to_and_fro(void)
+static void move_to_and_fro(unsigned long round)
 {
-    for (unsigned int i = 0; i < 1000; i++)
-        (void)move(watched.va, PAGE_SIZE);
+    (void)move(watched.va, PAGE_SIZE);
 }
 
 /* Apart, one page elsewhere, together again by copying. */
-static void split_and_collapse(void)
+static void split_and_collapse(unsigned long round)
 {
     vaddr_t first = ALIGN_DOWN(watched.va, SIZE), other = first + SIZE - PAGE_SIZE;
 
-    for (unsigned int i = 0; i < 60; i++) {
-        EXPECT_EQ(mm_madvise(watched.mm, other, PAGE_SIZE, MADV_DONTNEED), 0);
-        EXPECT(test_write(other, i));
-        (void)thp_collapse_range(watched.mm, first, first + SIZE);
-    }
+    EXPECT_EQ(mm_madvise(watched.mm, other, PAGE_SIZE, MADV_DONTNEED), 0);
+    EXPECT(test_write(other, round));
+    (void)thp_collapse_range(watched.mm, first, first + SIZE);
 }
 
 KTEST(migrate, other_cpus_follow)
@@ -334,9 +335,9 @@ KTEST(migrate, other_cpus_follow)
     }
     mm = test_mm_enter();
     va = map_filled(ANON, 4711);
-    watch_while(va + 3 * PAGE_SIZE, move_to_and_fro);
+    watch_while(va + 3 * PAGE_SIZE, move_to_and_fro, 50, 1000);
     if (huge_words != NULL && buddy_nr_free() > 8 * huge_nr())
-        watch_while(map_huge(9) + 5 * PAGE_SIZE, split_and_collapse);
+        watch_while(map_huge(9) + 5 * PAGE_SIZE, split_and_collapse, 5, 60);
     EXPECT_EQ(test_check(mm), 0);
     test_mm_leave();
 }

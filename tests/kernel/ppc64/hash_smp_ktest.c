@@ -197,6 +197,18 @@ static void wait_phase(struct shared_change *c, u32 phase)
         cpu_relax();
 }
 
+/* The empty table for @va below a shared one, whose object would do it. */
+static void drop_table_of(struct mm *mm, vaddr_t va)
+{
+    struct page *table;
+    unsigned int level;
+
+    EXPECT(pt_find_slot(mm, va, 0, &table, &level) != NULL && level == 0);
+    set_entry(mm, va, 1, pte_none());
+    flush(mm, va, 0);
+    pt_table_free(table);
+}
+
 static void change_and_unmap(struct shared_change *c)
 {
     vaddr_t small = BASE + pt_size(1);
@@ -204,7 +216,7 @@ static void change_and_unmap(struct shared_change *c)
     wait_phase(c, 1);
     set_entry(c->a, small, 0, pte_none());
     flush(c->a, small, 0);
-    drop_tables(c->a, small, small + pt_size(1), BASE, BASE + SEGMENT - 1);
+    drop_table_of(c->a, small);
     EXPECT_EQ(explain(BASE).base_shift, PAGE_SHIFT);
     EXPECT_EQ(read_word(BASE + 5 * PAGE_SIZE), 0);
     EXPECT_EQ(explain(BASE).base_shift, 24); /* its second number */
@@ -257,9 +269,9 @@ KTEST(hash_smp, page_size_of_a_shared_segment)
     set_entry(c.a, BASE, 1, pte_make_leaf(page_to_phys(large), 1, USER_RW));
     set_entry(c.a, BASE + pt_size(1), 0, pte_make_leaf(page_to_phys(c.small), 0, USER_RW));
     EXPECT_EQ(read_word(BASE), 7);
-    share_segment(c.a, BASE, c.b, THERE, PT_RWXU);
+    share_segment(c.a, BASE, c.b, THERE);
     team_run(&team, 2, shared_change_member, true);
-    share_segment(c.a, BASE, c.b, THERE, 0);
+    unshare_segment(c.a, BASE, c.b, THERE);
     drop_tables(c.b, THERE, THERE + SEGMENT, 0, 0);
     drop_tables(c.a, BASE, BASE + SEGMENT, 0, 0);
     mm_put(c.b);

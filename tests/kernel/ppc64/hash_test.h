@@ -87,20 +87,35 @@ static inline void drop_tables(struct mm *mm, vaddr_t va, vaddr_t end, vaddr_t f
     tlb_gather_end(&tlb);
 }
 
-/* Hangs the level-1 table around @from of @a below the entry for @to of @b, with the permissions
- * @link; 0 takes it out again. */
-static inline void share_segment(struct mm *a, vaddr_t from, struct mm *b, vaddr_t to,
-                                 pt_prot_t link)
+/* The level-1 table around @va. */
+static inline struct page *segment_table(struct mm *mm, vaddr_t va)
 {
-    unsigned int found;
     struct page *table;
-    bool was_shared;
-    pte_t *slot = pt_find_slot(a, from, 1, &table, &found);
+    unsigned int found;
+    pte_t *slot = pt_find_slot(mm, va, 1, &table, &found);
 
-    EXPECT_OR_RETURN(slot != NULL && found == 1);
-    was_shared = table->pt_shared != 0;
-    table->pt_shared = link != 0;
-    set_entry(b, to, 2, link ? pte_make_table(page_to_phys(table), link) : pte_none());
-    if (was_shared)
-        flush(b, to, 0); /* also forgets the first page, which a new link need not */
+    EXPECT(slot != NULL && found == 1);
+    return table;
+}
+
+/* Hangs the level-1 table around @from of @a below the entry for @to of @b, too, as one that an
+ * object owns. */
+static inline void share_segment(struct mm *a, vaddr_t from, struct mm *b, vaddr_t to)
+{
+    struct page *table = segment_table(a, from);
+
+    table->pt_shared = 2;
+    atomic_long_add(&a->nr_shared, 1);
+    atomic_long_add(&b->nr_shared, 1);
+    set_entry(b, to, 2, pte_make_table(page_to_phys(table), PT_RWXU));
+}
+
+/* Takes the link of @b out again; the table is @a's own. */
+static inline void unshare_segment(struct mm *a, vaddr_t from, struct mm *b, vaddr_t to)
+{
+    set_entry(b, to, 2, pte_none());
+    flush(b, to, 0);
+    segment_table(a, from)->pt_shared = 0;
+    atomic_long_add(&a->nr_shared, -1);
+    atomic_long_add(&b->nr_shared, -1);
 }

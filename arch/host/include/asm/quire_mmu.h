@@ -144,4 +144,8 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
                                        __ATOMIC_RELAXED);
 }
 
+static inline void mmu_flush_table(struct page *table, u64 start, u64 end)
+{
+    (void)table, (void)start, (void)end;
+}
 void mmu_forget(struct page *table);

@@ -197,6 +197,8 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
                                        __ATOMIC_RELAXED);
 }
 
+/* Hash: the translations of bytes [start, end) of the span of the level-1 table @table go. */
+void mmu_flush_table(struct page *table, u64 start, u64 end);
 /* @table is about to be freed, unlinked and flushed. Hash: its segment number may be used again
  * once nothing is left of it. */
 void mmu_forget(struct page *table);

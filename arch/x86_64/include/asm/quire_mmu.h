@@ -185,6 +185,12 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
     return done;
 }
 
+/* Nothing: a TLB knows addresses, not tables. */
+static inline void mmu_flush_table(struct page *table, u64 start, u64 end)
+{
+    (void)table, (void)start, (void)end;
+}
+
 /* Nothing: the TLB is the only cache, and it is flushed. */
 static inline void mmu_forget(struct page *table)
 {

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_share.h: page tables that an object owns and the address spaces that map it link.
+ *
+ * A span is what one table of a level covers. The table of a span is found from the object by what
+ * its entries map (first page, part of the span that is in use, permission where links cannot carry
+ * it), so whoever maps the same thing in the same place of a span meets the same table. The entries
+ * map pages of the object and nothing else; the permission of one user is in his link, where the
+ * MMU has that.
+ *
+ * The count of links is page->pt_shared, and it is the one predicate: not 0 means that the table
+ * belongs to an object. It is no reference count. A link is taken away in this order: cleared,
+ * flushed in its address space, only then uncounted (tlb_gather_link); so when the count is 0 no
+ * TLB and no walker knows the table, and it is emptied without a flush.
+ *
+ * An address space changes its links with mmap_lock held for writing and the area write-locked, or
+ * out of the tree; a fault may add one under the area's lock. The object changes entries in place
+ * (pt_share_zap).
+ *
+ * Locks: mapping->share_lock (PT_SHARE), outside PT: the index, all counts. docs/SHARING.md.
+ */
+#pragma once
+#include <mm/mm.h>
+#include <mm/pt_walk.h>
+
+/* Quire's own, in numbers that Linux does not use. madvise: may the range use such tables? */
+#define MADV_SHAREPT   0x5100
+#define MADV_NOSHAREPT 0x5101
+/* prctl: arg2 says what this process, and children that it forks, may share: PT_SHARE_*. */
+#define PR_SET_PT_SHARE 0x51510001
+#define PR_GET_PT_SHARE 0x51510002
+
+extern bool pt_share_enabled; /* shared_pt= */
+
+/* A link belongs to an object: the table behind it may be changed by it, not by an address space.
+ */
+static inline bool pt_is_shared(const struct page *table)
+{
+    return READ_ONCE(table->pt_shared) != 0;
+}
+
+/* How many address spaces map @p, which the leaf of @r maps (a huge page's first): a leaf in a table
+ * of an object counts once in mapcount and stands for all who link the table. */
+static inline u64 pt_nr_mappings(const struct page *p, const struct pt_run *r)
+{
+    s32 maps = page_mapcount(p);
+
+    return (u64)max(maps, 1) + (r->sharers > 1 ? r->sharers - 1 : 0);
+}
+
+void pt_share_init(void);
+/* As pt_get_slot, for a fault in @v: tables that are missing are the object's where that may be. */
+pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct page **table,
+                         unsigned int *level_found) __must_check;
+/* Where mmap should put a shared mapping of @len bytes from page @pgoff of an object on, so that
+ * processes that do not know of each other share its tables: a multiple of the result. */
+vaddr_t pt_share_alignment(size_t len, u64 pgoff);
+/* What a leaf in @table, which is shared, may allow; links take away what @v may not. */
+pt_prot_t pt_share_leaf_prot(const struct vma *v);
+
+/* Why links go, for /proc/vmstat. */
+enum pt_unshare_why {
+    PT_UNSHARE_unmap, /* the area goes: links are dropped, nothing is kept */
+    PT_UNSHARE_protect,
+    PT_UNSHARE_move,
+    PT_UNSHARE_dontneed,
+    PT_UNSHARE_split, /* the border of an area moves into the span */
+    PT_UNSHARE_lock,
+    PT_UNSHARE_advice,
+};
+/*
+ * No table that maps [start, end) of @v is shared on return. The only user of one takes it over as
+ * his own, with all its entries; one of several drops the link and faults again (of unmap: drops in
+ * any case). @v is write-locked, or out of the tree; mmap_lock held for writing (for unmap perhaps
+ * downgraded). Flushes are @t's.
+ */
+void pt_unshare(struct tlb_gather *t, struct vma *v, vaddr_t start, vaddr_t end,
+                enum pt_unshare_why why);
+/* The same with a flush of its own. */
+void pt_unshare_range(struct vma *v, vaddr_t start, vaddr_t end, enum pt_unshare_why why);
+/* @addr becomes a border of @v, which is write-locked. */
+void pt_unshare_at(struct vma *v, vaddr_t addr);
+/* @v has just come, or grown: a neighbour that had a span for itself no longer has. mmap_lock held
+ * for writing. */
+void pt_share_claim(struct vma *v);
+
+/* Pages [first, last) leave the object: their leaves in tables that it owns go, and one round
+ * reaches all users. */
+void pt_share_zap(struct mapping *m, u64 first, u64 last);
+
+/* What @mm has through links. Pages by counter; base pages of tables. mmap_lock held. */
+struct pt_share_usage {
+    unsigned long rss[NR_MM_COUNTERS];
+    unsigned long tables;
+};
+void pt_share_usage(struct mm *mm, struct pt_share_usage *u);
+/* Bytes of tables below the root's entries for @v: its address space's own that lie around it (a
+ * table that serves two areas is each one's), and shared ones. Added to what is there. */
+void pt_share_count_tables(const struct vma *v, u64 *own, u64 *shared);
+/* pt_check: is the link to @table around @va, of @v's address space, as it should be? What is
+ * wrong, or NULL. */
+const char *pt_share_check_link(const struct vma *v, vaddr_t va, pte_t link,
+                                const struct page *table);
+
+/* pt_walk.h's gather: links that were flushed are uncounted, the last of a table ends it. */
+void pt_share_put_links(struct mm *mm, struct page **tables, unsigned int n);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* pt_share_internal.h: what the files about tables of objects say to each other only. */
+#pragma once
+#include <mm/page_cache.h>
+#include <mm/pt_share.h>
+#include "pt_internal.h"
+
+/* What the entries of a table map, and so its name in the index of the object. */
+struct share_key {
+    u64 first;      /* page of the object that the first byte of the span maps; may be "below 0" */
+    u64 from, to;   /* bytes of the span that are mapped at all; page aligned */
+    pt_prot_t prot; /* of all its users, where links carry none; else 0 */
+    unsigned int level;
+};
+
+struct pt_share {
+    struct share_key key;
+    struct mapping *object;
+    struct page *table;
+    struct pt_share *next; /* [share_lock] others at the same place of the index */
+    bool indexed;          /* [S] found by its key; else only below the table that links it */
+    u32 seen;              /* links that the check has found */
+    struct rcu_head rcu;
+};
+
+static inline struct pt_share *share_of(const struct page *table)
+{
+    ASSERT(table->kind == PAGE_TABLE && table->pt_shared != 0);
+    return (struct pt_share *)(unsigned long)table->spare;
+}
+static inline bool links_carry_prot(void)
+{
+    return mmu_has(MMU_LINK_WRITE) && mmu_has(MMU_LINK_EXEC);
+}
+/* Which counter of an address space the pages of @m's leaves belong to. */
+static inline enum mm_counter object_counter(const struct mapping *m)
+{
+    if (m->flags & MAPPING_POOL)
+        return MM_HUGETLB;
+    return m->flags & MAPPING_SHMEM ? MM_SHMEM : MM_FILE;
+}
+
+/* Takes the page of an object that the leaf @e, which is no longer in its table, maps, to the
+ * batch. True: the batch is full. */
+static inline bool share_drop_page(struct tlb_gather *batch, pte_t e, unsigned int level)
+{
+    struct page *p = pte_page(e, level);
+
+    ASSERT(page_refs(p) > 0 && page_mapcount(p) > 0);
+    if ((pte_state(e) & PT_DIRTY) && !page_test(p, PG_DIRTY))
+        page_set(p, PG_DIRTY);
+    page_map_dec(p);
+    return tlb_gather_page(batch, p);
+}
+/* The level of the smallest tables that areas with leaves like @v's share: parts of spans that they
+ * have for themselves are worth while there. */
+static inline unsigned int share_smallest_level(const struct vma *v)
+{
+    return max((unsigned int)v->level, mmu_has(MMU_LINK_ANY) ? 0u : 1u);
+}
+
+/* pt_share.c */
+unsigned int share_nr_tables(void); /* of all objects */
+/* share_lock held. */
+void share_index_remove(struct pt_share *d);
+void share_free(struct pt_share *d); /* the descriptor only */
+/* One link less, whose address space has been flushed. Pages go to @batch, no locks held. */
+void share_put(struct tlb_gather *batch, struct page *table);
+/* Walks over the tables of @m of @level that may map pages [first, last). share_lock held. */
+void share_for_each(struct mapping *m, unsigned int level, u64 first, u64 last,
+                    void (*fn)(struct pt_share *d, void *arg), void *arg);
