@@ -118,10 +118,11 @@ $(UAPI): Makefile arch/$(ARCH)/arch.mk
 	@ln -sfn $(UAPI_ASM) $(@D)/asm
 	@touch $@
 
-# Objects depend on the flags, so that another APPEND does not rebuild and another -O does.
+# Objects depend on the flags, so that another APPEND does not rebuild and another -O does. Where the tree is does not
+# matter: a copy of it (tests/mutants) begins with the objects that are there.
 FLAGS_FILE := $(B)/flags
-$(shell mkdir -p $(B); echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' | cmp -s - $(FLAGS_FILE) || \
-        echo '$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS)' > $(FLAGS_FILE))
+FLAGS_TEXT := $(subst $(CURDIR)/,./,$(CC) $(CFLAGS) $(UBSAN) $(ASFLAGS))
+$(shell mkdir -p $(B); echo '$(FLAGS_TEXT)' | cmp -s - $(FLAGS_FILE) || echo '$(FLAGS_TEXT)' > $(FLAGS_FILE))
 
 # gcc would turn the loop inside strlen into a call of strlen.
 $(B)/obj/lib/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
