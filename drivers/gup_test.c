@@ -38,8 +38,8 @@ static long get_some(const struct run *r, vaddr_t at, unsigned long nr)
                   : get_user_pages(current->mm, at, nr, r->flags, to);
 }
 
-/* As Linux does: until the end, or until a call brings less than was asked of it. The address behind
- * the last call. */
+/* As Linux does: until the end, or until a call brings less than it was asked for. The address
+ * behind the last call. */
 static vaddr_t get_all(struct run *r, const struct gup_test *g)
 {
     vaddr_t at = g->addr, end = g->addr + g->size;

@@ -371,6 +371,28 @@ void fd_unreserve(int fd)
     spin_unlock(&fs->lock);
 }
 
+long fd_install_pair(struct file *f[2], int __user *fds, unsigned int flags)
+{
+    int fd[2];
+    long ret;
+
+    fd[0] = fd_reserve(flags);
+    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(flags);
+    ret = fd[1] < 0 ? fd[1] : copy_to_user(fds, fd, sizeof(fd));
+    if (ret == 0) {
+        fd_install(fd[0], f[0]);
+        fd_install(fd[1], f[1]);
+        return 0;
+    }
+    if (fd[1] >= 0)
+        fd_unreserve(fd[1]);
+    if (fd[0] >= 0)
+        fd_unreserve(fd[0]);
+    file_put(f[0]);
+    file_put(f[1]);
+    return ret;
+}
+
 int fd_alloc_install(struct file *f, unsigned int flags)
 {
     int fd = fd_reserve(flags);

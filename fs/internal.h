@@ -231,6 +231,9 @@ int fd_reserve_from(unsigned int min, unsigned int flags);
 void fd_install(int fd,
                 struct file *f); /* makes a reserved one visible, takes the reference over */
 void fd_unreserve(int fd);
+/* Descriptors for both files of a pair, stored at @fds; takes the references over, also when it
+ * fails. 0, -EMFILE, -EFAULT. */
+long fd_install_pair(struct file *f[2], int __user *fds, unsigned int flags);
 bool fd_get_cloexec(int fd);
 bool files_is_cloexec(struct files *fs, int fd);
 int fd_set_cloexec(int fd, bool on);

@@ -510,29 +510,12 @@ int pipe_files(struct file *out[2], unsigned int flags)
 static long do_pipe(int __user *fds, unsigned int flags)
 {
     struct file *f[2];
-    int fd[2];
     long ret;
 
     if (flags & ~(unsigned int)(O_CLOEXEC | O_NONBLOCK))
         return -EINVAL;
     ret = pipe_files(f, flags);
-    if (ret)
-        return ret;
-    fd[0] = fd_reserve(flags);
-    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(flags);
-    ret = fd[1] < 0 ? fd[1] : copy_to_user(fds, fd, sizeof(fd));
-    if (ret == 0) {
-        fd_install(fd[0], f[0]);
-        fd_install(fd[1], f[1]);
-        return 0;
-    }
-    if (fd[1] >= 0)
-        fd_unreserve(fd[1]);
-    if (fd[0] >= 0)
-        fd_unreserve(fd[0]);
-    file_put(f[0]);
-    file_put(f[1]);
-    return ret;
+    return ret ? ret : fd_install_pair(f, fds, flags);
 }
 
 SYSCALL1(pipe, int __user *, fds)

@@ -212,28 +212,6 @@ static int pair_open(struct file *f[2], unsigned int flags)
     return (int)PTR_ERR(f[1]);
 }
 
-static long install_both(struct file *f[2], int __user *ufds, unsigned int flags)
-{
-    int fd[2];
-    long ret;
-
-    fd[0] = fd_reserve(flags);
-    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(flags);
-    ret = fd[1] < 0 ? fd[1] : copy_to_user(ufds, fd, sizeof(fd));
-    if (ret == 0) {
-        fd_install(fd[0], f[0]);
-        fd_install(fd[1], f[1]);
-        return 0;
-    }
-    if (fd[1] >= 0)
-        fd_unreserve(fd[1]);
-    if (fd[0] >= 0)
-        fd_unreserve(fd[0]);
-    file_put(f[0]);
-    file_put(f[1]);
-    return ret;
-}
-
 SYSCALL4(socketpair, int, family, int, type, int, protocol, int __user *, fds)
 {
     struct file *f[2];
@@ -248,7 +226,7 @@ SYSCALL4(socketpair, int, family, int, type, int, protocol, int __user *, fds)
     if ((type & SOCK_TYPE) != SOCK_STREAM && (type & SOCK_TYPE) != SOCK_SEQPACKET)
         return -ESOCKTNOSUPPORT;
     ret = pair_open(f, (unsigned int)type);
-    return ret ? ret : install_both(f, fds, (unsigned int)type);
+    return ret ? ret : fd_install_pair(f, fds, (unsigned int)type);
 }
 
 SYSCALL3(socket, int, family, int, type, int, protocol)

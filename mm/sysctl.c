@@ -134,7 +134,7 @@ static int show_zero(char *buf, size_t n)
     return show_number(buf, n, 0);
 }
 
-/* Locked pages move like others: a page does not know who locked it. */
+/* Locked pages of processes move like others; those of objects stay (docs/MIGRATION.md). */
 static int show_one(char *buf, size_t n)
 {
     return show_number(buf, n, 1);

@@ -188,6 +188,7 @@ def on_quire(initrd, mem, timeout):
 
 def detail(output):
     """The line that says what went wrong, for the table."""
+    output = re.sub(r"\x1b\[[0-9;]*m", "", output)  # colours
     lines = [l.strip() for l in output.splitlines() if l.strip() and not re.match(r"\[ *\d+\.\d+\]", l.strip())]
     return lines[-1][:90].replace("|", "/") if lines else ""
 

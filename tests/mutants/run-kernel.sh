@@ -22,7 +22,7 @@ n=0 survived=0
 grep -v '^#' "$list" | grep -F -e "$1" >"$work/list"
 if [ -z "$dry" ]; then
     make -s ARCH=$arch DEBUG=1 all || exit 1
-    cp -a --parents Makefile linker.ld arch boot drivers fs include kernel lib mm models tests tools user "$work" || exit 1
+    cp -a --parents Makefile linker.ld arch boot drivers fs include kernel lib mm models tests tools user "build/$arch-debug" "$work" || exit 1
     make -s -C "$work" -j2 ARCH=$arch DEBUG=1 kernel >/dev/null || exit 1
     cp "$initrd" "$work/initrd.cpio"
     initrd=$work/initrd.cpio tree=$work # from here on the tree may change

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fork of private memory that is large enough for a kernel to share its page tables copy-on-write:
- * parent and child must not notice. The numbers F1... are those of the list of tests that the design
- * of shared tables was made from.
+ * parent and child must not notice. The numbers F1... are those of the list of tests that the
+ * design of shared tables was made from.
  */
 #include "share.h"
 
@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 
-#define ROUNDS     (ktap_swept ? 2 : 20)
-#define SHARE_FORK "pt_fork_share" /* tables that fork shared */
+#define ROUNDS                     (ktap_swept ? 2 : 20)
+#define SHARE_FORK                 "pt_fork_share" /* tables that fork shared */
 #define CHECK_FORK_SHARED(mark, n) CHECK_ROSE(mark, n, "fork_share=off")
 
 /* Several tables of private memory, written sparsely: enough for fork to share them. */
@@ -306,9 +306,9 @@ static void change_exec_like(char *p, size_t len)
 TEST(f7_parent_changes_first)
 {
     static const struct change changes[] = {
-        {"write", change_write},     {"munmap", change_unmap},     {"mprotect", change_protect},
-        {"dontneed", change_dontneed}, {"free", change_free},      {"mremap", change_move},
-        {"replace", change_replace}, {"parts", change_exec_like},
+        {"write", change_write},       {"munmap", change_unmap},    {"mprotect", change_protect},
+        {"dontneed", change_dontneed}, {"free", change_free},       {"mremap", change_move},
+        {"replace", change_replace},   {"parts", change_exec_like},
     };
 
     stage_new();
@@ -497,7 +497,8 @@ TEST(f5_no_memory_for_the_first_write)
     }
 }
 
-/* What an account says must not depend on who has the tables: fork and exit, and it is as before. */
+/* What an account says must not depend on who has the tables: fork and exit, and it is as before.
+ */
 TEST(accounts_return)
 {
     char *p = new_area();

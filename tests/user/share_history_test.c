@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bugs that Linux's sharing of hugetlb tables had between 2006 and 2026, one test each, on
- * whatever this kernel shares. H1 to H14 are the numbers of the list that the design of shared tables was
- * made from; H4, H9 and H11 are also T10, T11 and T12 of share_race_test.c, here with the order of
- * events of the report.
+ * whatever this kernel shares. H1 to H14 are the numbers of the list that the design of shared
+ * tables was made from; H4, H9 and H11 are also T10, T11 and T12 of share_race_test.c, here with
+ * the order of events of the report.
  */
 #include "share.h"
 
@@ -20,8 +20,8 @@ static long status_kib(const char *key)
 /* Accounts that make no sense: below zero (shown as huge numbers) or more than what is mapped. */
 static void check_accounts(void)
 {
-    static const char *const keys[] = {"VmRSS",    "RssAnon", "RssFile", "RssShmem", "VmLck",
-                                       "VmPTE",    "VmSize",  "VmData",  "VmPin"};
+    static const char *const keys[] = {"VmRSS", "RssAnon", "RssFile", "RssShmem", "VmLck",
+                                       "VmPTE", "VmSize",  "VmData",  "VmPin"};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         long kib = status_kib(keys[i]);
@@ -363,7 +363,8 @@ TEST(h9_fault_between_unshare_and_cut)
     CHECK_EQ(share_wrong(f.p, len, 16), 0);
 }
 
-/* H10 (2024): somebody looks at pages and tables (references for a moment) while they are unshared. */
+/* H10 (2024): somebody looks at pages and tables (references for a moment) while they are unshared.
+ */
 TEST(h10_references_for_a_moment)
 {
     size_t len = share_span();
@@ -511,7 +512,8 @@ TEST(h14_every_table_is_visited)
     for (int how = 0; how < 3; how++) {
         pid = peer();
         if (pid == 0) {
-            size_t from = how == 2 ? span / 4 : page_size, end = len - span / 4 + page_size, bad = 0;
+            size_t from = how == 2 ? span / 4 : page_size, end = len - span / 4 + page_size,
+                   bad = 0;
 
             for (size_t i = 0; i < len; i += span / 4)
                 bad += p[i] != 'v';

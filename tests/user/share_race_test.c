@@ -11,7 +11,8 @@
 
 #define ROUNDS (ktap_swept ? 2 : 16)
 
-/* The process' page tables, in KiB, as the kernel accounts them: its own, or those that it links. */
+/* The process' page tables, in KiB, as the kernel accounts them: its own, or those that it links.
+ */
 static long table_kib(const char *key)
 {
     return file_field("/proc/self/status", key);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * share_random [-n OPERATIONS] [-r SEED] [-p PROCESSES]: random operations of several processes on the
- * same objects, against a model.
+ * share_random [-n OPERATIONS] [-r SEED] [-p PROCESSES]: random operations of several processes on
+ * the same objects, against a model.
  *
- * PROCESSES (6) use three files and memory of their own through a few windows each, OPERATIONS (5000) in
- * all: map, unmap, protect, move, lock, advise, write, read, truncate, punch, fork, exit. Every page
- * that is looked at belongs to one process, which alone changes it in the files: it knows the exact
- * byte, the others know whose mark it may bear. Truncation is done while nobody else does anything.
- * From time to time, and at the end, the kernel's walkers run (/proc/kcheck); at the end nothing may be lost.
+ * PROCESSES (6) use three files and memory of their own through a few windows each, OPERATIONS
+ * (5000) in all: map, unmap, protect, move, lock, advise, write, read, truncate, punch, fork, exit.
+ * Every page that is looked at belongs to one process, which alone changes it in the files: it
+ * knows the exact byte, the others know whose mark it may bear. Truncation is done while nobody
+ * else does anything. From time to time, and at the end, the kernel's walkers run (/proc/kcheck);
+ * at the end nothing may be lost.
  *
- * A run is repeated with the seed it prints, as far as the scheduler plays along; 0 takes the clock.
- * Prints KTAP with one test.
+ * A run is repeated with the seed it prints, as far as the scheduler plays along; 0 takes the
+ * clock. Prints KTAP with one test.
  */
 #include "share.h"
 
@@ -44,9 +45,9 @@ struct world {
 struct window {
     char *at[2]; /* two places; it moves between them */
     int place, file;
-    bool shared, whole; /* whole: one mapping from the first to the last point */
-    short prot[POINTS]; /* NOTHING: not mapped */
-    short own[POINTS];  /* the byte of a private copy, or NOTHING */
+    bool shared, whole;         /* whole: one mapping from the first to the last point */
+    short prot[POINTS];         /* NOTHING: not mapped */
+    short own[POINTS];          /* the byte of a private copy, or NOTHING */
     unsigned int taken[POINTS]; /* object's dropped when it was copied */
 };
 
@@ -119,7 +120,8 @@ static void check_point(int w, int i)
     } else if (is_mine(i) && !loose) {
         if (got != atomic_load(&world->files[win->file].byte[i]))
             wrong("a page of one's own", w, i, got, world->files[win->file].byte[i]);
-    } else if (got != 0 && (got < 0 || (unsigned int)got % nr_processes != (unsigned int)i % nr_processes)) {
+    } else if (got != 0 &&
+               (got < 0 || (unsigned int)got % nr_processes != (unsigned int)i % nr_processes)) {
         wrong("the mark of another's page", w, i, got, i % (int)nr_processes);
     }
 }
@@ -343,7 +345,8 @@ static void do_truncate(void)
     check_all();
 }
 
-/* The child has what the parent has at this moment; it waits for nobody, or the parent waits for it. */
+/* The child has what the parent has at this moment; it waits for nobody, or the parent waits for
+ * it. */
 static void do_fork(void)
 {
     bool beside = dice(2);
@@ -522,8 +525,8 @@ static bool run(void)
             }
             left--;
             if (status != 0) {
-                ktap_note("seed %llu: process %u ended with status 0x%x", (unsigned long long)seed, i,
-                          status);
+                ktap_note("seed %llu: process %u ended with status 0x%x", (unsigned long long)seed,
+                          i, status);
                 atomic_fetch_add(&world->errors, 1);
             }
         }

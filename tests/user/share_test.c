@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Processes that map the same object, which lets a kernel share the page tables: who sees what when
- * mappings are made, cut, protected and mixed with others. The numbers T1... are those of the list of
- * tests that the design of shared tables was made from; races are in share_race_test.c.
+ * mappings are made, cut, protected and mixed with others. The numbers T1... are those of the list
+ * of tests that the design of shared tables was made from; races are in share_race_test.c.
  */
 #include "share.h"
 
@@ -78,7 +78,8 @@ TEST(t1_large_object)
     CHECK_SHARED(shared, 1);
 }
 
-/* T3, found by Ray Bryant in 2006: children put private memory into the middle of what they share. */
+/* T3, found by Ray Bryant in 2006: children put private memory into the middle of what they share.
+ */
 TEST(t3_private_memory_in_the_middle)
 {
     enum { NR = 4 };
@@ -335,8 +336,8 @@ TEST(t5_brk_grows_into_the_span)
 
     stage_new();
     fd = share_file(span);
-    if (mmap(p + span / 2, span / 2, RW, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
-             (off_t)(span / 2)) == MAP_FAILED)
+    if (mmap(p + span / 2, span / 2, RW, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, (off_t)(span / 2)) ==
+        MAP_FAILED)
         ktap_skip("something is mapped right above the heap");
     share_fill(p + span / 2, span / 2, 32);
     pid = peer();

@@ -310,7 +310,8 @@ TEST(t17_reader_beside_writer)
     share_fill(p, len, 1);
     pid = peer();
     if (pid == 0) {
-        char *q = share_map(share_place(len), len, PROT_READ, MAP_SHARED, fd, 0), word[8] = "kernel";
+        char *q = share_map(share_place(len), len, PROT_READ, MAP_SHARED, fd, 0),
+             word[8] = "kernel";
         struct iovec from = {word, 8}, to = {q + 2 * page_size, 8};
 
         CHECK_OK(munmap(p, len)); /* only the read-only one is left */

@@ -40,6 +40,7 @@
 
 static long stress_seconds; /* 0: one round */
 static atomic_bool over;
+static atomic_bool begun; /* all threads have their stacks: nothing else may settle in holes */
 static size_t huge, area_len, nr; /* bytes; bytes; pages of an area */
 static char *areas[NR_AREAS];
 static atomic_ulong operations, splits, collapses, moves, forks, pins, passes;
@@ -141,6 +142,8 @@ static void *owner(void *arg)
     char *p = areas[(uintptr_t)arg];
     unsigned char *model = calloc(nr, 1);
 
+    while (!begun)
+        usleep(1000);
     while (going_on()) {
         operate(p, model, &seed);
         operations++;
@@ -342,11 +345,12 @@ static void run_round(void)
 
     prepare();
     REQUIRE(ktap_failures == 0);
-    over = false;
+    over = begun = false;
     for (uintptr_t i = 0; i < NR_OWNERS; i++)
         REQUIRE(pthread_create(&threads[n++], NULL, owner, (void *)i) == 0);
     for (unsigned int i = 0; i < 4; i++)
         REQUIRE(pthread_create(&threads[n++], NULL, others[i], NULL) == 0);
+    begun = true;
     for (int i = 0; i < (ktap_swept ? 3 : 10 * ROUND_SECONDS) && going_on(); i++)
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     over = true;

@@ -202,7 +202,7 @@ FUNCTION ret_from_fork
     b return_to_user
 END_FUNCTION ret_from_fork
 
-/* What rfid and the code after it need besides the general registers. r1 = frame, RI off; uses r0. */
+/* What rfid and the code after it need besides general registers. r1 = frame, RI off; uses r0. */
 .macro LOAD_SPECIAL
     ld 0, REGS(PT_CTR)(1)
     mtctr 0

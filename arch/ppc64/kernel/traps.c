@@ -142,10 +142,12 @@ static bool refilled(const struct fault_info *fi)
 }
 
 /* The tree has it by now: saves the access another fault. */
-static void refill_behind(const struct fault_info *fi)
+static void refill_behind(struct fault_info *fi)
 {
-    if (!mmu_has(MMU_WALKS_TREE))
-        (void)mmu_refill(current->mm, fi);
+    if (mmu_has(MMU_WALKS_TREE))
+        return;
+    fi->flags |= PPC_FAULT_ANSWERED;
+    (void)mmu_refill(current->mm, fi);
 }
 
 /* May this fault of the kernel at a user address be resolved by mm_fault(), which can sleep? */

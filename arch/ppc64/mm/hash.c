@@ -19,6 +19,7 @@
  * hash_flush.c.
  */
 #include <asm/errno.h>
+#include <asm/quire_fault.h>
 #include <asm/quire_platform.h>
 #include <boot/bootinfo.h>
 #include <kernel/printk.h>
@@ -156,13 +157,6 @@ static void enter(const struct hash_walk *w, vaddr_t va, u64 seg)
         panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
 }
 
-/*
- * The case that nearly all misses are, with everything in registers: a small leaf, links that take
- * nothing away, a segment of small pages that has its number. Otherwise, and when the leaf changes
- * meanwhile, REFILL_SLOW: nothing happened. A walk is under way.
- */
-enum refill { REFILL_DONE, REFILL_DENIED, REFILL_SLOW };
-
 static inline const pte_t *below(pte_t link)
 {
     return phys_to_virt(link.v & PPC_PTE_ADDR);
@@ -173,11 +167,60 @@ static inline unsigned int index_of(vaddr_t va, unsigned int shift, unsigned int
     return (va >> shift) & ((1u << bits) - 1);
 }
 
+/* The entry's second word for a small leaf of a user. */
+static inline u64 small_second_word(pte_t e)
+{
+    u64 r = e.v & (PPC_PTE_ADDR | HPTE_R | HPTE_C);
+
+    _Static_assert(HPTE_R == PPC_PTE_REF && HPTE_C == PPC_PTE_C, "same places");
+    r |= (e.v & (PPC_PTE_W | PPC_PTE_C)) == (PPC_PTE_W | PPC_PTE_C) ? HPTE_PP_RW : HPTE_PP_RO;
+    return r | (e.v & PPC_PTE_X ? 0 : HPTE_N) | (e.v & PPC_PTE_NC ? HPTE_IG : HPTE_M);
+}
+
+static inline void insert_small(u64 seg, vaddr_t va, pte_t e)
+{
+    struct hpt_key k = hpt_key(seg_vsid(seg), va, PAGE_SHIFT, false);
+
+    hpt_count(HPT_refill);
+    if (unlikely(hpt_insert(&k, small_second_word(e), false) < 0))
+        panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
+}
+
+/* As many pages as a read's fault maps around its address, at most. */
+#define AROUND 16u
+
+/* A leaf that a user may read and nobody has used. */
+static inline bool is_fresh(pte_t e)
+{
+    return (e.v & (PPC_PTE_LEAF | PPC_PTE_R | PPC_PTE_PRIV | PPC_PTE_REF)) ==
+           (PPC_PTE_LEAF | PPC_PTE_R);
+}
+
+/* A fault has just mapped what is around @va, whose entry is @slot: the neighbours are entered,
+ * too. A leaf that changes meanwhile waits for its own access. */
+static __noinline void refill_around(u64 seg, vaddr_t va, pte_t *slot)
+{
+    unsigned int own = (va >> PAGE_SHIFT) % AROUND;
+
+    for (unsigned int i = 0; i < AROUND; i++) {
+        pte_t *s = slot - own + i, e = pte_load(s), new = {.v = e.v | PPC_PTE_REF};
+
+        if (is_fresh(e) && pte_cmpxchg(s, &e, new))
+            insert_small(seg, va + ((vaddr_t)i - own) * PAGE_SIZE, new);
+    }
+}
+
+/*
+ * The case that nearly all misses are, with everything in registers: a small leaf, links that take
+ * nothing away, a segment of small pages that has its number. Otherwise, and when the leaf changes
+ * meanwhile, REFILL_SLOW: nothing happened. A walk is under way.
+ */
+enum refill { REFILL_DONE, REFILL_DENIED, REFILL_SLOW };
+
 static inline enum refill refill_small(struct mm *mm, vaddr_t va, unsigned int flags)
 {
-    u64 need = PPC_PTE_LEAF | PPC_PTE_R, add = PPC_PTE_REF, seg, r;
+    u64 need = PPC_PTE_LEAF | PPC_PTE_R, add = PPC_PTE_REF, seg;
     pte_t e, links, new, *slot;
-    struct hpt_key k;
 
     need |= flags & FAULT_WRITE ? PPC_PTE_W : flags & FAULT_EXEC ? PPC_PTE_X : 0;
     add |= flags & FAULT_WRITE ? PPC_PTE_C : 0;
@@ -201,14 +244,10 @@ static inline enum refill refill_small(struct mm *mm, vaddr_t va, unsigned int f
     if (unlikely((links.v & (PPC_LINK_NOW | PPC_LINK_NOX)) || seg == 0 || (seg & SEG_16M)) ||
         (new.v != e.v && !pte_cmpxchg(slot, &e, new)))
         return REFILL_SLOW;
-    k = hpt_key(seg_vsid(seg), va, PAGE_SHIFT, false);
-    _Static_assert(HPTE_R == PPC_PTE_REF && HPTE_C == PPC_PTE_C, "same places");
-    r = new.v & (PPC_PTE_ADDR | HPTE_R | HPTE_C);
-    r |= (new.v & (PPC_PTE_W | PPC_PTE_C)) == (PPC_PTE_W | PPC_PTE_C) ? HPTE_PP_RW : HPTE_PP_RO;
-    r |= (new.v & PPC_PTE_X ? 0 : HPTE_N) | (new.v & PPC_PTE_NC ? HPTE_IG : HPTE_M);
-    hpt_count(HPT_refill);
-    if (unlikely(hpt_insert(&k, r, false) < 0))
-        panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
+    if ((flags & (PPC_FAULT_ANSWERED | FAULT_WRITE | FAULT_EXEC)) == PPC_FAULT_ANSWERED &&
+        unlikely(is_fresh(pte_load(slot + (va & PAGE_SIZE ? -1 : 1)))))
+        refill_around(seg, va, slot);
+    insert_small(seg, va, new);
     if (likely(this_cpu()->active_mm == mm) && slb_install(va, seg, PT_RWXU))
         hpt_count(HPT_slb_fix);
     return REFILL_DONE;

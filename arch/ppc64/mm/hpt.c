@@ -129,7 +129,7 @@ static void unlock(const struct hpt_key *k, unsigned long irq)
     spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
 }
 
-/* The entry with this first word came or went. Pair locked, or the entry is in the caller's batch. */
+/* The entry with this first word came or went. Pair locked, or it is in the caller's batch. */
 static inline void count_word(u64 word, int change)
 {
     if (word & HPTE_H)

@@ -174,81 +174,92 @@ KTEST(hugetlb, nobody_else_gets_what_was_promised)
     pool_end();
 }
 
-/* A page that a child has, too, does not come back when the owner drops it. */
-KTEST(hugetlb, dropping_a_shared_page)
-{
+/* A process that has written a private page, and its child, which shares it. */
+struct family {
     struct mm *mm, *child;
     vaddr_t va;
+};
 
-    if (!pool_begin(2))
-        return;
-    mm = test_mm_enter();
-    va = map_new(1, MAP_PRIVATE);
-    EXPECT(test_write(va, 5));
-    child = mm_fork(mm);
-    EXPECT(!IS_ERR(child));
-    EXPECT_COUNTS(1, 0);
-    EXPECT_EQ(mm_madvise(mm, va, size, MADV_DONTNEED), 0);
-    EXPECT_COUNTS(1, 1); /* promised the page that is left */
-    EXPECT(test_write(va, 6));
-    EXPECT_COUNTS(0, 0);
-    EXPECT_EQ(mm_madvise(mm, va, size, MADV_DONTNEED), 0);
-    EXPECT_COUNTS(1, 1);
-    huge_pool_resize(pool, 0); /* what is promised or used stays, as surplus */
-    EXPECT(test_write(va, 7));
-    EXPECT_EQ(test_check(mm) + test_check(child), 0);
-    mm_put(child);
+/* With @nr pages in the pool. False: no huge pages here. */
+static bool family_begin(struct family *f, unsigned long nr)
+{
+    if (!pool_begin(nr))
+        return false;
+    f->mm = test_mm_enter();
+    f->va = map_new(1, MAP_PRIVATE);
+    EXPECT(test_write(f->va, 5));
+    f->child = mm_fork(f->mm);
+    EXPECT(!IS_ERR(f->child));
+    return true;
+}
+
+static void family_end(struct family *f)
+{
+    if (f->child)
+        mm_put(f->child);
     test_mm_leave();
     pool_end();
 }
 
-KTEST(hugetlb, no_promise_is_left_when_there_is_no_page)
+/* A page that a child has, too, does not come back when the owner drops it. */
+KTEST(hugetlb, dropping_a_shared_page)
 {
-    struct mm *mm, *child;
+    struct family f;
     vaddr_t va;
 
-    if (!pool_begin(1))
+    if (!family_begin(&f, 2))
         return;
-    mm = test_mm_enter();
-    va = map_new(1, MAP_PRIVATE);
-    EXPECT(test_write(va, 5));
-    child = mm_fork(mm);
-    EXPECT(!IS_ERR(child));
-    EXPECT_EQ(mm_madvise(mm, va, size, MADV_DONTNEED), 0);
-    EXPECT_COUNTS(0, 0);
-    EXPECT_EQ(fault(mm, va, FAULT_WRITE), FAULT_SIGBUS);
-    EXPECT_EQ(fault(child, va, 0), FAULT_OK);
-    mm_put(child);
+    va = f.va;
     EXPECT_COUNTS(1, 0);
-    EXPECT_EQ(fault(mm, va, FAULT_WRITE), FAULT_OK);
-    test_mm_leave();
-    pool_end();
+    EXPECT_EQ(mm_madvise(f.mm, va, size, MADV_DONTNEED), 0);
+    EXPECT_COUNTS(1, 1); /* promised the page that is left */
+    EXPECT(test_write(va, 6));
+    EXPECT_COUNTS(0, 0);
+    EXPECT_EQ(mm_madvise(f.mm, va, size, MADV_DONTNEED), 0);
+    EXPECT_COUNTS(1, 1);
+    huge_pool_resize(pool, 0); /* what is promised or used stays, as surplus */
+    EXPECT(test_write(va, 7));
+    EXPECT_EQ(test_check(f.mm) + test_check(f.child), 0);
+    family_end(&f);
+}
+
+KTEST(hugetlb, no_promise_is_left_when_there_is_no_page)
+{
+    struct family f;
+
+    if (!family_begin(&f, 1))
+        return;
+    EXPECT_EQ(mm_madvise(f.mm, f.va, size, MADV_DONTNEED), 0);
+    EXPECT_COUNTS(0, 0);
+    EXPECT_EQ(fault(f.mm, f.va, FAULT_WRITE), FAULT_SIGBUS);
+    EXPECT_EQ(fault(f.child, f.va, 0), FAULT_OK);
+    mm_put(f.child);
+    f.child = NULL;
+    EXPECT_COUNTS(1, 0);
+    EXPECT_EQ(fault(f.mm, f.va, FAULT_WRITE), FAULT_OK);
+    family_end(&f);
 }
 
 /* ---- fork ---- */
 
 KTEST(hugetlb, the_owner_wins)
 {
-    struct mm *mm, *child;
+    struct family f;
     struct page *p;
     vaddr_t va;
 
-    if (!pool_begin(1))
+    if (!family_begin(&f, 1))
         return;
-    mm = test_mm_enter();
-    va = map_new(1, MAP_PRIVATE);
-    EXPECT(test_write(va, 5));
-    p = test_page(mm, va);
-    child = mm_fork(mm);
-    EXPECT(!IS_ERR(child));
+    va = f.va;
+    p = test_page(f.mm, va);
     EXPECT_EQ(page_mapcount(p), 2);
-    EXPECT_EQ(fault(child, va, FAULT_WRITE), FAULT_SIGBUS);
+    EXPECT_EQ(fault(f.child, va, FAULT_WRITE), FAULT_SIGBUS);
     EXPECT(test_write(va, 6));
-    EXPECT(test_page(mm, va) == p && page_mapcount(p) == 1 && page_test(p, PG_EXCLUSIVE));
-    EXPECT_EQ(fault(child, va, 0), FAULT_SIGBUS); /* lost for good */
-    EXPECT_EQ(test_check(mm) + test_check(child), 0);
-    EXPECT_EQ(test_rss(child, MM_HUGETLB), 0);
-    mm_put(child);
+    EXPECT(test_page(f.mm, va) == p && page_mapcount(p) == 1 && page_test(p, PG_EXCLUSIVE));
+    EXPECT_EQ(fault(f.child, va, 0), FAULT_SIGBUS); /* lost for good */
+    EXPECT_EQ(test_check(f.mm) + test_check(f.child), 0);
+    EXPECT_EQ(test_rss(f.child, MM_HUGETLB), 0);
+    mm_put(f.child);
     test_mm_leave();
     EXPECT_COUNTS(1, 0);
     pool_end();

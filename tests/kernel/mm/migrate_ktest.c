@@ -387,13 +387,18 @@ static void write_and_check(struct team *team)
             EXPECT_EQ(test_read(area(which) + i * PAGE_SIZE), arena.stamp[which][i]);
 }
 
+/* A few pages at a time: each move of a base page is a round of calls to all CPUs. */
 static void move_all_the_time(struct team *team)
 {
+    u64 seed = 13;
+
     while (!team_stopped(team)) {
         arena.moves += move(arena.small, SMALL * PAGE_SIZE);
         arena.moves += move(arena.shared, SMALL * PAGE_SIZE);
         if (arena.has_huge) {
-            arena.moves += move(arena.huge, SIZE);
+            vaddr_t at = arena.huge + test_random(&seed) % (huge_nr() / 16) * 16 * PAGE_SIZE;
+
+            arena.moves += move(at, 16 * PAGE_SIZE); /* or all of it */
             (void)thp_collapse_range(arena.mm, arena.huge, arena.huge + SIZE);
         }
     }

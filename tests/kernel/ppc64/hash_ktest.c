@@ -4,6 +4,8 @@
  * that belong to tables, segments that change their page size, numbers that come back. Skipped with
  * the radix MMU.
  */
+#include <kernel/vfs.h>
+#include <mm/page_cache.h>
 #include "hash_test.h"
 #include <kernel/vfs.h>
 #include <linux/falloc.h>
@@ -43,6 +45,39 @@ KTEST(hash, policy)
 static u64 events(const char *name)
 {
     return hpt_event_sum(name);
+}
+
+/* A fault ends with the refill, and that of a read enters what the fault has mapped around it; a
+ * hole beside it is no neighbour. */
+KTEST(hash, faults_end_with_a_refill)
+{
+    struct mm *mm = test_mm_enter();
+    struct file *f = shmem_file_create("ktest", 32 * PAGE_SIZE, 0);
+    u64 before;
+    vaddr_t va;
+
+    if (is_hash() && !IS_ERR(f)) {
+        EXPECT_EQ(test_map_file(BASE, 32 * PAGE_SIZE, RW, MAP_SHARED, f), BASE);
+        va = BASE + 32 * SEGMENT; /* another table, so other entries */
+        EXPECT_EQ(test_map_file(va, 32 * PAGE_SIZE, RW, MAP_SHARED, f), va);
+        for (unsigned int i = 0; i < 16; i++) {
+            EXPECT(test_write(BASE + i * PAGE_SIZE, 100 + i));
+            before = events("refill");
+            EXPECT_EQ(read_word(BASE + i * PAGE_SIZE), 100 + i);
+            EXPECT_EQ(events("refill"), before);
+        }
+        EXPECT_EQ(test_read(va + 31 * PAGE_SIZE), 0); /* gives the segment its number */
+        EXPECT_EQ(test_read(va + 2 * PAGE_SIZE), 102);
+        before = events("refill");
+        for (unsigned int i = 0; i < 16; i++)
+            EXPECT_EQ(read_word(va + i * PAGE_SIZE), 100 + i);
+        EXPECT_EQ(events("refill"), before);
+        EXPECT_EQ(read_word(va + 16 * PAGE_SIZE), ~0ULL);
+        EXPECT_EQ(test_check(mm), 0);
+    }
+    if (!IS_ERR(f))
+        file_put(f);
+    test_mm_leave();
 }
 
 /* A page of segment @i whose hash names @group, mapped and with @value in it. Its address; 0 when

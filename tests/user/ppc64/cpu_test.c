@@ -34,29 +34,15 @@
 #define DSISR_STORE     0x02000000
 #define CLOBBER_SYSCALL "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "ctr", "memory"
 
-static volatile sig_atomic_t caught, caught_code;
-static volatile unsigned long caught_addr, caught_gp[48];
-static void (*volatile change)(ucontext_t *uc);
+static volatile unsigned long caught_gp[48];
 
-static void handler(int sig, siginfo_t *info, void *context)
+#define CPU_STATE_SIGNALS
+#include "../cpu_state.h"
+
+static void note_frame(const ucontext_t *uc)
 {
-    ucontext_t *uc = context;
-    void (*fn)(ucontext_t *) = change;
-
-    caught = sig;
-    caught_code = info->si_code;
-    caught_addr = (unsigned long)info->si_addr;
     for (int i = 0; i < 48; i++)
         caught_gp[i] = uc->uc_mcontext.gp_regs[i];
-    if (fn)
-        fn(uc);
-}
-
-static void catch_signal(int sig)
-{
-    struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
-
-    sigaction(sig, &sa, NULL);
 }
 
 static void skip_instruction(ucontext_t *uc)
@@ -475,49 +461,8 @@ static bool vectors_are(const struct vectors *want)
     return memcmp(&now, want, sizeof(now)) == 0;
 }
 
-static void *spoil_vectors(void *arg)
-{
-    struct vectors v;
-    bool ok = true;
-
-    memset(&v, (int)(long)arg, sizeof(v));
-    for (int i = 0; i < 2000; i++) {
-        load_vectors(&v);
-        syscall(SYS_sched_yield);
-        ok &= vectors_are(&v);
-    }
-    return (void *)(long)ok;
-}
-
-TEST(vectors_survive_switches)
-{
-    pthread_t t[4];
-    void *ok;
-
-    for (long i = 0; i < 4; i++)
-        REQUIRE(pthread_create(&t[i], NULL, spoil_vectors, (void *)(i + 1)) == 0);
-    for (int i = 0; i < 4; i++) {
-        pthread_join(t[i], &ok);
-        CHECK(ok != NULL);
-    }
-}
-
-TEST(vectors_survive_fork)
-{
-    struct vectors v;
-    int status;
-    long pid;
-
-    memset(&v, 0x5a, sizeof(v));
-    load_vectors(&v);
-    /* The raw call: the library's fork may use the registers. */
-    pid = syscall(SYS_fork);
-    if (pid == 0)
-        syscall(SYS_exit_group, vectors_are(&v) ? 0 : 1);
-    CHECK(vectors_are(&v));
-    CHECK_EQ(syscall(SYS_wait4, pid, &status, 0, 0), pid);
-    CHECK_EQ(status, 0);
-}
+#define CPU_STATE_VECTORS
+#include "../cpu_state.h"
 
 static volatile bool frame_has_vectors;
 

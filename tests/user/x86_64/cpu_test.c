@@ -21,30 +21,17 @@
 #define FLAG_DIRECTION 0x400ul
 #define FLAG_TRAP      0x100ul
 
-static volatile sig_atomic_t caught, caught_code;
-static volatile unsigned long caught_addr, caught_trapno, caught_err, caught_cr2, caught_flags;
-static void (*volatile change)(ucontext_t *uc);
+static volatile unsigned long caught_trapno, caught_err, caught_cr2, caught_flags;
 
-static void handler(int sig, siginfo_t *info, void *context)
+#define CPU_STATE_SIGNALS
+#include "../cpu_state.h"
+
+static void note_frame(const ucontext_t *uc)
 {
-    ucontext_t *uc = context;
-
-    caught = sig;
-    caught_code = info->si_code;
-    caught_addr = (unsigned long)info->si_addr;
     caught_trapno = (unsigned long)uc->uc_mcontext.gregs[REG_TRAPNO];
     caught_err = (unsigned long)uc->uc_mcontext.gregs[REG_ERR];
     caught_cr2 = (unsigned long)uc->uc_mcontext.gregs[REG_CR2];
     caught_flags = (unsigned long)uc->uc_mcontext.gregs[REG_EFL];
-    if (change)
-        change(uc);
-}
-
-static void catch(int sig)
-{
-    struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
-
-    sigaction(sig, &sa, NULL);
 }
 
 static void skip_two_bytes(ucontext_t *uc)
@@ -117,7 +104,7 @@ TEST(syscall_numbers)
 
 TEST(divide_error)
 {
-    catch(SIGFPE);
+    catch_signal(SIGFPE);
     change = skip_two_bytes;
     __asm__ volatile("xor %%edx, %%edx\n\tmov $1, %%eax\n\txor %%ecx, %%ecx\n\tdiv %%ecx"
                      :
@@ -130,7 +117,7 @@ TEST(divide_error)
 
 TEST(breakpoint)
 {
-    catch(SIGTRAP);
+    catch_signal(SIGTRAP);
     __asm__ volatile("int3");
     CHECK_EQ(caught, SIGTRAP);
     CHECK_EQ(caught_code, SI_KERNEL);
@@ -139,7 +126,7 @@ TEST(breakpoint)
 
 TEST(invalid_opcode)
 {
-    catch(SIGILL);
+    catch_signal(SIGILL);
     change = skip_two_bytes;
     __asm__ volatile("ud2");
     CHECK_EQ(caught, SIGILL);
@@ -149,7 +136,7 @@ TEST(invalid_opcode)
 
 TEST(privileged_instruction)
 {
-    catch(SIGSEGV);
+    catch_signal(SIGSEGV);
     change = skip_to_rbx;
     __asm__ volatile("lea 1f(%%rip), %%rbx\n\thlt\n1:" : : : "rbx");
     CHECK_EQ(caught, SIGSEGV);
@@ -160,7 +147,7 @@ TEST(privileged_instruction)
 
 TEST(non_canonical_address)
 {
-    catch(SIGSEGV);
+    catch_signal(SIGSEGV);
     change = skip_to_rbx;
     __asm__ volatile("lea 1f(%%rip), %%rbx\n\tmovabs $0x8000000000000000, %%rax\n\t"
                      "mov (%%rax), %%al\n1:"
@@ -174,7 +161,7 @@ TEST(non_canonical_address)
 
 TEST(page_fault_frame)
 {
-    catch(SIGSEGV);
+    catch_signal(SIGSEGV);
     change = skip_to_rbx;
     __asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
                      "movl $1, (%0)\n1:" : : "r"(ktap_nowhere) : "rbx", "memory");
@@ -188,7 +175,7 @@ TEST(page_fault_frame)
 
 TEST(kernel_address)
 {
-    catch(SIGSEGV);
+    catch_signal(SIGSEGV);
     change = skip_to_rbx;
     __asm__ volatile("lea 1f(%%rip), %%rbx\n\tmovabs $0xffffffff81000000, %%rax\n\t"
                      "mov (%%rax), %%al\n1:"
@@ -206,7 +193,7 @@ TEST(vector_exception)
     unsigned int mxcsr = 0x1f80 & ~0x200u; /* division by zero raises */
     double one = 1.0, zero = 0.0;
 
-    catch(SIGFPE);
+    catch_signal(SIGFPE);
     change = skip_to_rbx;
     __asm__ volatile("ldmxcsr %0\n\tmovsd %1, %%xmm0\n\tlea 1f(%%rip), %%rbx\n\t"
                      "divsd %2, %%xmm0\n1:"
@@ -226,7 +213,7 @@ TEST(x87_exception)
 {
     unsigned short control = 0x37f & ~4; /* division by zero raises */
 
-    catch(SIGFPE);
+    catch_signal(SIGFPE);
     change = skip_to_rbx;
     __asm__ volatile("fninit\n\tfldcw %0\n\tfld1\n\tfldz\n\tlea 1f(%%rip), %%rbx\n\t"
                      "fdivrp\n\tfwait\n1:\tfninit"
@@ -245,7 +232,7 @@ TEST(flags_survive_a_signal)
 {
     unsigned long flags;
 
-    catch(SIGTRAP);
+    catch_signal(SIGTRAP);
     __asm__ volatile("std\n\tint3\n\tpushfq\n\tpop %0\n\tcld" : "=r"(flags));
     CHECK(caught_flags & FLAG_DIRECTION);
     CHECK(flags & FLAG_DIRECTION);
@@ -310,7 +297,7 @@ static int return_with(void (*fn)(ucontext_t *))
     pid_t pid = fork();
 
     if (pid == 0) {
-        catch(SIGUSR1);
+        catch_signal(SIGUSR1);
         change = fn;
         raise(SIGUSR1);
         _exit(0);
@@ -346,80 +333,45 @@ TEST(corrupt_extended_state_kills)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 }
 
-static void load_vectors(const unsigned char *v)
+/* xmm3 and xmm15. */
+struct vectors {
+    unsigned char bytes[32];
+};
+
+static void load_vectors(const struct vectors *v)
 {
     __asm__ volatile("movdqu 0(%0), %%xmm3\n\tmovdqu 16(%0), %%xmm15" : : "r"(v) : "xmm3", "xmm15");
 }
 
-static bool vectors_are(const unsigned char *v)
+static bool vectors_are(const struct vectors *want)
 {
-    unsigned char now[32];
+    struct vectors now;
 
-    __asm__ volatile("movdqu %%xmm3, 0(%0)\n\tmovdqu %%xmm15, 16(%0)" : : "r"(now) : "memory");
-    return memcmp(now, v, sizeof(now)) == 0;
+    __asm__ volatile("movdqu %%xmm3, 0(%0)\n\tmovdqu %%xmm15, 16(%0)" : : "r"(&now) : "memory");
+    return memcmp(&now, want, sizeof(now)) == 0;
 }
 
-static void *spoil_vectors(void *arg)
-{
-    unsigned char v[32];
-    bool ok = true;
-
-    memset(v, (int)(long)arg, sizeof(v));
-    for (int i = 0; i < 2000; i++) {
-        load_vectors(v);
-        syscall(SYS_sched_yield);
-        ok &= vectors_are(v);
-    }
-    return (void *)(long)ok;
-}
-
-TEST(vectors_survive_switches)
-{
-    pthread_t t[4];
-    void *ok;
-
-    for (long i = 0; i < 4; i++)
-        REQUIRE(pthread_create(&t[i], NULL, spoil_vectors, (void *)(i + 1)) == 0);
-    for (int i = 0; i < 4; i++) {
-        pthread_join(t[i], &ok);
-        CHECK(ok != NULL);
-    }
-}
-
-TEST(vectors_survive_fork)
-{
-    unsigned char v[32];
-    int status;
-    long pid;
-
-    memset(v, 0x5a, sizeof(v));
-    load_vectors(v);
-    /* The raw call: the library's fork may use the registers. */
-    pid = syscall(SYS_fork);
-    if (pid == 0)
-        syscall(SYS_exit_group, vectors_are(v) ? 0 : 1);
-    CHECK_EQ(syscall(SYS_wait4, pid, &status, 0, 0), pid);
-    CHECK_EQ(status, 0);
-}
+#define CPU_STATE_VECTORS
+#include "../cpu_state.h"
 
 static void spoil_handler(int sig)
 {
-    unsigned char v[32];
+    struct vectors v;
 
-    memset(v, 0xee, sizeof(v));
-    load_vectors(v);
+    memset(&v, 0xee, sizeof(v));
+    load_vectors(&v);
 }
 
 TEST(vectors_survive_a_signal)
 {
-    unsigned char v[32];
+    struct vectors v;
     pid_t pid = getpid();
 
     signal(SIGUSR1, spoil_handler);
-    memset(v, 0x77, sizeof(v));
-    load_vectors(v);
+    memset(&v, 0x77, sizeof(v));
+    load_vectors(&v);
     syscall(SYS_kill, pid, SIGUSR1);
-    CHECK(vectors_are(v));
+    CHECK(vectors_are(&v));
 }
 
 TEST(bases)

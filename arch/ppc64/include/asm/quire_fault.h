@@ -6,6 +6,10 @@
 #pragma once
 #include <kernel/types.h>
 
+/* In fault_info.flags: mm_fault has answered the fault; mmu_refill then also enters what it has
+ * mapped around a read's address. */
+#define PPC_FAULT_ANSWERED (1u << 16)
+
 /*
  * Loads the segment of @ea into this CPU's segment table. 0, or -EFAULT when the address has none.
  * Real mode, interrupts off, its own small stack: no locks, no output, direct map and image only.

@@ -14,7 +14,7 @@ static inline void clear_page(void *page)
 {
     char *at = page;
 
-    for (unsigned int n = 0; n < PAGE_SIZE / (8 * PPC_CACHE_BLOCK); n++, at += 8 * PPC_CACHE_BLOCK) {
+    for (; at < (char *)page + PAGE_SIZE; at += 8 * PPC_CACHE_BLOCK) {
 #pragma GCC unroll 8
         for (unsigned int i = 0; i < 8; i++)
             __asm__ volatile("dcbz %0, %1"

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the cpu_test.c of all machines do alike: a handler that keeps what a signal said and may
+ * change the frame, and registers that are the thread's own over switches and fork.
+ *
+ * In two parts, since the includer's code stands between them: first CPU_STATE_SIGNALS (it declares
+ * note_frame, which the includer defines), then CPU_STATE_VECTORS, behind the includer's struct
+ * vectors, load_vectors and vectors_are.
+ */
+#if defined(CPU_STATE_SIGNALS) && !defined(CPU_STATE_HAS_SIGNALS)
+#define CPU_STATE_HAS_SIGNALS
+
+static volatile sig_atomic_t caught, caught_code;
+static volatile unsigned long caught_addr;
+static void (*volatile change)(ucontext_t *uc);
+
+/* Keeps what the machine says besides. */
+static void note_frame(const ucontext_t *uc);
+
+static void handler(int sig, siginfo_t *info, void *context)
+{
+    ucontext_t *uc = context;
+    void (*fn)(ucontext_t *) = change;
+
+    caught = sig;
+    caught_code = info->si_code;
+    caught_addr = (unsigned long)info->si_addr;
+    note_frame(uc);
+    if (fn)
+        fn(uc);
+}
+
+static void catch_signal(int sig)
+{
+    struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+
+    sigaction(sig, &sa, NULL);
+}
+#endif
+
+#if defined(CPU_STATE_VECTORS) && !defined(CPU_STATE_HAS_VECTORS)
+#define CPU_STATE_HAS_VECTORS
+
+static void *spoil_vectors(void *arg)
+{
+    struct vectors v;
+    bool ok = true;
+
+    memset(&v, (int)(long)arg, sizeof(v));
+    for (int i = 0; i < 2000; i++) {
+        load_vectors(&v);
+        syscall(SYS_sched_yield);
+        ok &= vectors_are(&v);
+    }
+    return (void *)(long)ok;
+}
+
+TEST(vectors_survive_switches)
+{
+    pthread_t t[4];
+    void *ok;
+
+    for (long i = 0; i < 4; i++)
+        REQUIRE(pthread_create(&t[i], NULL, spoil_vectors, (void *)(i + 1)) == 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(t[i], &ok);
+        CHECK(ok != NULL);
+    }
+}
+
+TEST(vectors_survive_fork)
+{
+    struct vectors v;
+    int status;
+    long pid;
+
+    memset(&v, 0x5a, sizeof(v));
+    load_vectors(&v);
+    /* The raw call: the library's fork may use the registers. */
+    pid = syscall(SYS_fork);
+    if (pid == 0)
+        syscall(SYS_exit_group, vectors_are(&v) ? 0 : 1);
+    CHECK(vectors_are(&v));
+    CHECK_EQ(syscall(SYS_wait4, pid, &status, 0, 0), pid);
+    CHECK_EQ(status, 0);
+}
+#endif
