@@ -78,8 +78,8 @@ static void invalidate(struct mm_notifier *n, vaddr_t start, vaddr_t end)
 
 static const struct mm_notifier_ops notifier_ops = {.invalidate = invalidate};
 
-/* What the leaf @e, whose table is locked, allows the device; 0: nothing. The links above it say the
- * same as the area: a leaf that others use, too, may allow more. */
+/* What the leaf @e, whose table is locked, allows the device; 0: nothing. The links above it say
+ * the same as the area: a leaf that others use, too, may allow more. */
 static u64 entry_from(const struct vma *v, pte_t e, unsigned int level, vaddr_t va)
 {
     pt_prot_t prot;

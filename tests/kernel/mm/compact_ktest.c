@@ -100,7 +100,8 @@ KTEST(compact, a_fault_gets_its_huge_page)
         }
         while (n != 0)
             free_pages(spent[--n], huge_order());
-        if (n != ARRAY_SIZE(spent))
+        /* As above: a block of 4096 pages has a page table in it, which stays. */
+        if (n != ARRAY_SIZE(spent) && huge_order() <= 9)
             EXPECT(got == 4 || c.nr / 4 < 4 * huge_nr());
         expect_contents(&c);
         EXPECT_EQ(test_check(mm), 0);
