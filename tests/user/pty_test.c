@@ -482,6 +482,31 @@ TEST(output_waits_for_the_master)
     CHECK_EQ(poll_of(slave) & POLLOUT, POLLOUT);
 }
 
+/* What has no room is not put on top of what is there. */
+TEST(echo_does_not_overwrite_output)
+{
+    static char buf[65536];
+    ssize_t sum = 0, n, got = 0;
+    struct termios t;
+
+    open_pair();
+    make_raw();
+    CHECK_OK(tcgetattr(slave, &t));
+    t.c_lflag |= ECHO;
+    CHECK_OK(tcsetattr(slave, TCSANOW, &t));
+    CHECK_OK(fcntl(slave, F_SETFL, O_RDWR | O_NONBLOCK));
+    memset(buf, 'o', sizeof(buf));
+    while ((n = write(slave, buf, sizeof(buf))) > 0)
+        sum += n;
+    CHECK_EQ(write(master, "xxxx", 4), 4);
+    while (got < sum) {
+        n = read(master, buf, sum - got < 4096 ? (size_t)(sum - got) : 4096);
+        REQUIRE(n > 0);
+        CHECK_EQ(memchr(buf, 'x', (size_t)n) != NULL, 0);
+        got += n;
+    }
+}
+
 TEST(input_waits_for_the_slave)
 {
     static char buf[65536];
@@ -700,6 +725,7 @@ KTAP_MAIN(CASE(names), CASE(names_come_and_go), CASE(lock), CASE(peer), CASE(set
           CASE(opening_makes_it_controlling), CASE(closed_slave),
           CASE(closing_the_slave_wakes_the_master), CASE(closing_the_master_hangs_up),
           CASE(hangup_reaches_the_foreground), CASE(closing_the_master_wakes_readers),
-          CASE(output_waits_for_the_master), CASE(input_waits_for_the_slave), CASE(a_long_stream),
-          CASE(packet_mode), CASE(counts_and_flushes), CASE(waiting_by_epoll), CASE(other_users),
+          CASE(output_waits_for_the_master), CASE(echo_does_not_overwrite_output),
+          CASE(input_waits_for_the_slave), CASE(a_long_stream), CASE(packet_mode),
+          CASE(counts_and_flushes), CASE(waiting_by_epoll), CASE(other_users),
           CASE(errors), CASE(no_number_left))
