@@ -94,6 +94,8 @@ void pt_share_count_tables(const struct vma *v, u64 *own, u64 *shared)
 
 /* ---- invariants ---- */
 
+/* The area has the part of the span that the table's name says: whole, or alone in the span and
+ * with the part's borders for its own, except where the part ends with the span. */
 static bool is_in_part(const struct vma *v, vaddr_t base, const struct share_key *k)
 {
     vaddr_t size = pt_size(k->level + 1), last = base + (size - 1);
@@ -102,8 +104,9 @@ static bool is_in_part(const struct vma *v, vaddr_t base, const struct share_key
         return false;
     if (k->from == 0 && k->to == size)
         return true;
-    return v->start == base + k->from && (v->end == base + k->to) &&
-           (v->prev == NULL || v->prev->end <= base) && (v->next == NULL || v->next->start > last);
+    return (k->from == 0 || v->start == base + k->from) &&
+           (k->to == size || v->end == base + k->to) && (v->prev == NULL || v->prev->end <= base) &&
+           (v->next == NULL || v->next->start > last);
 }
 
 const char *pt_share_check_link(const struct vma *v, vaddr_t va, pte_t link,

@@ -39,8 +39,8 @@ static inline bool pt_is_shared(const struct page *table)
     return READ_ONCE(table->pt_shared) != 0;
 }
 
-/* How many address spaces map @p, which the leaf of @r maps (a huge page's first): a leaf in a table
- * of an object counts once in mapcount and stands for all who link the table. */
+/* How many address spaces map @p, which the leaf of @r maps (a huge page's first): a leaf in a
+ * table of an object counts once in mapcount and stands for all who link the table. */
 static inline u64 pt_nr_mappings(const struct page *p, const struct pt_run *r)
 {
     s32 maps = page_mapcount(p);

@@ -487,6 +487,26 @@ KTEST(share, part_of_a_span)
     file_put(f);
 }
 
+/* What is left of an area after munmap: a whole span, and alone in the next a part that begins with
+ * it. */
+KTEST(share, whole_span_and_part_of_the_next)
+{
+    struct file *f = new_object(2 * span());
+    size_t len = span() + span() / 2;
+    vaddr_t at = place(0), last = at + span();
+    struct mm *mm[2];
+
+    make_users(mm, 2, at, len, f);
+    for (unsigned int i = 0; i < 2; i++)
+        EXPECT(put(mm[i], last + i * PAGE_SIZE, i));
+    EXPECT(table_at(mm[0], at) != NULL && table_at(mm[0], at) == table_at(mm[1], at));
+    EXPECT(table_at(mm[0], last) != NULL && table_at(mm[0], last) == table_at(mm[1], last));
+    for (unsigned int i = 0; i < 2; i++)
+        EXPECT_EQ(test_check(mm[i]), 0);
+    drop_users(mm, 2);
+    file_put(f);
+}
+
 KTEST(share, stack_grows_into_a_span)
 {
     struct file *f = new_object(span());
