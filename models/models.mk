@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# `make model`: the Spin models and their mutants; T=name narrows it.
+# `make model`: the Spin models and their mutants; T=name narrows it. Installs Spin where it is missing.
 .PHONY: model
-model:
+model: deps
 	@models/run.sh $(T)

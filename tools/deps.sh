@@ -25,6 +25,7 @@ python3 python3 the symbol table and the test runner
 cpio cpio the initramfs
 clang clang fuzzing the memory code on this machine
 cppcheck cppcheck make check
+spin spin make model
 END
     case $arch in
     x86_64)
