@@ -389,7 +389,7 @@ static struct counts count(void)
 /* A round in a process of its own, and nothing is left of it. */
 static void checked_round(void)
 {
-    /* Alone on the machine not a frame may be missing; else the shell that reads may take some. */
+    /* Alone on the machine nothing may be missing; else the shell that reads may take some. */
     long others = stress_seconds ? 0 : 32;
     struct counts before = count(), after;
     int status = 0;
@@ -407,14 +407,16 @@ static void checked_round(void)
     CHECK_EQ(status, 0);
     for (int i = 0; i < 20; i++) {
         after = count();
-        if (after.pages + others >= before.pages)
+        if (after.pages + others >= before.pages && after.objects <= before.objects + others)
             break;
         usleep(100000);
     }
     CHECK_EQ(after.bad, 0);
     CHECK(after.pages + others >= before.pages);
-    if (after.pages != before.pages)
-        ktap_note("%ld frames were free before, %ld are now", before.pages, after.pages);
+    CHECK(after.objects <= before.objects + others);
+    if (after.pages != before.pages || after.objects != before.objects)
+        ktap_note("%ld frames were free before, %ld are now; %ld objects, %ld now", before.pages,
+                  after.pages, before.objects, after.objects);
 }
 
 TEST(all_at_once)
