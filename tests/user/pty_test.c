@@ -237,7 +237,7 @@ TEST(resize_signals_the_foreground)
 
     open_pair();
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         sigset_t winch, old;
 
@@ -266,7 +266,7 @@ TEST(session_seen_from_the_master)
     open_pair();
     CHECK_ERRNO(tcgetsid(master), ENOTTY);
     REQUIRE(pipe(fds) == 0 && pipe(back) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         char text[256], *paren;
         int tty_nr = 0, fd;
@@ -303,7 +303,7 @@ TEST(opening_makes_it_controlling)
     pid_t pid;
 
     open_pair();
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         int fd;
 
@@ -347,7 +347,7 @@ TEST(closing_the_slave_wakes_the_master)
     pid_t pid;
 
     open_pair();
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         close(slave);
         _exit(read(master, &c, 1) == -1 && errno == EIO ? 0 : 1);
@@ -398,7 +398,7 @@ TEST(closing_the_master_hangs_up)
 
     open_pair();
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0)
         session_of_hangup(fds[1]);
     close(fds[1]);
@@ -418,14 +418,14 @@ TEST(hangup_reaches_the_foreground)
 
     open_pair();
     REQUIRE(pipe(fds) == 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         pid_t job;
 
         close(master);
         if (!take_slave())
             _exit(1);
-        job = fork();
+        job = ktap_fork();
         if (job == 0) {
             setpgid(0, 0);
             for (;;)
@@ -451,7 +451,7 @@ TEST(closing_the_master_wakes_readers)
     char c;
 
     open_pair();
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         close(master);
         _exit(read(slave, &c, 1) <= 0 ? 0 : 1);
@@ -542,7 +542,7 @@ TEST(a_long_stream)
 
     open_pair();
     make_raw();
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         while (done < BYTES) {
             int n = BYTES - done < (int)sizeof(buf) ? BYTES - done : (int)sizeof(buf);
@@ -640,7 +640,7 @@ TEST(waiting_by_epoll)
     open_pair();
     REQUIRE(epoll_ctl(ep, EPOLL_CTL_ADD, master, &e) == 0);
     CHECK_EQ(epoll_wait(ep, &got, 1, 0), 0);
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         usleep(20000);
         _exit(write(slave, "!", 1) != 1);
@@ -659,7 +659,7 @@ TEST(other_users)
     if (getuid() != 0)
         ktap_skip("needs root to become others");
     CHECK_OK(chmod(path, 0600));
-    pid = fork();
+    pid = ktap_fork();
     if (pid == 0) {
         struct stat st;
         int own;
