@@ -29,6 +29,7 @@ PANIC = re.compile(r"KERNEL PANIC: (.*)")
 LOGS = "build/test-logs"
 BUSYBOX_INITRD = "build/test-logs/busybox.cpio"
 SILENCE_S = 240  # host seconds without a line
+SWEEP_PARTS = 2  # of the sweep, which takes longest: side by side
 STRESS_S = 300   # of a stress run that ends by the clock
 
 
@@ -184,8 +185,10 @@ def x86_64(match, smps):
                  statuses=(33,))
     for smp in smps:
         yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
-    yield Config("sweep", command, qemu(kernel, "run=/tests/run-tests,-s" + (f",{match}" if match else ""), 2, initrd,
-                                        MEM="512M"), limit_s=3600, long=True)
+    for part in range(1, SWEEP_PARTS + 1):
+        yield Config(f"sweep {part}/{SWEEP_PARTS}", command,
+                     qemu(kernel, f"run=/tests/run-tests,-s,-p,{part}/{SWEEP_PARTS}" + (f",{match}" if match else ""), 2,
+                          initrd, MEM="512M"), limit_s=3600, long=True)
     if match:
         return
     reached = re.compile(r"^Linux|^Quire")
