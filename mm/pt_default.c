@@ -187,9 +187,12 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
     e = pte_load(slot);
     if (pte_is_leaf(e, level) && (pte_prot(e, level) & need)) {
         p = pte_page(e, level) + ((va & (pt_size(level) - 1)) >> PAGE_SHIFT);
-        /* A huge page under this leaf may be in the midst of a split: its fields say nothing. */
-        ASSERT(level != 0 || p->kind == PAGE_ZERO || page_mapcount(p) > 0);
-        ASSERT(level != 0 || !write || p->kind != PAGE_ANON || page_test(p, PG_EXCLUSIVE));
+        /* In the midst of a split, which cannot end while this table is locked, a part has neither
+         * the whole's fields nor its own. */
+        ASSERT(p->kind == PAGE_ZERO || page_mapcount(page_whole(p)) > 0 ||
+               huge_is_splitting(huge_head(p)));
+        ASSERT(!write || p->kind != PAGE_ANON || page_test(page_whole(p), PG_EXCLUSIVE) ||
+               huge_is_splitting(huge_head(p)));
         page_pin(p);
         if (write) {
             while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))

@@ -100,8 +100,7 @@ KTEST(compact, a_fault_gets_its_huge_page)
         }
         while (n != 0)
             free_pages(spent[--n], huge_order());
-        /* As above: a block of 4096 pages has a page table in it, which stays. */
-        if (n != ARRAY_SIZE(spent) && huge_order() <= 9)
+        if (n != ARRAY_SIZE(spent))
             EXPECT(got == 4 || c.nr / 4 < 4 * huge_nr());
         expect_contents(&c);
         EXPECT_EQ(test_check(mm), 0);
