@@ -229,6 +229,8 @@ static bool needs_unshare(const struct advice *a)
 {
     if (a->behavior != MADV_DONTNEED && a->behavior != MADV_DONTNEED_LOCKED)
         return false;
+    if (likely(atomic_long_read(&a->mm->nr_shared) == 0))
+        return false;
     for (struct vma *v = vma_find(a->mm, a->start); v && v->start < a->end; v = v->next)
         if (READ_ONCE(v->has_shared))
             return true;

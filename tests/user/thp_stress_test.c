@@ -359,7 +359,7 @@ static void run_round(void)
     ktap_note("%lu operations, %lu splits, %lu collapses, %lu moves asked for, %lu forks, "
               "%lu pins, %lu passes of the device",
               operations, splits, collapses, moves, forks, pins, passes);
-    CHECK(operations > 0 && forks > 0 && pins > 0);
+    CHECK(operations > 0 && splits > 0 && forks > 0 && pins > 0);
 }
 
 /* What the debug kernel finds; -1 where it does not. The same number of small objects may lie in
