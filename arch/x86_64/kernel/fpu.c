@@ -29,25 +29,18 @@
 #define MXCSR_DEFAULT  0x1f80
 #define FCW_DEFAULT    0x037f
 
-static u64 xcr0 __ro_after_init;         /* 0: FXSAVE only */
-static size_t area_size __ro_after_init;
+u64 fpu_xcr0 __ro_after_init;
+size_t fpu_area_bytes __ro_after_init;
 static u32 mxcsr_mask __ro_after_init;
 static struct kmem_cache *cache __ro_after_init;
-
-size_t fpu_area_size(void)
-{
-    return area_size;
-}
-
-u64 fpu_features(void)
-{
-    return xcr0;
-}
 
 void fpu_init_cpu(void)
 {
     if (cpu_features.xsave)
-        __asm__ volatile("xsetbv" : : "c"(0), "a"((u32)xcr0), "d"((u32)(xcr0 >> 32)) : "memory");
+        __asm__ volatile("xsetbv"
+                         :
+                         : "c"(0), "a"((u32)fpu_xcr0), "d"((u32)(fpu_xcr0 >> 32))
+                         : "memory");
     __asm__ volatile("fninit" : : : "memory");
 }
 
@@ -64,20 +57,20 @@ static u32 read_mxcsr_mask(void)
 
 void fpu_init(void)
 {
-    area_size = FXSAVE_BYTES;
+    fpu_area_bytes = FXSAVE_BYTES;
     if (cpu_features.xsave) {
         struct cpuid_regs r = cpuid(13, 0);
         u64 have = (u64)r.edx << 32 | r.eax;
 
-        xcr0 = XCR0_X87_SSE | (have & XCR0_AVX);
+        fpu_xcr0 = XCR0_X87_SSE | (have & XCR0_AVX);
         if ((have & XCR0_AVX512) == XCR0_AVX512 && (have & XCR0_AVX))
-            xcr0 |= XCR0_AVX512;
+            fpu_xcr0 |= XCR0_AVX512;
     }
     fpu_init_cpu();
-    if (xcr0 != 0)
-        area_size = cpuid(13, 0).ebx; /* for what xsetbv has switched on */
+    if (fpu_xcr0 != 0)
+        fpu_area_bytes = cpuid(13, 0).ebx; /* for what xsetbv has switched on */
     mxcsr_mask = read_mxcsr_mask();
-    cache = kmem_cache_create("fpu", area_size, 64, NULL);
+    cache = kmem_cache_create("fpu", fpu_area_bytes + FP_XSTATE_MAGIC2_SIZE, 64, NULL);
     if (!cache)
         panic("no memory for the cache of FPU areas");
 }
@@ -86,7 +79,7 @@ static void set_initial(void *area)
 {
     struct _fpstate *s = area;
 
-    memset(area, 0, area_size);
+    memset(area, 0, fpu_area_bytes);
     s->cwd = FCW_DEFAULT;
     s->mxcsr = MXCSR_DEFAULT;
     s->mxcsr_mask = mxcsr_mask;
@@ -117,7 +110,7 @@ void fpu_save(void *area)
 {
     if (cpu_features.xsaveopt)
         __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-    else if (xcr0 != 0)
+    else if (fpu_xcr0 != 0)
         __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
     else
         __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
@@ -125,7 +118,7 @@ void fpu_save(void *area)
 
 void fpu_save_full(void *area)
 {
-    if (xcr0 != 0)
+    if (fpu_xcr0 != 0)
         __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
     else
         fpu_save(area);
@@ -139,7 +132,7 @@ void fpu_restore(const void *area)
      */
     bool bad;
 
-    if (xcr0 != 0)
+    if (fpu_xcr0 != 0)
         __asm__ volatile("1: xrstor64 (%1)\n"
                          "   xorl %%eax, %%eax\n"
                          "   jmp 3f\n"
@@ -177,10 +170,10 @@ bool fpu_sanitize(void *area, size_t len)
 
     if (s->mxcsr & ~mxcsr_mask)
         return false;
-    if (xcr0 == 0)
+    if (fpu_xcr0 == 0)
         return true;
-    if (len < area_size) { /* a frame without extended state */
-        memset(header, 0, area_size - FXSAVE_BYTES);
+    if (len < fpu_area_bytes) { /* a frame without extended state */
+        memset(header, 0, fpu_area_bytes - FXSAVE_BYTES);
         header[0] = XCR0_X87_SSE;
         return true;
     }
@@ -188,7 +181,7 @@ bool fpu_sanitize(void *area, size_t len)
      * SDM volume 1, 13.8: XRSTOR faults for unknown components, the compacted form (word 1) and a
      * reserved word 2. It ignores the rest, and so does Linux.
      */
-    if ((header[0] & ~xcr0) != 0 || header[1] != 0 || header[2] != 0)
+    if ((header[0] & ~fpu_xcr0) != 0 || header[1] != 0 || header[2] != 0)
         return false;
     return true;
 }

@@ -114,8 +114,19 @@ void fpu_save(void *area);
 void fpu_save_full(void *area); /* also what is in its initial state: user memory sees it */
 void fpu_restore(const void *area);
 void fpu_reset(void *area); /* to the initial state; also the registers when it is current's */
-size_t fpu_area_size(void);
-u64 fpu_features(void);     /* XCR0, 0 without XSAVE */
+extern size_t fpu_area_bytes;
+extern u64 fpu_xcr0;
+/* What the CPU saves to and restores from. Each area has FP_XSTATE_MAGIC2_SIZE bytes more, for the
+ * mark that ends a signal frame's image. */
+static inline size_t fpu_area_size(void)
+{
+    return fpu_area_bytes;
+}
+/* XCR0, 0 without XSAVE. */
+static inline u64 fpu_features(void)
+{
+    return fpu_xcr0;
+}
 /*
  * Makes a saved area that came from user memory safe to load; false when its header is malformed.
  */

@@ -49,31 +49,29 @@ size_t arch_min_sigstack(void)
     return ALIGN_UP(sizeof(struct rt_sigframe) + fpstate_size() + FPSTATE_ALIGN + 16 + 8, 16);
 }
 
-/* Writes the FPU registers to @to with Linux's markers; 0 or -EFAULT. */
+/*
+ * Writes the FPU registers to @to with Linux's markers; 0 or -EFAULT. The markers' places in the
+ * area are nobody else's: XSAVE does not write them, XRSTOR does not read them. A switch may save
+ * into the area again meanwhile: the same registers, so the copy is whole.
+ */
 static int write_fpstate(u8 __user *to)
 {
     struct _fpstate *s = current->arch.fpu;
-    int err;
+    const u32 magic2 = FP_XSTATE_MAGIC2;
 
     preempt_disable();
     fpu_save_full(s);
     preempt_enable();
-    if (fpu_features() == 0)
-        return copy_to_user(to, s, sizeof(*s));
-
-    struct _fpx_sw_bytes sw = {
-        .magic1 = FP_XSTATE_MAGIC1,
-        .extended_size = (u32)fpstate_size(),
-        .xfeatures = fpu_features(),
-        .xstate_size = (u32)fpu_area_size(),
-    };
-    /* A switch may save into the area again meanwhile: the same registers, so the copy is whole. */
-    err = copy_to_user(to, s, fpu_area_size());
-    if (!err)
-        err = copy_to_user(to + offsetof(struct _fpstate, sw_reserved), &sw, sizeof(sw));
-    if (!err)
-        err = put_user_u32(FP_XSTATE_MAGIC2, to + fpu_area_size());
-    return err;
+    if (fpu_features() != 0) {
+        s->sw_reserved = (struct _fpx_sw_bytes){
+            .magic1 = FP_XSTATE_MAGIC1,
+            .extended_size = (u32)fpstate_size(),
+            .xfeatures = fpu_features(),
+            .xstate_size = (u32)fpu_area_size(),
+        };
+        memcpy((u8 *)s + fpu_area_size(), &magic2, sizeof(magic2));
+    }
+    return copy_to_user(to, s, fpstate_size());
 }
 
 static void fill_sigcontext(struct sigcontext *sc, const struct pt_regs *r, u64 mask)
