@@ -288,6 +288,7 @@ out:
 
 static bool level_can_share(unsigned int level)
 {
+    _Static_assert(ARRAY_SIZE(((struct mapping *)0)->shares) == PT_SHARE_LEVELS, "an index each");
     return level == 1 || (level == 0 && mmu_has(MMU_LINK_ANY));
 }
 
@@ -396,7 +397,7 @@ vaddr_t pt_share_alignment(size_t len, u64 pgoff)
 {
     vaddr_t align = PAGE_SIZE;
 
-    for (unsigned int level = 0; level <= 1 && pt_share_enabled; level++) {
+    for (unsigned int level = 0; level < PT_SHARE_LEVELS && pt_share_enabled; level++) {
         vaddr_t span = pt_size(level + 1);
 
         if (level_can_share(level) && IS_ALIGNED(pgoff << PAGE_SHIFT, span) &&

@@ -34,8 +34,8 @@ void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t 
     c->skip_holes = skip_holes;
     c->own = false;
     c->path[top] = mm->root;
-    c->link[top] = PT_RWXU;
-    c->sharers[top] = 0;
+    c->link[PT_SHARE_LEVELS] = PT_RWXU;
+    c->sharers[PT_SHARE_LEVELS] = 0;
 }
 
 void pt_cursor_unlock(struct pt_cursor *c)
@@ -59,6 +59,15 @@ void pt_cursor_end(struct pt_cursor *c)
     c->va = c->end;
 }
 
+/* @e, a link at @level, leads to a table that may be an object's: what it allows, who has it. */
+static inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
+{
+    u32 links = READ_ONCE(pfn_to_page(pte_paddr(e, level) >> PAGE_SHIFT)->pt_shared);
+
+    c->link[level - 1] = c->link[level] & pte_prot(e, level);
+    c->sharers[level - 1] = max(c->sharers[level], links);
+}
+
 /* From the deepest table known to cover c->va down to the entry that is no link. NULL: that way
  * leads to a table of an object, and c->va is behind it. */
 static pte_t *cursor_descend(struct pt_cursor *c)
@@ -77,14 +86,14 @@ static pte_t *cursor_descend(struct pt_cursor *c)
             c->level = level;
             return slot;
         }
-        c->link[level - 1] = c->link[level] & pte_prot(e, level);
         c->path[level - 1] = pt_link_table(e, level);
-        c->sharers[level - 1] =
-            max(c->sharers[level], READ_ONCE(pt_table_page(c->path[level - 1])->pt_shared));
-        if (unlikely(c->own && c->sharers[level - 1] != 0)) {
-            c->level = level;
-            c->va = pt_next(c->va, c->end, level);
-            return NULL;
+        if (level <= PT_SHARE_LEVELS) {
+            note_link(c, e, level);
+            if (unlikely(c->own && c->sharers[level - 1] != 0)) {
+                c->level = level;
+                c->va = pt_next(c->va, c->end, level);
+                return NULL;
+            }
         }
         level--;
     }
@@ -164,11 +173,13 @@ static enum pt_kind kind_of(pte_t e, unsigned int level)
 /* Fills @r from the first entry; nr and end are still to be found. */
 static void run_begin(const struct pt_cursor *c, struct pt_run *r, pte_t *slot)
 {
+    unsigned int links = min(c->level, PT_SHARE_LEVELS);
+
     r->va = c->va;
     r->level = c->level;
     r->slot = slot;
-    r->link = c->link[c->level];
-    r->sharers = c->sharers[c->level];
+    r->link = c->link[links];
+    r->sharers = c->sharers[links];
     r->table = c->table;
     r->kind = kind_of(pte_load(slot), c->level);
 }
@@ -222,6 +233,7 @@ bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r)
 
     if (slot == NULL)
         return false;
+    ASSERT(c->table != NULL && c->va < c->table_end);
     run_begin(c, r, slot);
     left = nr = entries_left(c);
     if (r->level > 0)

@@ -15,6 +15,8 @@ struct mapping;
 struct vma;
 struct tlb_gather;
 
+#define PT_SHARE_LEVELS 2u /* tables below this level may be an object's (pt_share.h) */
+
 enum pt_kind {
     PT_KIND_HOLE,         /* no entry; may stand at any level, nr entries of that level */
     PT_KIND_LEAF,
@@ -42,8 +44,10 @@ struct pt_cursor {
     vaddr_t path_va;      /* path[] is the way to this address */
     vaddr_t table_end;    /* end of the locked table, or of the range */
     pte_t *path[PT_MAX_LEVELS]; /* table by level */
-    pt_prot_t link[PT_MAX_LEVELS];
-    u32 sharers[PT_MAX_LEVELS]; /* links to the table, or to a shared one above it; 0: own */
+    /* Of tables below PT_SHARE_LEVELS, and one entry for all above, which are the address space's
+     * own: what the links allow; links to the table, or to a shared one above it (0: own). */
+    pt_prot_t link[PT_SHARE_LEVELS + 1];
+    u32 sharers[PT_SHARE_LEVELS + 1];
 };
 
 static inline vaddr_t pt_size(unsigned int level)
