@@ -52,6 +52,17 @@ run_test() {
     [ $? -eq $ok ] && grep -q '^# totals: pass:[1-9][0-9]* fail:0 ' "$work/log"
 }
 
+# What noticed the fault, from the log of the run that did not pass.
+noticed() {
+    if grep -q 'KERNEL PANIC' "$work/log"; then
+        sed -n 's/^.*KERNEL PANIC: */panic: /p' "$work/log" | head -n 1
+    elif grep -q '^ *not ok' "$work/log"; then
+        sed -n 's/^ *not ok [0-9]* *-* *//p' "$work/log" | head -n 1
+    else
+        echo "a hang"
+    fi
+}
+
 while IFS= read -r line; do
     n=$((n + 1))
     test=$(echo "$line" | cut -d'|' -f1 | tr -d ' ')
@@ -75,7 +86,7 @@ while IFS= read -r line; do
     elif run_test; then
         fails "survived in"
     else
-        echo "ok $n $test: caught in $file: $expr"
+        echo "ok $n $test: caught in $file: $expr ($(noticed | tr -d '\r'))"
     fi
     cp "$work/original" "$work/$file"
     touch "$work/$file"
