@@ -54,24 +54,25 @@ static void wake_both(struct pipe *p)
     wake_up_all(&p->wr_wait);
 }
 
+/* One way is over: *@users of @p, which counts its readers or its writers, loses us, once. */
+static void shut(struct pipe *p, u32 *users, bool *is_shut)
+{
+    mutex_lock(&p->lock);
+    if (!*is_shut)
+        --*users;
+    *is_shut = true;
+    mutex_unlock(&p->lock);
+    wake_both(p);
+}
+
 static void shut_reading(struct end *e)
 {
-    mutex_lock(&e->in->lock);
-    if (!e->rd_shut)
-        e->in->readers--;
-    e->rd_shut = true;
-    mutex_unlock(&e->in->lock);
-    wake_both(e->in);
+    shut(e->in, &e->in->readers, &e->rd_shut);
 }
 
 static void shut_writing(struct end *e)
 {
-    mutex_lock(&e->out->lock);
-    if (!e->wr_shut)
-        e->out->writers--;
-    e->wr_shut = true;
-    mutex_unlock(&e->out->lock);
-    wake_both(e->out);
+    shut(e->out, &e->out->writers, &e->wr_shut);
 }
 
 static ssize_t sock_recv(struct file *f, struct iov_iter *to, bool nonblock)

@@ -7,6 +7,7 @@
  * BLK_TEST_BAD (/dev/vdb) fails at BAD_SECTOR, BLK_TEST_RO (/dev/vdc) cannot be written,
  * BLK_TEST_AGAIN (/dev/vdd) shows what has reached the first one's image.
  */
+#include "fail_nth.h"
 #include "mem.h"
 
 #include <fcntl.h>
@@ -462,26 +463,6 @@ TEST(read_only_disk)
 
 /* ---- allocations and user copies that fail, one after the other ---- */
 
-static int nth_fd;
-
-static void arm(int n)
-{
-    char text[16];
-    int len = snprintf(text, sizeof(text), "%d", n);
-
-    CHECK_EQ(pwrite(nth_fd, text, (size_t)len, 0), len);
-}
-
-/* Did the fault come? */
-static bool disarm(void)
-{
-    char text[16] = "";
-
-    CHECK(pread(nth_fd, text, sizeof(text) - 1, 0) > 0);
-    arm(0);
-    return atoi(text) == 0;
-}
-
 /* One transfer with the n-th of them failing: true when there was an n-th. Whatever is said to be
  * written must be so. */
 static bool write_with_fault(int fd, int n, char *buf, char *back)
@@ -495,12 +476,12 @@ static bool write_with_fault(int fd, int n, char *buf, char *back)
     arm(n);
     put = pwrite(fd, buf, 4 * page_size, AT_SCRATCH);
     err = errno;
-    fault = disarm();
+    fault = disarm() == 0;
     if (put < 0)
         CHECK(fault && (err == ENOMEM || err == EFAULT));
     arm(n);
     CHECK_OK(fsync(fd)); /* has memory in reserve */
-    fault |= disarm();
+    fault |= disarm() == 0;
     put = put > 0 ? put - put % SECTOR : 0;
     CHECK_EQ(pread(fd, back, 4 * page_size, AT_SCRATCH), 4 * page_size);
     CHECK(is_pattern(back, (size_t)put, seed, AT_SCRATCH));
@@ -512,9 +493,7 @@ TEST(faults_injected)
     int ways[2] = {open_disk(O_RDWR), open_disk(O_RDWR | O_DIRECT)};
     char *buf = buffer(), *back = buffer();
 
-    nth_fd = open("/proc/self/fail-nth", O_RDWR);
-    if (nth_fd < 0)
-        ktap_skip("no /proc/self/fail-nth");
+    fail_nth_open();
     for (int i = 0; i < 2; i++) {
         int n = 1;
 

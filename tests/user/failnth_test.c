@@ -5,7 +5,7 @@
  * error that Linux's manual page allows, or succeed; afterwards the same operation without a fault
  * must work. Needs /proc/self/fail-nth (Quire's debug kernel, or Linux with fault injection).
  */
-#include "ktap.h"
+#include "fail_nth.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -18,28 +18,6 @@
 
 #define MAX_SWEEP 400
 #define KIB       1024
-
-static int nth_fd = -1;
-
-static void arm(int n)
-{
-    char text[16];
-    int len = snprintf(text, sizeof(text), "%d", n);
-
-    if (pwrite(nth_fd, text, (size_t)len, 0) != len)
-        abort();
-}
-
-/* What is left of the count; 0: the fault has come. Disarms. */
-static int disarm(void)
-{
-    char text[16] = "";
-
-    if (pread(nth_fd, text, sizeof(text) - 1, 0) <= 0)
-        abort();
-    arm(0);
-    return atoi(text);
-}
 
 struct operation {
     const char *name;
@@ -412,13 +390,7 @@ static void sweep(const struct operation *op)
 
 TEST(sweep_all)
 {
-    char marked[4] = "";
-
-    if (sweep_read("/proc/self/make-it-fail", marked, sizeof(marked)) && marked[0] == '1')
-        ktap_skip("is being swept itself: see sweep.h");
-    nth_fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-    if (nth_fd < 0)
-        ktap_skip("no fault injection in this kernel (/proc/self/fail-nth)");
+    fail_nth_open();
     for (unsigned int i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
         sweep(&operations[i]);
 }

@@ -5,6 +5,7 @@
  * page knows (or SIGBUS for a touch that finds no page), and afterwards the pool's counters are
  * what they were: nothing leaks, no promise is lost. Needs root and /proc/self/fail-nth.
  */
+#include "fail_nth.h"
 #include "huge.h"
 
 #include <sys/ipc.h>
@@ -16,27 +17,6 @@
 #endif
 #define MAX_SWEEP 300
 #define DIR       "/tmp/ktap-huge"
-
-static int nth_fd = -1;
-
-static void arm(int n)
-{
-    char text[16];
-    int len = snprintf(text, sizeof(text), "%d", n);
-
-    if (pwrite(nth_fd, text, (size_t)len, 0) != len)
-        abort();
-}
-
-static int disarm(void)
-{
-    char text[16] = "";
-
-    if (pread(nth_fd, text, sizeof(text) - 1, 0) <= 0)
-        abort();
-    arm(0);
-    return atoi(text);
-}
 
 /* What was left when an operation began to clean up, which must not fail; -1: it did not say. */
 static int left_early;
@@ -339,17 +319,7 @@ static void sweep(const struct operation *op)
 
 TEST(sweep_all)
 {
-    char marked[4] = "";
-    int fd = open("/proc/self/make-it-fail", O_RDONLY);
-
-    if (fd >= 0) {
-        if (read(fd, marked, sizeof(marked) - 1) > 0 && marked[0] == '1')
-            ktap_skip("is being swept itself: see sweep.h");
-        close(fd);
-    }
-    nth_fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-    if (nth_fd < 0)
-        ktap_skip("no fault injection in this kernel (/proc/self/fail-nth)");
+    fail_nth_open();
     set_pool(4);
     mkdir("/tmp", 0777);
     mkdir(DIR, 0755);

@@ -14,15 +14,7 @@
 
 static void migrate(const char *at, size_t len)
 {
-    int fd = open(MIGRATE, O_WRONLY), n;
-    char text[80];
-
-    if (fd < 0)
-        ktap_skip("no %s", MIGRATE);
-    n = snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(), (unsigned long)at,
-                 (unsigned long)at + len);
-    CHECK_EQ(write(fd, text, (size_t)n), n);
-    close(fd);
+    CHECK_OK(write_range(MIGRATE, at, len));
 }
 
 static uint64_t frame(const void *at)

@@ -405,6 +405,45 @@ KTAP_UNUSED static bool is_present(const void *at)
     return pagemap(at) & PAGEMAP_PRESENT;
 }
 
+/* Contents of a small file, or skips the test. */
+KTAP_UNUSED static void read_text(const char *path, char *buf, size_t size)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t n;
+
+    if (fd < 0)
+        ktap_skip("%s: %s", path, strerror(errno));
+    n = read(fd, buf, size - 1);
+    buf[n > 0 ? n : 0] = '\0';
+    close(fd);
+}
+
+/* 0, or -1 with errno, as write. Skips the test when the file is not there. */
+KTAP_UNUSED static int write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY), saved;
+    ssize_t n;
+
+    if (fd < 0)
+        ktap_skip("%s: %s", path, strerror(errno));
+    n = write(fd, text, strlen(text));
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return n == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+/* The same: a request for the pages of [at, at + len) of this process, in the format that files of
+ * /sys/kernel/debug take. */
+KTAP_UNUSED static int write_range(const char *path, const void *at, size_t len)
+{
+    char text[80];
+
+    snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(), (unsigned long)at,
+             (unsigned long)at + len);
+    return write_text(path, text);
+}
+
 /* How many of nr pages are in memory, by pagemap. */
 KTAP_UNUSED static size_t count_present(const char *at, size_t nr)
 {

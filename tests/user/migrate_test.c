@@ -17,28 +17,9 @@
 #define MPOL_MF_MOVE_ALL 4
 #endif
 
-/* 0, or -1 with errno, as write. Skips the test when the file is not there. */
-static int write_text(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY), saved;
-    ssize_t n;
-
-    if (fd < 0)
-        ktap_skip("%s: %s", path, strerror(errno));
-    n = write(fd, text, strlen(text));
-    saved = errno;
-    close(fd);
-    errno = saved;
-    return n == (ssize_t)strlen(text) ? 0 : -1;
-}
-
 static int migrate(const void *at, size_t len)
 {
-    char text[80];
-
-    snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(), (unsigned long)at,
-             (unsigned long)at + len);
-    return write_text(MIGRATE, text);
+    return write_range(MIGRATE, at, len);
 }
 
 #define move_pages(pid, nr, pages, nodes, status, flags)                                           \

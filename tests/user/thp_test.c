@@ -17,34 +17,6 @@
 #define KNOBS "/sys/kernel/mm/transparent_hugepage/"
 #define SPLIT "/sys/kernel/debug/split_huge_pages"
 
-/* Contents of a small file, or skips the test. */
-static void read_text(const char *path, char *buf, size_t size)
-{
-    int fd = open(path, O_RDONLY);
-    ssize_t n;
-
-    if (fd < 0)
-        ktap_skip("%s: %s", path, strerror(errno));
-    n = read(fd, buf, size - 1);
-    buf[n > 0 ? n : 0] = '\0';
-    close(fd);
-}
-
-/* 0 or -1 with errno, as write. */
-static int write_text(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY), saved;
-    ssize_t n;
-
-    if (fd < 0)
-        ktap_skip("%s: %s", path, strerror(errno));
-    n = write(fd, text, strlen(text));
-    saved = errno;
-    close(fd);
-    errno = saved;
-    return n == (ssize_t)strlen(text) ? 0 : -1;
-}
-
 static size_t huge_size(void)
 {
     char buf[32];
@@ -250,15 +222,6 @@ TEST(collapse)
     check_filled(p, size, 0, 5);
 }
 
-static int split_range(const char *p, size_t len)
-{
-    char text[96];
-
-    snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(), (unsigned long)p,
-             (unsigned long)(p + len));
-    return write_text(SPLIT, text);
-}
-
 TEST(split_on_request)
 {
     size_t size = huge_size();
@@ -266,7 +229,7 @@ TEST(split_on_request)
     struct iovec local = {&byte, 1}, remote = {p + size + 1, 1};
 
     fill(p, 3 * size, 7);
-    CHECK_OK(split_range(p + size, size));
+    CHECK_OK(write_range(SPLIT, p + size, size));
     CHECK_EQ(huge_kb(p), (long)(2 * size) >> 10);
     check_filled(p, 3 * size, 0, 7);
     CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), 1);

@@ -259,6 +259,15 @@ static void read_here_bodies(struct parser *p)
     p->src->continued = continued;
 }
 
+/* Takes the next character when it is @c. */
+static bool accept(struct parser *p, int c)
+{
+    if (peek(p) != c)
+        return false;
+    get(p);
+    return true;
+}
+
 static void set_redir(struct parser *p, enum redir_kind kind, int fd)
 {
     p->tok = TOK_REDIR;
@@ -270,61 +279,34 @@ static void set_redir(struct parser *p, enum redir_kind kind, int fd)
 
 static void lex_less(struct parser *p)
 {
-    switch (peek(p)) {
-    case '<':
-        get(p);
+    if (accept(p, '<')) {
         set_redir(p, REDIR_HERE, 0);
-        if (peek(p) == '-') {
-            get(p);
-            p->redir.strip_tabs = true;
-        }
-        return;
-    case '&':
-        get(p);
+        p->redir.strip_tabs = accept(p, '-');
+    } else if (accept(p, '&')) {
         set_redir(p, REDIR_DUP, 0);
-        return;
-    case '>':
-        get(p);
-        set_redir(p, REDIR_RDWR, 0);
-        return;
-    default: set_redir(p, REDIR_IN, 0); return;
+    } else {
+        set_redir(p, accept(p, '>') ? REDIR_RDWR : REDIR_IN, 0);
     }
 }
 
 static void lex_greater(struct parser *p)
 {
-    switch (peek(p)) {
-    case '>':
-        get(p);
+    if (accept(p, '>')) {
         set_redir(p, REDIR_APPEND, 1);
-        return;
-    case '&':
-        get(p);
+    } else if (accept(p, '&')) {
         set_redir(p, REDIR_DUP, 1);
-        return;
-    case '|':
-        get(p);
+    } else {
+        (void)accept(p, '|');
         set_redir(p, REDIR_OUT, 1);
-        return;
-    default: set_redir(p, REDIR_OUT, 1); return;
     }
 }
 
 static void lex_ampersand(struct parser *p)
 {
-    p->tok = TOK_AMP;
-    if (peek(p) == '&') {
-        get(p);
-        p->tok = TOK_AND;
-    } else if (peek(p) == '>') {
-        get(p);
-        if (peek(p) == '>') {
-            get(p);
-            set_redir(p, REDIR_BOTH_APP, 1);
-        } else {
-            set_redir(p, REDIR_BOTH, 1);
-        }
-    }
+    if (accept(p, '>'))
+        set_redir(p, accept(p, '>') ? REDIR_BOTH_APP : REDIR_BOTH, 1);
+    else
+        p->tok = accept(p, '&') ? TOK_AND : TOK_AMP;
 }
 
 static void lex_operator(struct parser *p)
@@ -335,20 +317,8 @@ static void lex_operator(struct parser *p)
     case '>': lex_greater(p); return;
     case '(': p->tok = TOK_LPAREN; return;
     case ')': p->tok = TOK_RPAREN; return;
-    case '|':
-        p->tok = TOK_PIPE;
-        if (peek(p) == '|') {
-            get(p);
-            p->tok = TOK_OR;
-        }
-        return;
-    case ';':
-        p->tok = TOK_SEMI;
-        if (peek(p) == ';') {
-            get(p);
-            p->tok = TOK_DSEMI;
-        }
-        return;
+    case '|': p->tok = accept(p, '|') ? TOK_OR : TOK_PIPE; return;
+    case ';': p->tok = accept(p, ';') ? TOK_DSEMI : TOK_SEMI; return;
     }
 }
 
