@@ -8,7 +8,8 @@ struct shared {
     int inside;
 };
 
-#define ROUNDS 20000u
+#define ROUNDS    20000u
+#define HELD_LONG 100u /* turns of a loop: others come meanwhile, and wait */
 
 static void count_up(struct team *team, unsigned int nr)
 {
@@ -18,6 +19,8 @@ static void count_up(struct team *team, unsigned int nr)
         spin_lock(&s->lock);
         EXPECT_EQ(s->inside++, 0);
         WRITE_ONCE(s->count, READ_ONCE(s->count) + 1);
+        for (unsigned int i = 0; i < HELD_LONG; i++)
+            cpu_relax();
         EXPECT_EQ(--s->inside, 0);
         spin_unlock(&s->lock);
     }
