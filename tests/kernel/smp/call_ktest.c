@@ -85,3 +85,37 @@ KTEST(smp, storm)
     for_each_online_cpu(n)
         EXPECT_EQ(atomic_read(&hits[n]), team_total(&team));
 }
+
+/* Certainly at the same time: all wait with interrupts off until the last is there, then call. */
+#define MEETINGS 20
+
+static void meet_and_call(struct team *team, unsigned int nr)
+{
+    atomic_t *there = team->arg;
+
+    for (int i = 1; i <= MEETINGS; i++) {
+        unsigned long flags = irq_save();
+
+        atomic_inc(there);
+        while (atomic_read(there) < i * (int)nr_cpus_online)
+            smp_handle_call(); /* who has not come yet may wait for us elsewhere */
+        smp_call_on((cpumask_t){ ~0UL }, count, hits);
+        irq_restore(flags);
+        team->rounds[nr]++;
+    }
+}
+
+KTEST(smp, callers_with_interrupts_off_serve_each_other)
+{
+    atomic_t there = { 0 };
+    struct team team = { .arg = &there };
+
+    if (nr_cpus_online == 1) {
+        ktest_skip("one CPU");
+        return;
+    }
+    clear_hits();
+    team_run(&team, nr_cpus_online, meet_and_call, true);
+    for_each_online_cpu(n)
+        EXPECT_EQ(atomic_read(&hits[n]), (int)nr_cpus_online * MEETINGS);
+}
