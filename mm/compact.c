@@ -184,6 +184,16 @@ static bool empty_block(struct block *b)
 
 /* ---- a run ---- */
 
+/* New frames come from these; what is free among the kernel's own is the last resort. */
+static u64 small_movable(unsigned int order)
+{
+    u64 n = 0;
+
+    for (unsigned int o = 0; o < order; o++)
+        n += buddy_nr_movable_order(o) << o;
+    return n;
+}
+
 /* Free frames in blocks smaller than 2^@order. */
 static u64 small_free(unsigned int order)
 {
@@ -208,7 +218,7 @@ static bool is_worth(const struct block *b, unsigned int pass)
     struct survey s = look_at(b);
 
     return !s.fixed && s.used != 0 && s.used * PASSES <= (unsigned long)pass << b->order &&
-           small_free(b->order) >= s.free + s.used;
+           small_movable(b->order) >= s.free + s.used;
 }
 
 /* Blocks of 2^@order frames until @want are free. How many. */
