@@ -9,35 +9,29 @@
  * free buddy: the frame at pfn ^ 2^order is aligned to the order, so if it is free at all it is a
  * head of the same or a lower order (a larger block that contains it would contain ours too).
  *
+ * Frames that can be moved and frames that the kernel keeps where they are come from different
+ * blocks of a huge page's size (<mm/compact.h>): each such block belongs to one of the two sorts, and
+ * each sort has lists of its own. A sort that has nothing takes from the other: frames that stay
+ * take a whole free block over, or all that is free in the block that has the largest piece; frames
+ * that can be moved just take the smallest piece. A block that is free as a whole is nobody's: it
+ * is on the movable lists. Source: Linux, mm/page_alloc.c (page blocks and migrate types), in short.
+ *
  * Does not keep single frames near a CPU, wait for memory or count who uses it: see pcp.c, the
  * layer that all others call.
  *
  * Locks: zone.lock (BUDDY) around everything below.
- * Invariants: I1 kind == PAGE_FREE <=> head of a block on area[order].list, aligned to its order,
- * word 0; I2 two buddies of one order are never both free; I3 blocks do not overlap; I4 nr_free is
- * the sum over the lists, bit o of nonempty is set <=> list o is not empty. Checked by buddy_check.
+ * Invariants: I1 kind == PAGE_FREE <=> head of a block on a list of its sort and order, aligned to
+ * its order, word 0; I2 two buddies of one order are never both free; I3 blocks do not overlap; I4
+ * nr_free is the sum over the lists, bit o of nonempty is set <=> list o is not empty; I5 no block
+ * that is free as a whole is the kernel's. Checked by buddy_check (buddy_check.c).
  * Read next: pcp.c.
  */
 #include <kernel/printk.h>
 #include <kernel/task.h>
 #include <mm/memblock.h>
-#include "internal.h"
+#include "buddy_internal.h"
 
-#define NR_ORDERS (BUDDY_MAX_ORDER + 1)
-
-struct free_area {
-    struct list_head list; /* heads, through page->link */
-    u64 nr;                /* blocks */
-};
-
-static struct zone {
-    spinlock_t lock;
-    u32 nonempty; /* bit per order: O(1) search */
-    u64 nr_free;  /* frames on the lists */
-    u64 nr_total; /* frames ever added */
-    u64 reserve;  /* frames that ordinary allocations leave alone */
-    struct free_area area[NR_ORDERS];
-} zone;
+struct zone zone;
 
 struct page *mem_map;
 pfn_t mem_map_first, mem_map_end;
@@ -49,33 +43,42 @@ static inline unsigned int log2_floor(unsigned long n)
 
 static inline void area_add(struct page *p, unsigned int order)
 {
-    struct free_area *a = &zone.area[order];
+    struct sort *s = &zone.sort[sort_of(p, order)];
 
     ASSERT(order < NR_ORDERS && IS_ALIGNED(page_to_pfn(p), 1UL << order));
     ASSERT(p->word == 0);
     p->kind = PAGE_FREE;
     p->order = (u8)order;
-    list_add(&p->link, &a->list);
-    a->nr++;
-    zone.nonempty |= 1u << order;
+    list_add(&p->link, &s->area[order].list);
+    s->area[order].nr++;
+    s->nonempty |= 1u << order;
 }
 
 static inline void area_remove(struct page *p, unsigned int order)
 {
-    struct free_area *a = &zone.area[order];
+    struct sort *s = &zone.sort[sort_of(p, order)];
 
     ASSERT(p->kind == PAGE_FREE && p->order == order);
-    ASSERT(a->nr != 0 && ((zone.nonempty >> order) & 1));
+    ASSERT(s->area[order].nr != 0 && ((s->nonempty >> order) & 1));
     list_del(&p->link);
     p->kind = PAGE_KERNEL; /* no longer a head: I1 */
-    if (--a->nr == 0)
-        zone.nonempty &= ~(1u << order);
+    if (--s->area[order].nr == 0)
+        s->nonempty &= ~(1u << order);
 }
 
-/* Zone lock held. Halves the smallest block that is large enough until it fits. */
-static struct page *take_block(unsigned int order)
+/* Zone lock held. A free block of 2^@have frames, on no list, keeps its first 2^@order. */
+static inline void cut_block(struct page *p, unsigned int have, unsigned int order)
 {
-    u32 fits = zone.nonempty >> order;
+    while (have > order) {
+        have--;
+        area_add(p + (1UL << have), have);
+    }
+}
+
+/* Zone lock held. Halves the smallest block of sort @s that is large enough until it fits. */
+static struct page *take_from(struct sort *s, unsigned int order)
+{
+    u32 fits = s->nonempty >> order;
     unsigned int o;
     struct page *p;
 
@@ -83,15 +86,81 @@ static struct page *take_block(unsigned int order)
     if (unlikely(fits == 0))
         return NULL;
     o = order + (unsigned int)__builtin_ctz(fits);
-    p = list_first_entry(&zone.area[o].list, struct page, link);
+    p = list_first_entry(&s->area[o].list, struct page, link);
     area_remove(p, o);
-    while (o > order) {
-        o--;
-        area_add(p + (1UL << o), o);
-    }
+    cut_block(p, o, order);
     ASSERT(zone.nr_free >= 1UL << order);
     zone.nr_free -= 1UL << order;
     return p;
+}
+
+/* What is free in the block of @p, which is not free as a whole, becomes the kernel's. */
+static void take_over_parts(struct page *p)
+{
+    pfn_t first = page_to_pfn(p) & ~((1UL << zone.block_order) - 1);
+    pfn_t end = min(first + (1UL << zone.block_order), mem_map_end), pfn = max(first, mem_map_first);
+    struct list_head heads;
+
+    list_init(&heads);
+    while (pfn < end) {
+        struct page *head = pfn_to_page(pfn);
+        unsigned int order = head->order;
+
+        pfn++;
+        if (head->kind != PAGE_FREE)
+            continue;
+        area_remove(head, order);
+        list_add_tail(&head->link, &heads);
+        pfn += (1UL << order) - 1;
+    }
+    set_kernel_block(p, true);
+    while (!list_empty(&heads)) {
+        struct page *head = list_first_entry(&heads, struct page, link);
+
+        list_del(&head->link);
+        area_add(head, head->order);
+    }
+}
+
+/* The kernel's lists have no block of 2^@order, less than a huge page's: they get some. False: there
+ * is none. */
+static bool take_over(unsigned int order)
+{
+    struct sort *s = &zone.sort[SORT_MOVABLE];
+    u32 whole = s->nonempty >> zone.block_order;
+    unsigned int o;
+    struct page *p;
+
+    ASSERT(order < zone.block_order);
+    if (s->nonempty >> order == 0)
+        return false;
+    o = whole != 0 ? zone.block_order + (unsigned int)__builtin_ctz(whole) : log2_floor(s->nonempty);
+    p = list_first_entry(&s->area[o].list, struct page, link);
+    if (whole == 0) {
+        take_over_parts(p);
+        return true;
+    }
+    area_remove(p, o);
+    cut_block(p, o, zone.block_order);
+    set_kernel_block(p, true);
+    area_add(p, zone.block_order - 1);
+    area_add(p + (1UL << (zone.block_order - 1)), zone.block_order - 1);
+    return true;
+}
+
+/* Zone lock held. @movable: see the head. */
+static struct page *take_block(unsigned int order, bool movable)
+{
+    struct page *p;
+
+    if (order >= zone.block_order)
+        return take_from(&zone.sort[SORT_MOVABLE], order);
+    p = take_from(&zone.sort[movable ? SORT_MOVABLE : SORT_KERNEL], order);
+    if (likely(p != NULL))
+        return p;
+    if (movable)
+        return take_from(&zone.sort[SORT_KERNEL], order);
+    return take_over(order) ? take_from(&zone.sort[SORT_KERNEL], order) : NULL;
 }
 
 /* Zone lock held. Joins the block with its buddy for as long as that is free too. */
@@ -113,6 +182,8 @@ static void give_block(struct page *p, unsigned int order)
             break;
         area_remove(&map[buddy], order);
         pfn &= ~(1UL << order);
+        if (order + 1 == zone.block_order)
+            set_kernel_block(p, false);
     }
     area_add(&map[pfn - first], order);
 }
@@ -131,14 +202,14 @@ static void give_run(struct page *p, unsigned long n)
     }
 }
 
-struct page *buddy_alloc_block(unsigned int order, u64 keep)
+struct page *buddy_alloc_block(unsigned int order, bool movable, u64 keep)
 {
     unsigned long flags = spin_lock_irqsave(&zone.lock);
     struct page *p = NULL;
 
     ASSERT(order <= BUDDY_MAX_ORDER);
     if (zone.nr_free >= keep + (1UL << order))
-        p = take_block(order);
+        p = take_block(order, movable);
     spin_unlock_irqrestore(&zone.lock, flags);
     return p;
 }
@@ -151,26 +222,41 @@ void buddy_free_block(struct page *p, unsigned int order)
     spin_unlock_irqrestore(&zone.lock, flags);
 }
 
+/* Zone lock held. The lists that single frames come from next, or NULL when there are none. */
+static struct sort *sort_with_frames(bool movable)
+{
+    struct sort *s = &zone.sort[movable ? SORT_MOVABLE : SORT_KERNEL];
+
+    if (likely(s->nonempty != 0))
+        return s;
+    if (movable)
+        s = &zone.sort[SORT_KERNEL];
+    else
+        (void)take_over(0);
+    return s->nonempty != 0 ? s : NULL;
+}
+
 /*
  * Small blocks are used up first, each whole, so that large ones live on. A larger block is cut
  * only while less than half of what was asked for is there: cutting off the odd rest would leave a
  * small block of every order behind.
  */
-unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep)
+unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, bool movable, u64 keep)
 {
     unsigned long flags = spin_lock_irqsave(&zone.lock);
     unsigned int got = 0;
+    struct sort *s;
 
     n = zone.nr_free <= keep ? 0 : (unsigned int)min((u64)n, zone.nr_free - keep);
-    while (got < n && zone.nonempty != 0) {
-        unsigned int smallest = (unsigned int)__builtin_ctz(zone.nonempty),
+    while (got < n && (s = sort_with_frames(movable)) != NULL) {
+        unsigned int smallest = (unsigned int)__builtin_ctz(s->nonempty),
                      fits = log2_floor(n - got);
         struct page *p;
 
         if (smallest > fits && got >= n / 2 && got != 0)
             break;
         fits = min(smallest, fits);
-        p = take_block(fits);
+        p = take_from(s, fits);
         ASSERT(p != NULL && got + (1u << fits) <= n);
         for (struct page *f = p + (1UL << fits); f-- > p;) {
             f->kind = PAGE_PCP;
@@ -269,12 +355,16 @@ void buddy_init(void)
     _Static_assert(PAGE_RESERVED == 0, "zeroed struct page is a reserved frame");
     spin_init(&zone.lock, LOCK_BUDDY);
     for (unsigned int o = 0; o < NR_ORDERS; o++)
-        list_init(&zone.area[o].list);
+        for (unsigned int i = 0; i < NR_SORTS; i++)
+            list_init(&zone.sort[i].area[o].list);
     mem_map_first = memblock_start() >> PAGE_SHIFT;
     mem_map_end = memblock_end() >> PAGE_SHIFT;
     ASSERT(mem_map_first < mem_map_end);
     bytes = (mem_map_end - mem_map_first) * sizeof(struct page);
     mem_map = phys_to_virt(memblock_alloc(bytes, PAGE_SIZE));
+    zone.block_order = pt_shift(1) - PAGE_SHIFT;
+    zone.kernel_blocks =
+        phys_to_virt(memblock_alloc(((mem_map_end >> zone.block_order) / 8 + 8) & ~7UL, 8));
     memblock_for_each_free(buddy_add_range);
     pr_info("memory: %llu KiB free of %llu KiB, %llu KiB of page structures\n",
             (unsigned long long)(zone.nr_free << (PAGE_SHIFT - 10)),
@@ -293,7 +383,16 @@ u64 buddy_nr_total(void)
 
 u64 buddy_nr_free_order(unsigned int order)
 {
-    return order < NR_ORDERS ? READ_ONCE(zone.area[order].nr) : 0;
+    u64 n = 0;
+
+    for (unsigned int i = 0; i < NR_SORTS && order < NR_ORDERS; i++)
+        n += READ_ONCE(zone.sort[i].area[order].nr);
+    return n;
+}
+
+u64 buddy_nr_movable_order(unsigned int order)
+{
+    return order < NR_ORDERS ? READ_ONCE(zone.sort[SORT_MOVABLE].area[order].nr) : 0;
 }
 
 enum page_kind page_kind_now(const struct page *p)
@@ -309,92 +408,4 @@ enum page_kind page_kind_now(const struct page *p)
             return PAGE_FREE;
     }
     return p->kind;
-}
-
-/* Zone lock held. One head: I1 and I2. */
-static int check_head(struct page *p, unsigned int order)
-{
-    pfn_t pfn = page_to_pfn(p), buddy = pfn ^ (1UL << order);
-    struct page *b = pfn_to_page(buddy);
-    int bad = 0;
-
-    if (p->kind != PAGE_FREE || p->order != order || p->word != 0 ||
-        !IS_ALIGNED(pfn, 1UL << order)) {
-        pr_err("buddy: frame 0x%lx on list %u: kind %u, order %u, word 0x%llx\n", pfn, order,
-               p->kind, p->order, (unsigned long long)p->word);
-        bad++;
-    }
-    if (order < BUDDY_MAX_ORDER && pfn_valid(buddy) && b->kind == PAGE_FREE && b->order == order) {
-        pr_err("buddy: blocks 0x%lx and 0x%lx of order %u are both free\n", pfn, buddy, order);
-        bad++;
-    }
-    return bad;
-}
-
-/* Zone lock held. The lists against their counts: I4. */
-static int check_lists(u64 *nr_heads)
-{
-    u64 frames = 0;
-    int bad = 0;
-
-    for (unsigned int o = 0; o < NR_ORDERS; o++) {
-        struct page *p;
-        u64 n = 0;
-
-        list_for_each_entry(p, &zone.area[o].list, link) {
-            bad += check_head(p, o);
-            n++;
-        }
-        if (n != zone.area[o].nr || (n != 0) != ((zone.nonempty >> o) & 1)) {
-            pr_err("buddy: list %u has %llu blocks, its count says %llu\n", o,
-                   (unsigned long long)n, (unsigned long long)zone.area[o].nr);
-            bad++;
-        }
-        *nr_heads += n;
-        frames += n << o;
-    }
-    if (frames != zone.nr_free) {
-        pr_err("buddy: %llu frames on the lists, %llu counted\n", (unsigned long long)frames,
-               (unsigned long long)zone.nr_free);
-        bad++;
-    }
-    return bad;
-}
-
-/* Zone lock held. Every frame in order: a head inside a block is an overlap, I3; one on no list
- * breaks I1. */
-static int check_frames(u64 nr_heads)
-{
-    pfn_t block_end = 0;
-    int bad = 0;
-
-    for (pfn_t pfn = mem_map_first; pfn < mem_map_end; pfn++) {
-        struct page *p = pfn_to_page(pfn);
-
-        if (p->kind != PAGE_FREE)
-            continue;
-        if (pfn < block_end) {
-            pr_err("buddy: free block 0x%lx lies inside another one\n", pfn);
-            bad++;
-        }
-        block_end = max(block_end, pfn + (1UL << p->order));
-        nr_heads--;
-    }
-    if (nr_heads != 0) {
-        pr_err("buddy: frames marked free and blocks on lists differ by %lld\n",
-               (long long)nr_heads);
-        bad++;
-    }
-    return bad;
-}
-
-int buddy_check(void)
-{
-    unsigned long flags = spin_lock_irqsave(&zone.lock);
-    u64 nr_heads = 0;
-    int bad = check_lists(&nr_heads);
-
-    bad += check_frames(nr_heads);
-    spin_unlock_irqrestore(&zone.lock, flags);
-    return bad + pcp_check();
 }

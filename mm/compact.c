@@ -103,23 +103,33 @@ static struct page *take_target(struct block *b, enum page_kind kind)
     }
 }
 
-/* False: the page cannot be moved. */
-static bool empty_frame(struct block *b, struct page *p)
+/* The pages move, and their frames are kept. False: not all of them. */
+static bool empty_frames(struct block *b, struct migration *m, unsigned int n)
 {
-    struct page *to;
-    int err;
+    unsigned int done = n != 0 ? migrate_batch(m, n) : 0;
 
-    if (!page_try_get(p))
-        return false; /* freed meanwhile, or just being moved */
-    to = take_target(b, (enum page_kind)p->kind);
-    err = to == NULL ? -1 : migrate_small(p, to);
-    if (to != NULL)
-        page_put(to);
-    if (err == 0 && page_refs(p) == 1) {
-        keep(b, p);
-        vmstat_inc(VMSTAT_compact_isolated);
-        return true;
+    for (unsigned int i = 0; i < n; i++) {
+        page_put(m[i].to);
+        if (m[i].err == 0 && page_refs(m[i].from) == 1) {
+            keep(b, m[i].from);
+            vmstat_inc(VMSTAT_compact_isolated);
+        } else {
+            page_put(m[i].from);
+            done = 0;
+        }
     }
+    return done == n;
+}
+
+/* @p and a new frame for it. False: it was freed meanwhile, or is just being moved; or no memory.
+ */
+static bool prepare_move(struct block *b, struct page *p, struct migration *m)
+{
+    if (!page_try_get(p))
+        return false;
+    *m = (struct migration){.from = p, .to = take_target(b, (enum page_kind)p->kind)};
+    if (m->to != NULL)
+        return true;
     page_put(p);
     return false;
 }
@@ -148,23 +158,41 @@ static void give_back(struct block *b)
 static bool empty_block(struct block *b)
 {
     struct page *end = b->first + (1UL << b->order);
+    struct migration m[MIGRATE_BATCH];
+    unsigned int n = 0;
     bool done = true;
 
     list_init(&b->kept);
     b->nr_free = take_free_range(b->first, b->order, &b->kept);
     for (struct page *p = b->first; p < end && done; p++) {
         vmstat_inc(VMSTAT_compact_migrate_scanned);
-        if (p->kind == PAGE_PCP)
+        if (p->kind == PAGE_PCP) {
             b->nr_free++;
-        else if (migrate_is_movable(p))
-            done = empty_frame(b, p);
+        } else if (migrate_is_movable(p)) {
+            done = prepare_move(b, p, &m[n]);
+            n += done;
+        }
+        if (n == MIGRATE_BATCH) {
+            done = empty_frames(b, m, n) && done;
+            n = 0;
+        }
     }
-    done = done && b->nr_free == 1UL << b->order;
+    done = empty_frames(b, m, n) && done && b->nr_free == 1UL << b->order;
     give_back(b);
     return done;
 }
 
 /* ---- a run ---- */
+
+/* New frames come from these; what is free among the kernel's own is the last resort. */
+static u64 small_movable(unsigned int order)
+{
+    u64 n = 0;
+
+    for (unsigned int o = 0; o < order; o++)
+        n += buddy_nr_movable_order(o) << o;
+    return n;
+}
 
 /* Free frames in blocks smaller than 2^@order. */
 static u64 small_free(unsigned int order)
@@ -190,7 +218,7 @@ static bool is_worth(const struct block *b, unsigned int pass)
     struct survey s = look_at(b);
 
     return !s.fixed && s.used != 0 && s.used * PASSES <= (unsigned long)pass << b->order &&
-           small_free(b->order) >= s.free + s.used;
+           small_movable(b->order) >= s.free + s.used;
 }
 
 /* Blocks of 2^@order frames until @want are free. How many. */

@@ -9,11 +9,12 @@ static inline cpumask_t online_cpus(void)
     return (cpumask_t){ (1UL << READ_ONCE(nr_cpus_online)) - 1 }; /* NR_CPUS is less than a word */
 }
 
-/* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind. */
-struct page *buddy_alloc_block(unsigned int order, u64 keep);
+/* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind; @movable: the
+ * frames can be moved. */
+struct page *buddy_alloc_block(unsigned int order, bool movable, u64 keep);
 /* Takes up to @n single frames, kind PAGE_PCP; pages[] gets them in falling address order within a
  * block. How many; 0 only when there are none. */
-unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, u64 keep);
+unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, bool movable, u64 keep);
 void buddy_free_block(struct page *p, unsigned int order);
 /* Neighbours in pages[] that are neighbours in memory are freed together, as blocks. */
 void buddy_free_bulk(struct page **pages, unsigned int n);

@@ -1,36 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * migrate.c: a page moves to another frame. <mm/migrate.h> says who must stand still meanwhile, and
- * why no entry is needed that says "being moved".
+ * migrate.c: small pages move to other frames, many at a time. <mm/migrate.h> says who must stand
+ * still meanwhile, and why no entry is needed that says "being moved".
  *
- * An anonymous page: each leaf, under its table's lock, is emptied, flushed, and filled again with
- * the new frame, as a copy-on-write fault does (pt_default_cow.c), so whoever looks at the entry
- * knows that state already. A lock-free pin is counted before it looks at the entry again; here the
- * entry is changed before the counts are read: one side sees the other.
+ * Anonymous pages: the walk from one page to a leaf comes with that leaf's table locked. All leaves
+ * in that table that map pages of the batch are emptied, flushed by one round of calls, and filled
+ * again with the new frames, as a copy-on-write fault does (pt_default_cow.c), before the table's
+ * lock is given up; so whoever looks at an entry knows that state already. A lock-free pin is
+ * counted before it looks at the entry again; here the entry is changed before the counts are read:
+ * one side sees the other.
  *
- * An object's page: locked, taken out of all page tables, exchanged in the tree. Faults wait for
- * the lock of the new page, which is found from then on.
+ * Objects' pages: migrate_file.c.
  *
- * Locks: mmap_lock for reading and vmas_lock, both only tried; PAGE, tried; PT of one table.
+ * Locks: mmap_lock for reading, tried; PT of one table, for the copy of a batch at most.
  * Invariants: I1 a pinned page is not moved; I2 a PG_EXCLUSIVE page is moved as a whole or not at
  * all; I3 no TLB translates to the old frame when the caller is told 0.
- * Checked by tests/kernel/mm/migrate_ktest.c. Read next: migrate_huge.c, compact.c.
+ * Checked by tests/kernel/mm/migrate_ktest.c. Read next: migrate_file.c, migrate_huge.c, compact.c.
  */
-#include <mm/migrate.h>
 #include <mm/rmap.h>
+#include "migrate_internal.h"
 #include "pt_internal.h"
-#include "thp_internal.h"
 
 #define KEPT_FLAGS (PG_DIRTY | PG_UPTODATE | PG_REFERENCED | PG_EXCLUSIVE | PG_LAZYFREE)
 
-struct move {
-    struct page *from, *to;
+struct batch {
+    struct migration *m;
     unsigned int nr;
-    bool copied, held;
+    const struct page *walked; /* the one whose leaves are looked for */
+};
+
+/* A leaf that is emptied. */
+struct taken {
+    struct migration *m;
+    pte_t *slot, e;
 };
 
 /* Contents and what the page says about itself. Nothing can change them, see migrate.h. */
-static void copy_page_once(struct move *m)
+static void copy_page_once(struct migration *m)
 {
     if (m->copied)
         return;
@@ -51,115 +57,122 @@ static bool is_held(const struct page *p)
     return w != 2 * PAGE_REF;
 }
 
-static void move_leaf(const struct rmap_place *at, void *arg)
+/* The leaf of @p in the table of @at, a leaf of @walked; or NULL. What lies in one table in the
+ * distance of its indexes is nearly always the rest of the batch; it is the entry that decides. */
+static pte_t *leaf_beside(const struct rmap_place *at, const struct page *walked,
+                          const struct page *p)
 {
-    struct move *m = arg;
-    pte_t e, new;
+    s64 slot = (s64)pt_index(at->va, 0) + (s64)(p->index - walked->index);
+    pte_t e;
 
-    if (at->level != 0 || m->held)
-        return; /* part of a huge page by now */
-    ASSERT(m->from->kind == PAGE_ANON && page_mapcount(m->from) > 0);
-    e = pte_xchg(at->slot, pte_none());
-    mmu_quiesce_walkers(at->mm);
-    mm_flush_range(at->mm, at->va, at->va + PAGE_SIZE, 0);
+    if (slot < 0 || slot >= (s64)pt_entries(0))
+        return NULL;
+    e = pte_load((pte_t *)page_to_virt(at->table) + slot);
+    return pte_is_leaf(e, 0) && pte_page(e, 0) == p ? (pte_t *)page_to_virt(at->table) + slot
+                                                    : NULL;
+}
+
+/* Fills the entry again: with the new frame, or with the old one when somebody holds it. */
+static void refill(const struct taken *t)
+{
+    struct migration *m = t->m;
+    pte_t new;
+
     if (page_test(m->from, PG_EXCLUSIVE) && is_held(m->from)) {
-        pte_store(at->slot, e);
-        m->held = true;
+        pte_store(t->slot, t->e);
+        m->err = -EBUSY;
         return;
     }
     copy_page_once(m);
     page_map_inc(m->to);
     page_get(m->to);
-    new = pte_make_leaf(page_to_phys(m->to), 0, pte_prot(e, 0));
-    pte_store(at->slot, pte_with_state(new, pte_state(e)));
+    new = pte_make_leaf(page_to_phys(m->to), 0, pte_prot(t->e, 0));
+    pte_store(t->slot, pte_with_state(new, pte_state(t->e)));
     page_map_dec(m->from);
     page_put(m->from); /* never the last: the caller's stays */
-    m->nr++;
 }
 
-static int move_anon(struct page *from, struct page *to)
+/* For each leaf of b->walked. */
+static void move_leaves(const struct rmap_place *at, void *arg)
 {
-    struct move m = {.from = from, .to = to};
+    struct batch *b = arg;
+    struct taken taken[MIGRATE_BATCH];
+    vaddr_t base = ALIGN_DOWN(at->va, pt_size(1)), start = ~0UL, end = 0;
+    unsigned int n = 0;
 
-    ASSERT(to->kind == PAGE_ANON && page_mapcount(to) == 0);
-    if (page_mapcount(from) <= 0)
-        return -EAGAIN; /* on its way into a page table, or out of the last */
-    /* Who holds a process' own page is seen when its leaf is gone. */
-    if (!page_test(from, PG_EXCLUSIVE) && page_refs(from) != (u32)page_mapcount(from) + 1)
+    if (at->level != 0)
+        return; /* part of a huge page by now */
+    for (struct migration *m = b->m; m < b->m + b->nr; m++) {
+        pte_t *slot = m->err == -EAGAIN ? leaf_beside(at, b->walked, m->from) : NULL;
+        vaddr_t va;
+
+        if (slot == NULL)
+            continue;
+        ASSERT(m->from->kind == PAGE_ANON && page_mapcount(m->from) > 0);
+        va = base + (vaddr_t)(slot - (pte_t *)page_to_virt(at->table)) * PAGE_SIZE;
+        start = min(start, va);
+        end = max(end, va + PAGE_SIZE);
+        taken[n++] = (struct taken){m, slot, pte_xchg(slot, pte_none())};
+    }
+    if (n == 0)
+        return;
+    mmu_quiesce_walkers(at->mm);
+    mm_flush_range(at->mm, start, end, 0);
+    for (unsigned int i = 0; i < n; i++)
+        refill(&taken[i]);
+}
+
+#define NOT_NOW 1 /* an error that is -EAGAIN in the end */
+
+/* -EAGAIN: it is to be moved here. Who holds a process' own page is seen when its leaf is gone. */
+static int look_at(const struct migration *m)
+{
+    const struct page *p = m->from;
+
+    if (m->to->kind != p->kind)
+        return -EINVAL; /* something else by now */
+    if (p->kind != PAGE_ANON || page_mapcount(p) <= 0)
+        return NOT_NOW; /* an object's; or on its way into a page table, or out of the last */
+    if (!page_test(p, PG_EXCLUSIVE) && page_refs(p) != (u32)page_mapcount(p) + 1)
         return -EBUSY;
-    (void)rmap_try_walk_anon(from, move_leaf, &m);
-    if (m.held)
-        return -EBUSY;
-    return m.nr != 0 && page_mapcount(from) == 0 ? 0 : -EAGAIN;
+    return -EAGAIN;
 }
 
-/* @from is locked, in @m, and of 2^@order frames. */
-static int move_locked(struct mapping *m, struct page *from, struct page *to, unsigned int order)
+static void migrate_anon(struct migration *m, unsigned int n)
 {
-    unsigned long nr = 1UL << order;
-    int err = 0;
+    struct batch b = {.m = m, .nr = n};
 
-    if (page_mapcount(from) != 0)
-        err = mapping_try_unmap_range(m, from->index, from->index + nr);
-    if (err)
-        return err;
-    if (page_mapcount(from) != 0)
-        return -EAGAIN; /* mapped where the list of areas does not say so: on its way out */
-    /* A pool's page changes by page tables and pins only: its copy may take its time. */
-    for (unsigned long i = 0; order != 0 && i < nr; i++)
-        copy_page(page_to_virt(to + i), page_to_virt(from + i));
-    return mapping_replace(m, from, to, order != 0) ? 0 : -EBUSY;
+    for (unsigned int i = 0; i < n; i++) {
+        m[i].copied = false;
+        m[i].err = look_at(&m[i]);
+        ASSERT(page_mapcount(m[i].to) == 0);
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (m[i].err != -EAGAIN)
+            continue;
+        b.walked = m[i].from;
+        if (page_mapcount(m[i].from) != 0)
+            (void)rmap_try_walk_anon(m[i].from, move_leaves, &b);
+        if (m[i].err == -EAGAIN && m[i].copied && page_mapcount(m[i].from) == 0)
+            m[i].err = 0;
+    }
+    for (unsigned int i = 0; i < n; i++)
+        if (m[i].err == NOT_NOW)
+            m[i].err = -EAGAIN;
 }
 
-static int move_file(struct page *from, struct page *to, unsigned int order)
+unsigned int migrate_batch(struct migration *m, unsigned int n)
 {
-    struct mapping *m;
-    bool locked;
-    int err;
+    unsigned int done = 0;
 
-    if (!page_trylock(from))
-        return -EAGAIN;
-    locked = page_trylock(to); /* nobody else knows it, but for a glance by number */
-    m = from->mapping;
-    if (!locked || m == NULL || !page_test(from, PG_UPTODATE))
-        err = -EAGAIN;
-    else
-        err = move_locked(m, from, to, order);
-    if (err == 0 && order != 0)
-        huge_exchange(to, from);
-    if (locked)
-        page_unlock(to);
-    page_unlock(from);
-    return err;
-}
-
-int migrate_small(struct page *from, struct page *to)
-{
-    int err = -EINVAL;
-
-    if (from->kind == PAGE_ANON)
-        err = move_anon(from, to);
-    else if (from->kind == PAGE_FILE)
-        err = move_file(from, to, 0);
-    vmstat_inc(err ? VMSTAT_pgmigrate_fail : VMSTAT_pgmigrate_success);
-    return err;
-}
-
-int migrate_pool(struct page *from)
-{
-    struct page *to;
-    int err;
-
-    ASSERT(from->kind == PAGE_HUGETLB && page_refs(from) > 0);
-    if (huge_is_private(from))
-        return -EINVAL;
-    to = huge_borrow(huge_pool_by_size(PAGE_SIZE << from->order));
-    if (to == NULL)
-        return -ENOMEM;
-    err = move_file(from, to, from->order);
-    page_put(to);
-    vmstat_add(err ? VMSTAT_pgmigrate_fail : VMSTAT_pgmigrate_success, 1UL << from->order);
-    return err;
+    ASSERT(n <= MIGRATE_BATCH);
+    migrate_anon(m, n);
+    migrate_files(m, n);
+    for (unsigned int i = 0; i < n; i++)
+        done += m[i].err == 0;
+    vmstat_add(VMSTAT_pgmigrate_success, done);
+    vmstat_add(VMSTAT_pgmigrate_fail, n - done);
+    return done;
 }
 
 bool migrate_is_movable(const struct page *p)

@@ -71,47 +71,75 @@ static int move_huge(struct page *from)
     return err;
 }
 
-static int move_small(struct page *from)
-{
-    struct page *to = page_alloc((enum page_kind)from->kind, GFP_USER | GFP_NOOOM);
-    int err;
-
-    if (to == NULL)
-        return -ENOMEM;
-    to->mapping = NULL;
-    err = migrate_small(from, to);
-    page_put(to);
-    return err;
-}
-
-static int move_found(struct mm *mm, const struct found *f)
+static int move_whole(struct mm *mm, const struct found *f)
 {
     int err;
 
     if (f->p->kind == PAGE_HUGETLB) {
         err = huge_is_private(f->p) ? migrate_private(mm, f->va, f->p) : migrate_pool(f->p);
         page_put(f->p);
-    } else if (f->level != 0) {
+    } else {
         err = move_huge(f->p);
         huge_put(f->p);
-    } else {
-        err = move_small(f->p);
-        page_put(f->p);
     }
     return err;
 }
 
+/* Small pages that wait for enough of them to come together. */
+struct small {
+    struct migration m[MIGRATE_BATCH];
+    unsigned int n;
+};
+
+/* How many moved. */
+static unsigned int move_small(struct small *s)
+{
+    unsigned int done = s->n != 0 ? migrate_batch(s->m, s->n) : 0;
+
+    while (s->n != 0) {
+        s->n--;
+        page_put(s->m[s->n].to);
+        page_put(s->m[s->n].from);
+    }
+    return done;
+}
+
+/* Takes over the reference. A page that is mapped twice moves once. */
+static void add_small(struct small *s, struct page *from)
+{
+    struct page *to = NULL;
+    bool there = false;
+
+    for (unsigned int i = 0; i < s->n; i++)
+        there |= s->m[i].from == from;
+    if (!there)
+        to = page_alloc((enum page_kind)from->kind, GFP_USER | GFP_NOOOM);
+    if (to == NULL) {
+        page_put(from);
+        return;
+    }
+    to->mapping = NULL;
+    s->m[s->n++] = (struct migration){.from = from, .to = to};
+}
+
 unsigned long migrate_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
+    struct small small = {.n = 0};
     unsigned long nr = 0;
 
     for (vaddr_t va = start, next; va < end && !fatal_signal_pending(); va = next) {
         struct found f = find_page(mm, va, &next);
 
-        if (f.p != NULL && move_found(mm, &f) == 0)
+        if (f.p == NULL)
+            continue;
+        if (f.level == 0)
+            add_small(&small, f.p);
+        else if (move_whole(mm, &f) == 0)
             nr += pt_leaf_pages(f.level);
+        if (small.n == MIGRATE_BATCH)
+            nr += move_small(&small);
     }
-    return nr;
+    return nr + move_small(&small);
 }
 
 static ssize_t store_migrate(const char *buf, size_t n, void *arg)

@@ -12,6 +12,7 @@
  * Invariants: I1 a page in the tree has kind PAGE_FILE, this mapping, its slot's index, and at
  * least the tree's reference; I2 nr_pages is the number of items; I3 a page leaves only under its
  * page_lock. Checked by page_cache_check.
+ * models/page_move.pml has lookups against moves and truncation.
  * Read next: lib/radix_tree.c; page_lock.c.
  */
 #include <kernel/printk.h>
@@ -57,8 +58,8 @@ void mapping_destroy(struct mapping *m)
 
 /* ---- lookup ---- */
 
-/* Takes a reference on @p, found in @m's slot @index, unless it has left meanwhile, or is being
- * moved (mapping_replace). RCU held. */
+/* Takes a reference on @p, found in @m's slot @index, unless it is leaving, or is being moved
+ * (mapping_replace). RCU held. */
 static bool still_there(struct mapping *m, struct page *p, u64 index)
 {
     if (unlikely(!page_try_get(p)))
@@ -71,15 +72,30 @@ static bool still_there(struct mapping *m, struct page *p, u64 index)
     return false;
 }
 
-/* As long as the slot has it, the page has the tree's reference or is being moved, so the slot will
- * soon say something else. */
+/* The second look, when the first met a page that was leaving, or is being moved. Under the lock of
+ * the tree each page in it has the tree's reference. */
+static __noinline struct page *find_get_locked(struct mapping *m, u64 index)
+{
+    struct page *p;
+
+    spin_lock(&m->lock);
+    p = radix_lookup(&m->tree, index);
+    if (p != NULL) {
+        ASSERT(page_refs(p) > 0 && p->mapping == m && p->index == index);
+        page_get(p);
+    }
+    spin_unlock(&m->lock);
+    return p;
+}
+
 struct page *mapping_find_get(struct mapping *m, u64 index)
 {
     struct page *p;
 
     rcu_read_lock();
-    while ((p = radix_lookup(&m->tree, index)) != NULL && !still_there(m, p, index))
-        cpu_relax();
+    p = radix_lookup(&m->tree, index);
+    if (unlikely(p != NULL && !still_there(m, p, index)))
+        p = find_get_locked(m, index);
     rcu_read_unlock();
     return p;
 }
@@ -101,7 +117,7 @@ unsigned int mapping_find_batch(struct mapping *m, u64 *index, u64 end, struct p
             struct page *p = items[i];
 
             if (unlikely(!still_there(m, p, idx[i])))
-                p = mapping_find_get(m, idx[i]);
+                p = find_get_locked(m, idx[i]);
             if (likely(p != NULL))
                 pages[got++] = p;
         }
@@ -279,10 +295,20 @@ static void remove_from_tree(struct mapping *m, struct page *p)
     BUG_ON(item != p);
 }
 
+/* The new page is found from now on, even before it is in the tree: a lookup may have read the slot
+ * when it was here last. So contents come before the flag, and the flag before the mapping. */
+static void make_findable(struct mapping *m, const struct page *old, struct page *new)
+{
+    new->index = old->index;
+    smp_wmb(); /* pairs with those who read PG_UPTODATE without the page's lock */
+    page_set(new, READ_ONCE(old->flags) & (PG_DIRTY | PG_UPTODATE | PG_REFERENCED));
+    smp_store_release(&new->mapping, m);
+}
+
 /*
  * The word is 0 while the contents are copied: nobody finds the old page meanwhile, and who holds
  * it would have made the exchange fail. So what was written to it is in the copy, and what is
- * written later is written to the new one.
+ * written later is written to the new one. models/page_move.pml.
  */
 bool mapping_replace(struct mapping *m, struct page *old, struct page *new, bool copied)
 {
@@ -292,9 +318,7 @@ bool mapping_replace(struct mapping *m, struct page *old, struct page *new, bool
 
     ASSERT(page_test(old, PG_LOCKED) && page_test(new, PG_LOCKED) && old->mapping == m);
     ASSERT(new->kind == old->kind && page_refs(new) >= 1 && page_mapcount(new) == 0);
-    new->mapping = m;
-    new->index = old->index;
-    page_set(new, READ_ONCE(old->flags) & (PG_DIRTY | PG_UPTODATE | PG_REFERENCED));
+    ASSERT(new->mapping == NULL && !page_test(new, PG_UPTODATE));
     spin_lock(&m->lock);
     done = __atomic_compare_exchange_n(&old->word, &word, 0, false, __ATOMIC_ACQ_REL,
                                        __ATOMIC_RELAXED);
@@ -302,11 +326,10 @@ bool mapping_replace(struct mapping *m, struct page *old, struct page *new, bool
         if (!copied)
             copy_page(page_to_virt(new), page_to_virt(old));
         page_get(new);
+        make_findable(m, old, new);
         item = radix_replace(&m->tree, old->index, new);
         WRITE_ONCE(old->mapping, NULL);
         __atomic_store_n(&old->word, PAGE_REF, __ATOMIC_RELEASE);
-    } else {
-        new->mapping = NULL;
     }
     spin_unlock(&m->lock);
     BUG_ON(item != old);

@@ -6,8 +6,8 @@
  *
  * A frame that was freed last is allocated first: it is still in the CPU's cache. When a stack is
  * full its oldest batch goes back. There are two stacks: pages that compaction can move, and frames
- * that the kernel keeps where they are. Each is filled a batch of neighbours at a time, so that
- * page tables, which come one with every few hundred pages, share few huge frames among them.
+ * that the kernel keeps where they are. Each is filled a batch of neighbours at a time, from blocks
+ * of its sort (buddy.c), so that page tables share few huge frames among them.
  * Allocation by interrupt handlers is allowed, so a stack is touched with interrupts off.
  *
  * Locks: none; a CPU's stack is its own, interrupts off. Others ask it by IPI (buddy_drain_pcp).
@@ -48,9 +48,15 @@ struct pcp {
 
 static DEFINE_PER_CPU(struct pcp, pcps);
 
+/* Can frames of that kind be moved? */
+static __always_inline bool is_movable(unsigned int kind)
+{
+    return ((1u << PAGE_ANON | 1u << PAGE_FILE) >> kind) & 1;
+}
+
 static __always_inline struct stack *stack_of(struct pcp *pcp, unsigned int kind)
 {
-    return &pcp->stack[((1u << PAGE_ANON | 1u << PAGE_FILE) >> kind) & 1];
+    return &pcp->stack[is_movable(kind)];
 }
 
 /* What must hold for a block that is given back. */
@@ -120,7 +126,7 @@ static __noinline struct page *refill_and_take(enum page_kind kind, gfp_t gfp)
         struct page *p;
 
         if (s->nr == 0)
-            s->nr = buddy_alloc_bulk(s->pages, PCP_BATCH, buddy_keep(gfp));
+            s->nr = buddy_alloc_bulk(s->pages, PCP_BATCH, is_movable(kind), buddy_keep(gfp));
         irq_restore(flags);
         p = stack_take(kind);
         if (p != NULL)
@@ -201,12 +207,12 @@ static void count_block(enum page_kind kind, unsigned int order, bool freed)
     irq_restore(flags);
 }
 
-static struct page *take_block(unsigned int order, gfp_t gfp)
+static struct page *take_block(unsigned int order, enum page_kind kind, gfp_t gfp)
 {
     if (order > BUDDY_MAX_ORDER || !may_allocate(gfp))
         return NULL;
     for (unsigned int attempt = 0;; attempt++) {
-        struct page *p = buddy_alloc_block(order, buddy_keep(gfp));
+        struct page *p = buddy_alloc_block(order, is_movable(kind), buddy_keep(gfp));
 
         if (p != NULL || !reclaim(order, gfp, attempt))
             return p;
@@ -216,7 +222,7 @@ static struct page *take_block(unsigned int order, gfp_t gfp)
 static __always_inline struct page *prepare_block(unsigned int order, enum page_kind kind,
                                                   u64 word, gfp_t gfp)
 {
-    struct page *p = take_block(order, gfp);
+    struct page *p = take_block(order, kind, gfp);
 
     if (p == NULL)
         return NULL;
@@ -249,7 +255,7 @@ unsigned int alloc_frames_bulk(struct page **pages, unsigned int n, enum page_ki
 
     while (may < n && may_allocate(gfp))
         may++;
-    got = buddy_alloc_bulk(pages, may, buddy_keep(gfp));
+    got = buddy_alloc_bulk(pages, may, is_movable(kind), buddy_keep(gfp));
     flags = irq_save();
     this_cpu_var(pcps).allocated[kind] += got;
     irq_restore(flags);

@@ -20,6 +20,8 @@
 #include <asm/errno.h>
 #include <mm/page_cache.h>
 #include <mm/pt_share.h>
+#include "migrate_internal.h"
+#include "pt_internal.h"
 #include "vma_internal.h"
 
 /* The part of @v that maps pages [first, last): false when there is none. */
@@ -62,28 +64,152 @@ void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
     rwsem_read_unlock(&m->vmas_lock);
 }
 
-/* Is any of the pages mapped where no fault may come later? vmas_lock held. */
-static bool any_locked(struct mapping *m, u64 first, u64 last)
-{
-    vaddr_t start, end;
-    struct vma *v;
+/* ---- for who moves pages ---- */
 
-    list_for_each_entry (v, &m->vmas, mapping_link)
-        if ((READ_ONCE(v->flags) & VM_LOCKED) && overlap(v, first, last, &start, &end))
+/* Where @v maps page @p, if it does so at all. */
+static bool place_of(const struct vma *v, const struct page *p, vaddr_t *va)
+{
+    vaddr_t end;
+
+    return overlap(v, p->index, p->index + (1UL << p->order), va, &end);
+}
+
+static bool may_map_any(const struct mapping_unmapped *u, const struct vma *v)
+{
+    vaddr_t va;
+
+    for (unsigned int i = 0; i < u->nr; i++)
+        if (place_of(v, u->pages[i], &va))
             return true;
     return false;
 }
 
-int mapping_try_unmap_range(struct mapping *m, u64 first, u64 last)
+/* Which of the pages are mapped in @a. Its area is read-locked, so they stay, but for truncation.
+ */
+static void note_leaves(const struct mapping_unmapped *u, struct locked_area *a)
 {
+    for (unsigned int i = 0; i < u->nr; i++) {
+        struct page *table;
+        unsigned int level;
+        pte_t *slot, e;
+        vaddr_t va;
+
+        if (!place_of(a->v, u->pages[i], &va))
+            continue;
+        slot = pt_find_locked(a->v->mm, va, &table, &level);
+        if (slot == NULL)
+            continue;
+        e = pte_load(slot);
+        pt_unlock(table);
+        if (level != 0 || !pte_is_leaf(e, 0) || pte_page(e, 0) != u->pages[i])
+            continue;
+        a->had |= 1u << i;
+        if (pte_prot(e, 0) & PT_W)
+            a->wrote |= 1u << i;
+    }
+}
+
+static int hold_area(struct mapping_unmapped *u, struct vma *v)
+{
+    struct locked_area *a = &u->locked[u->nr_locked];
+
+    if (v->level != 0 || u->nr_locked == MAX_LOCKED_AREAS)
+        return -EBUSY;
+    if (!vma_read_trylock(v))
+        return -EAGAIN;
+    u->nr_locked++;
+    *a = (struct locked_area){.v = v};
+    note_leaves(u, a);
+    return 0;
+}
+
+/* Neighbours in pages[] that are neighbours in the object go together. The end of the run that
+ * begins with page @i. */
+static unsigned int run_end(const struct mapping_unmapped *u, unsigned int i)
+{
+    u64 next = u->pages[i]->index + (1UL << u->pages[i]->order);
+
+    while (++i < u->nr && u->pages[i]->index == next)
+        next += 1UL << u->pages[i]->order;
+    return i;
+}
+
+static void unmap_pages(const struct mapping_unmapped *u, struct vma *v)
+{
+    struct tlb_gather tlb;
+    vaddr_t start, end;
+
+    if (!may_map_any(u, v))
+        return;
+    tlb_gather_begin(&tlb, v->mm, false);
+    tlb.keep_private = true;
+    for (unsigned int i = 0, next; i < u->nr; i = next) {
+        const struct page *last;
+
+        next = run_end(u, i);
+        last = u->pages[next - 1];
+        if (overlap(v, u->pages[i]->index, last->index + (1UL << last->order), &start, &end))
+            vma_ops(v)->zap(&tlb, v, start, end);
+    }
+    tlb_gather_end(&tlb);
+}
+
+int mapping_unmap_begin(struct mapping_unmapped *u, struct mapping *m, struct page *const *pages,
+                        unsigned int n)
+{
+    struct vma *v;
     int err = 0;
 
+    *u = (struct mapping_unmapped){.m = m, .pages = pages, .nr = n};
     if (!rwsem_read_trylock(&m->vmas_lock))
         return -EAGAIN;
-    if (any_locked(m, first, last))
-        err = -EBUSY;
-    else
-        unmap_range(m, first, last, false);
-    rwsem_read_unlock(&m->vmas_lock);
-    return err;
+    list_for_each_entry (v, &m->vmas, mapping_link)
+        if (err == 0 && (READ_ONCE(v->flags) & VM_LOCKED) && may_map_any(u, v))
+            err = hold_area(u, v);
+    if (err) {
+        mapping_unmap_end(u);
+        return err;
+    }
+    for (unsigned int i = 0, next; i < n; i = next) {
+        next = run_end(u, i);
+        pt_share_zap(m, pages[i]->index, pages[next - 1]->index + (1UL << pages[next - 1]->order));
+    }
+    list_for_each_entry (v, &m->vmas, mapping_link)
+        unmap_pages(u, v);
+    return 0;
+}
+
+void mapping_put_back(const struct mapping_unmapped *u, unsigned int i, struct page *p)
+{
+    ASSERT(page_test(p, PG_LOCKED));
+    for (const struct locked_area *a = u->locked; a < u->locked + u->nr_locked; a++) {
+        bool write = (a->wrote >> i & 1) != 0;
+        struct page *table;
+        unsigned int level;
+        vaddr_t va;
+        pte_t *slot;
+
+        if (!(a->had >> i & 1) || !place_of(a->v, p, &va))
+            continue;
+        slot = pt_find_locked(a->v->mm, va, &table, &level);
+        if (slot == NULL)
+            continue;
+        if (level == 0 && pte_is_none(pte_load(slot))) {
+            pte_t e = pte_make_leaf(page_to_phys(p), 0, write ? vma_prot(a->v) : vma_prot_ro(a->v));
+
+            page_map_inc(p);
+            page_get(p);
+            pte_store(slot, pte_with_state(e, write ? PT_YOUNG | PT_DIRTY : PT_YOUNG));
+            table->pt_used++;
+            pt_count_object_pages(a->v, table, 1);
+        }
+        pt_unlock(table);
+    }
+}
+
+void mapping_unmap_end(struct mapping_unmapped *u)
+{
+    while (u->nr_locked != 0)
+        vma_read_unlock(u->locked[--u->nr_locked].v);
+    rwsem_read_unlock(&u->m->vmas_lock);
 }

@@ -133,6 +133,11 @@ struct vma *vma_lock_under_rcu(struct mm *mm, vaddr_t va)
     return v;
 }
 
+bool vma_read_trylock(struct vma *v)
+{
+    return read_trylock(v->mm, v, v->start);
+}
+
 void vma_read_unlock(struct vma *v)
 {
     struct mm *mm = v->mm;

@@ -30,7 +30,7 @@ struct user;
 
 #define KSTACK_SIZE    KIB(16)
 #define TASK_COMM_LEN  16
-#define MAX_HELD_LOCKS 24
+#define MAX_HELD_LOCKS 48 /* a batch of pages that move together (migrate_file.c), and others */
 
 struct held_lock {
     const void *lock;

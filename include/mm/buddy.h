@@ -48,6 +48,8 @@ void page_counts(u64 *nr_allocated, u64 *nr_freed);
 u64 buddy_nr_free(void);   /* frames, including per-CPU lists */
 u64 buddy_nr_total(void);  /* frames ever given to the allocator */
 u64 buddy_nr_free_order(unsigned int order);
+/* Those of them that frames which can be moved come from first. */
+u64 buddy_nr_movable_order(unsigned int order);
 void buddy_drain_pcp(void); /* all CPUs' lists back to the free lists; may sleep */
 /* Everything that only keeps free memory at hand (stacks, empty slabs, per-CPU lists) goes back;
  * may sleep. After it, and after rcu_barrier, buddy_nr_free is exact: leak checks compare it. */

@@ -22,14 +22,22 @@
 
 struct mm;
 
+/* Small pages that are moved together: so many share a flush, and are copied under one lock. */
+#define MIGRATE_BATCH 32u
+struct migration {
+    struct page *from, *to;
+    int err;     /* out */
+    bool copied; /* migrate.c's own */
+};
 /*
- * A small page of kind PAGE_ANON or PAGE_FILE moves to @to, a page of the same kind that nobody
- * knows, with one reference, which stays the caller's. 0: all leaf entries and the object now have
- * @to. -EBUSY: pinned, or referenced otherwise, or locked in memory by an area of a file. -EAGAIN:
- * somebody was in the way. -EINVAL: no such page. On errors the page is where it was, but for some
- * of the leaf entries of a page shared copy-on-write, perhaps. Only tries.
+ * Each small page of kind PAGE_ANON or PAGE_FILE moves to its @to, a page of the same kind that
+ * nobody knows, with one reference, which stays the caller's; MIGRATE_BATCH at most. How many have;
+ * err says which. 0: all leaf entries and the object now have @to. -EBUSY: pinned, or referenced
+ * otherwise, or in too many areas of a file that are locked in memory. -EAGAIN: somebody was in the
+ * way. -EINVAL: no such page. On errors the page is where it was, but for some of the leaf entries
+ * of a page shared copy-on-write, perhaps. Only tries.
  */
-int __must_check migrate_small(struct page *from, struct page *to);
+unsigned int migrate_batch(struct migration *m, unsigned int n);
 /* A huge page of kind PAGE_ANON, with two references to the wholes. Holds no locks. */
 int __must_check migrate_huge(struct page *from, struct page *to);
 /* A page of a pool that is an object's: to a free one of its pool, or -ENOMEM. Only tries. */
@@ -38,7 +46,7 @@ int __must_check migrate_pool(struct page *from);
  * locks. */
 int __must_check migrate_private(struct mm *mm, vaddr_t va, struct page *from);
 
-/* Could @p, found by its number, be moved by migrate_small? A glance. */
+/* Could @p, found by its number, be moved by migrate_batch? A glance. */
 bool migrate_is_movable(const struct page *p);
 /* The pages of [start, end) of @mm, each to a new frame. How many moved, in base pages. No locks
  * held; for tests: /sys/kernel/debug/migrate_pages. */

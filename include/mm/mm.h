@@ -180,6 +180,8 @@ void vma_write_lock(struct vma *v);
 /* Finds the VMA that contains @va and read-locks it, without mmap_lock; NULL = take the slow
  * way. */
 struct vma *vma_lock_under_rcu(struct mm *mm, vaddr_t va);
+/* The same for an area that was found otherwise, and stays because of it: on its object's list. */
+bool __must_check vma_read_trylock(struct vma *v);
 void vma_read_unlock(struct vma *v);
 
 /* vma_tree.c; mmap_lock held. */
@@ -252,9 +254,6 @@ int mm_populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write);
 /* truncate and hole punching: removes translations of pages [first, last) of the object from every
  * process; even_cow also private copies. */
 void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow);
-/* The same, private copies left alone, for who may hold locks behind vmas_lock: 0, -EAGAIN when it
- * is taken, -EBUSY when an area that is locked in memory maps some. */
-int __must_check mapping_try_unmap_range(struct mapping *m, u64 first, u64 last);
 
 /* Reads or writes another process' memory by pinning pages (process_vm_readv, /proc/pid/mem, exec's
  * argument copy). Returns bytes done (short when a page is not accessible) or -EFAULT when none. */

@@ -5,7 +5,8 @@
  *
  * A page in the tree has kind PAGE_FILE, page->mapping and page->index set, and one reference held
  * by the tree. Lookup takes no lock: RCU, page_try_get, then a second look at page->mapping and
- * page->index. Whoever needs the page to stay in the object (fault that installs an entry, write)
+ * page->index; where that fails, as for a page that is just being moved, it looks again under the
+ * tree's lock. Whoever needs the page to stay in the object (fault that installs an entry, write)
  * holds page_lock and checks page->mapping == m afterwards; mapping_truncate takes the same lock.
  *
  * Faults against truncation: the size is lowered first, then mapping_truncate runs. A fault checks

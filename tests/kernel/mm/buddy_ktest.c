@@ -5,6 +5,7 @@
 #include <kernel/ktest.h>
 #include <kernel/smp.h>
 #include <kernel/string.h>
+#include <arch/mmu.h>
 #include <mm/buddy.h>
 #include "mm/internal.h"
 #include "tests/kernel/team.h"
@@ -74,6 +75,41 @@ KTEST(buddy, coalescing)
     buddy_drain_pcp();
     EXPECT(free_block_order(p) >= 8);
     EXPECT(free_block_order(p + 255) >= 8);
+}
+
+/* What cannot be moved lies together, whatever was allocated in between. */
+#define NR_KEPT 32u
+KTEST(buddy, kernel_frames_lie_together)
+{
+    const unsigned int order = pt_shift(1) - PAGE_SHIFT;
+    struct page *kept[NR_KEPT], *p;
+    struct list_head others;
+    unsigned int nr_blocks = 0;
+
+    list_init(&others);
+    for (unsigned int i = 0; i < NR_KEPT; i++) {
+        kept[i] = alloc_pages(3, GFP_NOOOM);
+        EXPECT_OR_RETURN(kept[i] != NULL);
+        for (unsigned int k = 0; k < 1u << (order - 3); k++) {
+            p = page_alloc(PAGE_ANON, GFP_NOOOM);
+            EXPECT_OR_RETURN(p != NULL);
+            list_add(&p->link, &others);
+        }
+    }
+    for (unsigned int i = 0; i < NR_KEPT; i++) {
+        bool seen = false;
+
+        for (unsigned int k = 0; k < i; k++)
+            seen |= page_to_pfn(kept[k]) >> order == page_to_pfn(kept[i]) >> order;
+        nr_blocks += !seen;
+        free_pages(kept[i], 3);
+    }
+    EXPECT(nr_blocks <= 3); /* 256 frames: one block, or what is left in two before */
+    while (!list_empty(&others)) {
+        p = list_first_entry(&others, struct page, link);
+        list_del(&p->link);
+        page_put(p);
+    }
 }
 
 KTEST(buddy, poison)

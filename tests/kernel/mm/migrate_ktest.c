@@ -146,20 +146,6 @@ KTEST(migrate, memory_of_an_object)
     test_mm_leave();
 }
 
-KTEST(migrate, locked_files_stay_mapped)
-{
-    struct mm *mm = test_mm_enter();
-    vaddr_t va = map_filled(MAP_SHARED | MAP_ANONYMOUS, 9);
-
-    EXPECT_EQ(mm_mlock(mm, va, PAGE_SIZE, VM_LOCKED), 0);
-    EXPECT_EQ(move(va, 2 * PAGE_SIZE), 1);
-    EXPECT(test_page(mm, va) != NULL);
-    EXPECT_EQ(mm_munlock(mm, va, PAGE_SIZE), 0);
-    EXPECT_EQ(move(va, 2 * PAGE_SIZE), 1 + (test_page(mm, va + PAGE_SIZE) != NULL));
-    expect_filled(va, 9);
-    test_mm_leave();
-}
-
 /* ---- huge pages ---- */
 
 static vaddr_t map_huge(u64 value)

@@ -134,3 +134,71 @@ KTEST(page_cache, cpus_at_once)
     team_run(&team, 2 * nr_cpus_online, hammer, false);
     finish();
 }
+
+/* ---- pages that move under those who look them up ---- */
+
+#define MOVED 3u
+static struct page *spare[MOVED]; /* with a reference, as page_alloc makes it */
+
+/* Each page to its spare frame, which was its own before: a lookup may have found that one. */
+static void move_pages(struct team *team)
+{
+    while (team_round(team, 0, 200000)) {
+        u64 i = team->rounds[0] % MOVED;
+        struct page *from = mapping_find_get(&m, i), *to = spare[i];
+        bool done;
+
+        EXPECT_OR_RETURN(from != NULL && from != to);
+        memset(page_to_virt(to), 0xee, PAGE_SIZE);
+        page_clear(to, PG_UPTODATE | PG_DIRTY | PG_REFERENCED);
+        page_lock(from);
+        done = page_trylock(to) && mapping_replace(&m, from, to, false);
+        page_unlock(to);
+        page_unlock(from);
+        if (done)
+            spare[i] = from;
+        page_put(done ? to : from);
+    }
+    team->stop = true;
+}
+
+static void move_or_use(struct team *team, unsigned int nr)
+{
+    u64 index = nr - 1, stamp = (u8)index * 0x0101010101010101ULL;
+
+    if (nr == 0) {
+        move_pages(team);
+        return;
+    }
+    while (!READ_ONCE(team->stop)) {
+        struct page *p;
+        u64 *at;
+
+        EXPECT_OR_RETURN(mapping_get_page(&m, index, 0, &p) == 0);
+        at = page_to_virt(p);
+        EXPECT_EQ(READ_ONCE(*at), stamp);
+        WRITE_ONCE(*at, ++stamp);
+        page_put(p);
+        team->rounds[nr]++;
+    }
+}
+
+KTEST(page_cache, found_while_it_moves)
+{
+    struct team team;
+    struct page *p;
+
+    mapping_init(&m, &ops, NULL, 0);
+    for (u64 i = 0; i < MOVED; i++) {
+        EXPECT_OR_RETURN(mapping_get_page(&m, i, 0, &p) == 0);
+        page_put(p);
+        spare[i] = page_alloc(PAGE_FILE, GFP_KERNEL);
+        EXPECT_OR_RETURN(spare[i] != NULL);
+        spare[i]->mapping = NULL;
+    }
+    team_run(&team, 1 + MOVED, move_or_use, false);
+    pr_info("page cache: %lu moves, %lu uses\n", team.rounds[0], team_total(&team));
+    for (u64 i = 0; i < MOVED; i++)
+        page_put(spare[i]);
+    finish();
+}
