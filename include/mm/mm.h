@@ -182,7 +182,7 @@ void vma_write_lock(struct vma *v);
 struct vma *vma_lock_under_rcu(struct mm *mm, vaddr_t va);
 void vma_read_unlock(struct vma *v);
 
-/* vma_tree.c; mmap_lock held. */
+/* vma_tree.c; mmap_lock held, or the caller is the only user of @mm. */
 struct vma *vma_find(struct mm *mm, vaddr_t va);        /* first with end > va, or NULL */
 struct vma *vma_lookup(struct mm *mm, vaddr_t va);      /* the one that contains va, or NULL */
 struct vma *vma_find_intersection(struct mm *mm, vaddr_t start, vaddr_t end);
