@@ -42,6 +42,7 @@ static enum collapse find_table(struct mm *mm, struct span *s)
     unsigned int level;
     pte_t e;
 
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     s->link = pt_find_slot(mm, s->va, HUGE_LEVEL, &s->parent, &level);
     if (s->link == NULL || level != HUGE_LEVEL)
         return COLLAPSE_NO;
@@ -52,7 +53,15 @@ static enum collapse find_table(struct mm *mm, struct span *s)
         return COLLAPSE_NO;
     s->entries = pt_link_table(e, HUGE_LEVEL);
     s->table = pt_table_page(s->entries);
+    ASSERT(s->parent->pt_mm == mm && s->table->pt_mm == mm); /* anonymous: no object's */
+    ASSERT(s->table->level == HUGE_LEVEL - 1);
     return COLLAPSE_OK;
+}
+
+/* Index of the first page in its object. */
+static u64 span_index(const struct span *s)
+{
+    return s->v->pgoff + ((s->va - s->v->start) >> PAGE_SHIFT);
 }
 
 /* May this address space write @p in place? */
@@ -80,6 +89,8 @@ static bool survey_entry(struct span *s, unsigned int i, pfn_t *first)
     }
     if (p->kind != PAGE_ANON)
         return false;
+    ASSERT(page_mapcount(p) > 0 && page_refs(p) > 0); /* by this leaf */
+    ASSERT(p->family == s->v->mm->family && p->index == span_index(s) + i);
     if (i == 0)
         *first = page_to_pfn(p);
     s->shared += page_mapcount(p) > 1;
@@ -118,12 +129,14 @@ static pte_t take_link(struct span *s)
     mmu_quiesce_walkers(mm);
     mm_flush_range(mm, s->va, s->va + pt_size(HUGE_LEVEL), 0);
     pt_unlock(s->parent);
+    ASSERT(pte_is_table(link, HUGE_LEVEL)); /* nothing could change it since the survey */
     return link;
 }
 
 static void give_link(struct span *s, pte_t e)
 {
     pt_lock(s->parent);
+    ASSERT(pte_is_none(pte_load(s->link)) && s->parent->pt_used != 0); /* still counted */
     pte_store(s->link, e);
     pt_unlock(s->parent);
 }
@@ -134,8 +147,9 @@ static void publish(struct span *s, struct page *head, pt_prot_t prot, unsigned 
     struct huge_place at = {.mm = s->v->mm, .va = s->va, .parent = s->parent};
     pte_t e = pte_make_leaf(page_to_phys(head), HUGE_LEVEL, prot);
 
+    ASSERT(s->v->has_anon && page_test(head, PG_EXCLUSIVE));
     head->family = s->v->mm->family;
-    head->index = s->v->pgoff + ((s->va - s->v->start) >> PAGE_SHIFT);
+    head->index = span_index(s);
     huge_map_new(head, s->table, &at);
     thp_count_mapped(1);
     give_link(s, pte_with_state(e, state));
@@ -150,6 +164,7 @@ static void promote(struct span *s)
     for (unsigned int i = 0; i < nr_entries(); i++) {
         pte_t e = pte_xchg(s->entries + i, pte_none());
 
+        ASSERT(pte_page(e, 0) == head + i && page_mapcount(head + i) == 1);
         s->state |= pte_state(e);
         WRITE_ONCE(head[i].mapcount, 0);
         page_clear(head + i, PG_EXCLUSIVE); /* the head's speaks for all from now on */
@@ -178,6 +193,7 @@ static void drop_entry(pte_t e)
     if (!pte_is_leaf(e, 0) || pte_page(e, 0) == zero_page)
         return;
     p = pte_page(e, 0);
+    ASSERT(p->kind == PAGE_ANON && page_mapcount(p) > 0);
     page_map_dec(p);
     page_put(p);
 }
@@ -291,6 +307,7 @@ int thp_collapse_range(struct mm *mm, vaddr_t start, vaddr_t end)
     vaddr_t size = pt_size(HUGE_LEVEL), at = start, area_start, area_end;
     int hole = 0;
 
+    ASSERT(IS_ALIGNED(start | end, PAGE_SIZE));
     while (at < end) {
         int err = area_at(mm, at, &area_start, &area_end);
 
@@ -312,6 +329,7 @@ int thp_collapse_range(struct mm *mm, vaddr_t start, vaddr_t end)
         }
         if (err)
             return err;
+        ASSERT(area_end > at); /* the walk ends */
         at = area_end;
     }
     return hole;

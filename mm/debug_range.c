@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * debug_range.c: what is written to split_huge_pages and migrate_pages of /sys/kernel/debug: which
- * memory of which process. Source: Linux, Documentation/admin-guide/mm/transhuge.rst. Locks: none.
+ * memory of which process. Of a range the whole pages count, as on Linux. Source: Linux,
+ * Documentation/admin-guide/mm/transhuge.rst, mm/huge_memory.c. Locks: none.
  */
 #include <asm/errno.h>
 #include <kernel/string.h>
@@ -68,7 +69,7 @@ int debug_range_parse(const char *buf, struct debug_range *r)
     process_put(p);
     if (!r->mm)
         return -EINVAL;
-    r->end = min(r->end, (u64)user_top());
+    r->end = min(r->end, (u64)user_top()) & PAGE_MASK;
     r->start = min(r->start & PAGE_MASK, r->end);
     return 0;
 }

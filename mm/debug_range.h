@@ -6,7 +6,7 @@
 struct debug_range {
     bool all;       /* "1": every process */
     struct mm *mm;  /* else: "pid,0xstart,0xend"; with a users reference */
-    u64 start, end; /* start <= end, start page-aligned */
+    u64 start, end; /* start <= end, both page-aligned */
     u64 order;      /* "pid,0xstart,0xend,order"; 0 when it is not given */
 };
 /* 0, -EINVAL, -ESRCH. The caller calls debug_range_put in the end. */

@@ -42,6 +42,7 @@ void faulttrace_record(const struct fault_event *e)
 
     if (only_pid != 0 && only_pid != pid)
         return;
+    ASSERT(READ_ONCE(ring) != NULL && e->kind != NULL); /* made before the switch went on */
     flags = spin_lock_irqsave(&ring_lock);
     to = &ring[next % RING_SIZE];
     *to = (struct entry){ .time_ns = now, .e = *e, .pid = pid, .cpu = smp_processor_id() };

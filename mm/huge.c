@@ -36,11 +36,13 @@ struct page *huge_alloc(enum page_kind kind, gfp_t gfp)
 {
     struct page *head;
 
+    ASSERT(kind == PAGE_ANON || kind == PAGE_ZERO);
     if (huge_words == NULL)
         return NULL;
     head = alloc_frames(huge_order(), kind, PAGE_TAIL, gfp);
     if (head == NULL)
         return NULL;
+    ASSERT(huge_load(head) == 0); /* who had a reference to a former whole had the frames, too */
     list_init(&head->link);
     __atomic_store_n(huge_word(head), HUGE_IS + HUGE_REF, __ATOMIC_RELEASE);
     return head;
@@ -49,7 +51,7 @@ struct page *huge_alloc(enum page_kind kind, gfp_t gfp)
 /* A pin may come and go at any time: it is in the page's word before, while and after. */
 void huge_form(struct page *head)
 {
-    ASSERT(huge_load(head) == 0);
+    ASSERT(huge_load(head) == 0 && huge_head(head) == head && list_empty(&head->link));
     __atomic_thread_fence(__ATOMIC_RELEASE);
     for (unsigned long i = 0; i < huge_nr(); i++)
         (void)__atomic_fetch_add(&head[i].word, PAGE_TAIL - PAGE_REF, __ATOMIC_RELAXED);
@@ -61,6 +63,7 @@ static void free_run(struct page *first, unsigned long n)
 {
     struct page *batch[64];
 
+    ASSERT(n != 0 && n <= huge_nr());
     if (n == huge_nr()) {
         free_pages(first, huge_order());
         return;
@@ -89,6 +92,7 @@ void huge_release_pages(struct page *head, u64 worth)
     for (p = head; p < end; p++) {
         u64 left = __atomic_add_fetch(&p->word, worth - PAGE_TAIL, __ATOMIC_RELAXED);
 
+        ASSERT(!(left & PAGE_TAIL)); /* it was set, and nothing is below 0 now */
         if (left == 0)
             continue;
         if (unlikely(run != p)) {
@@ -108,6 +112,8 @@ static void give_back(struct page *head, u64 worth, u64 page_worth)
 {
     u64 w = __atomic_sub_fetch(huge_word(head), worth, __ATOMIC_RELEASE);
 
+    ASSERT(huge_head(head) == head);
+    ASSERT(huge_refs(w + worth) > huge_refs(w) && huge_pins(w + worth) >= huge_pins(w));
     if (likely(w & HUGE_IS)) {
         if (huge_refs(w) != 0)
             return;
@@ -180,6 +186,7 @@ bool huge_take_whole(struct page *head, u64 *found)
 {
     u64 *word = huge_word(head), w = __atomic_load_n(word, __ATOMIC_RELAXED), new;
 
+    ASSERT(huge_head(head) == head && irqs_enabled());
     for (;;) {
         u64 maps = huge_maps(w);
 
@@ -188,6 +195,7 @@ bool huge_take_whole(struct page *head, u64 *found)
             w = __atomic_load_n(word, __ATOMIC_RELAXED);
             continue;
         }
+        ASSERT(!(w & HUGE_IS) || huge_refs(w) == 0 || huge_refs(w) >= maps + huge_pins(w)); /* I1 */
         /* Without references it is being taken apart, by somebody who may be preempted. */
         if (!(w & HUGE_IS) || huge_refs(w) == 0)
             return false;

@@ -33,6 +33,7 @@ paddr_t kernel_table_alloc(unsigned int level)
     unsigned int order = pt_table_order(level);
     struct page *p;
 
+    ASSERT(level <= pt_top_level());
     if (mem_map == NULL)
         return memblock_alloc(PAGE_SIZE << order, PAGE_SIZE << order);
     p = alloc_pages(order, GFP_KERNEL | GFP_ZERO);
@@ -48,6 +49,7 @@ static void kernel_table_free(paddr_t pa, unsigned int level)
 {
     unsigned int order = pt_table_order(level);
 
+    ASSERT(mem_map != NULL && atomic_long_read(&nr_kernel_tables) >= 1L << order);
     atomic_long_add(&nr_kernel_tables, -(1L << order));
     free_pages(pfn_to_page(pa >> PAGE_SHIFT), order);
 }
@@ -105,6 +107,7 @@ static unsigned int best_level(vaddr_t va, paddr_t pa, size_t len, unsigned int 
 {
     unsigned int level = max_level;
 
+    ASSERT(max_level <= pt_top_level() && len >= PAGE_SIZE);
     while (level > 0 && (!pt_level_can_leaf(level) || !IS_ALIGNED(va | pa, pt_size(level)) ||
                          len < pt_size(level)))
         level--;
@@ -136,6 +139,7 @@ void kernel_pt_unmap(vaddr_t va, size_t len)
     vaddr_t end = va + len;
     unsigned int level;
 
+    ASSERT(IS_ALIGNED(va | len, PAGE_SIZE) && va < end);
     while (va < end) {
         pte_t *slot = kernel_slot_find(va, &level);
 
@@ -150,6 +154,7 @@ void kernel_pt_protect(vaddr_t va, size_t len, pt_prot_t prot)
     vaddr_t end = va + len;
     unsigned int level;
 
+    ASSERT((prot & (PT_W | PT_X)) != (PT_W | PT_X) && !(prot & PT_U)); /* I1, I2 */
     while (va < end) {
         pte_t *slot = kernel_slot_find(va, &level);
         pte_t e = pte_load(slot);

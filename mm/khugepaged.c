@@ -62,6 +62,7 @@ static bool next_span(struct mm *mm, vaddr_t *at)
             *at = ALIGN_DOWN(r.va, size);
         }
         pt_cursor_end(&c);
+        ASSERT(!found || (*at >= first && *at < end));
     }
     mmap_read_unlock(mm);
     return found;
@@ -91,11 +92,13 @@ bool khugepaged_scan(unsigned long pages)
 {
     struct scan s = {.skip = position, .budget = (long)pages};
 
+    ASSERT(s.budget > 0);
     for (struct mm *mm = mm_next(NULL); mm != NULL; mm = mm_next(mm)) {
         scan_mm(mm, &s);
         if (s.budget > 0 && !s.no_memory)
             continue;
         mm_put(mm);
+        ASSERT(s.seen > s.skip); /* each call gets on */
         position = s.seen;
         return !s.no_memory;
     }

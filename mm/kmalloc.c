@@ -84,6 +84,7 @@ void *kmalloc_gfp(size_t size, gfp_t gfp)
 {
     if (unlikely(size > KMALLOC_MAX_CACHED))
         return alloc_large(size, gfp);
+    ASSERT(cache_for(size)->object_size >= size); /* I1 */
     return slab_alloc(cache_for(size), size, gfp, __builtin_return_address(0));
 }
 

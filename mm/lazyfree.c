@@ -50,6 +50,7 @@ static unsigned long mark_run(struct tlb_gather *tlb, const struct pt_run *r)
 {
     unsigned long nr = 0;
 
+    lock_assert_held(&r->table->ptl);
     for (unsigned int i = 0; i < r->nr; i++) {
         pte_t e = pte_load(r->slot + i);
         struct page *p;
@@ -94,6 +95,7 @@ static bool take_leaf(pte_t *slot, pte_t e, struct page *p)
 {
     bool dirty = (pte_state(e) & PT_DIRTY) || page_test(p, PG_DIRTY);
 
+    ASSERT(page_mapcount(p) == 1); /* its one reference is this leaf's */
     if (!dirty) {
         e = pte_xchg(slot, pte_none());
         if (!(pte_state(e) & PT_DIRTY))
@@ -124,7 +126,7 @@ static unsigned long take_run(struct tlb_gather *tlb, const struct pt_run *r)
         if (!take_leaf(r->slot + i, e, p))
             continue;
         nr++;
-        ASSERT(p->kind == PAGE_ANON && r->table->pt_used != 0);
+        ASSERT(r->table->pt_mm == tlb->mm && r->table->pt_used != 0);
         r->table->pt_used--;
         page_map_dec(p);
         tlb_gather_range(tlb, r->va + i * PAGE_SIZE, r->va + (i + 1) * PAGE_SIZE, 0);
@@ -141,6 +143,7 @@ static unsigned long take_area(struct tlb_gather *tlb, struct vma *v)
     unsigned long nr = 0;
     struct pt_run r;
 
+    lock_assert_held(&v->mm->mmap_lock);
     if (!v->has_anon || !vma_is_anon(v) || !vma_has_pages(v) || (v->flags & VM_LOCKED))
         return 0;
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);

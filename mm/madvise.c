@@ -55,6 +55,7 @@ static int remove_pages(struct vma *v, vaddr_t start, vaddr_t end)
     loff_t off;
     long err;
 
+    ASSERT(!rwsem_is_write_locked(&mm->mmap_lock)); /* it is dropped as a reader's */
     if (v->flags & VM_LOCKED || !f || !v->mapping)
         return -EINVAL;
     if ((v->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
@@ -86,6 +87,7 @@ static int drop(struct vma *v, vaddr_t start, vaddr_t end)
 /* Advice about pages, in one area. mmap_lock held for reading. */
 static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
 {
+    lock_assert_held(&v->mm->mmap_lock);
     switch (behavior) {
     case MADV_WILLNEED:
         return 0;
@@ -102,6 +104,7 @@ static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
         lazyfree_mark(v, start, end);
         return 0;
     default:
+        ASSERT(behavior == MADV_REMOVE);
         return remove_pages(v, start, end);
     }
 }
@@ -146,7 +149,8 @@ static int advised_flags(const struct vma *v, int behavior, unsigned long *flags
     case MADV_NOHUGEPAGE: /* what is huge stays so */
         *flags = (*flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
         return 0;
-    default: /* MADV_DODUMP */
+    default:
+        ASSERT(behavior == MADV_DODUMP);
         *flags &= ~VM_DONTDUMP;
         return v->flags & VM_SPECIAL && !(v->flags & VM_POOL) ? -EINVAL : 0;
     }
@@ -231,6 +235,7 @@ static bool needs_unshare(const struct advice *a)
         return false;
     if (likely(atomic_long_read(&a->mm->nr_shared) == 0))
         return false;
+    lock_assert_held(&a->mm->mmap_lock);
     for (struct vma *v = vma_find(a->mm, a->start); v && v->start < a->end; v = v->next)
         if (READ_ONCE(v->has_shared))
             return true;

@@ -77,6 +77,7 @@ static void range_remove(struct range_list *l, paddr_t base, paddr_t end)
 {
     unsigned int i = 0;
 
+    ASSERT(base < end);
     while (i < l->nr) {
         struct range *r = &l->r[i];
 
@@ -119,6 +120,7 @@ void memblock_reserve(paddr_t base, u64 len)
 
 void memblock_set_limit(paddr_t end)
 {
+    ASSERT(!closed && end != 0);
     limit = end;
 }
 

@@ -92,6 +92,7 @@ static int write_nodes(unsigned long __user *mask, unsigned long maxnode, bool n
 {
     unsigned long words = DIV_ROUND_UP(maxnode - 1, 8 * sizeof(long));
 
+    ASSERT(maxnode != 0);
     if (words > PAGE_SIZE / sizeof(long))
         return -EINVAL;
     for (unsigned long i = 0; i < words; i++) {

@@ -50,6 +50,8 @@ static void look(struct vma *v, vaddr_t start, vaddr_t end, u8 *vec)
     struct pt_cursor c;
     struct pt_run r;
 
+    lock_assert_held(&v->mm->mmap_lock);
+    ASSERT(start >= v->start && start < end && end <= v->end);
     if (!may_watch(v)) {
         memset(vec, 1, (end - start) >> PAGE_SHIFT);
         return;
@@ -96,6 +98,7 @@ SYSCALL3(mincore, vaddr_t, start, size_t, len, u8 __user *, out)
 
         if (done < 0)
             return done;
+        ASSERT(done > 0 && (size_t)done <= batch);
         if (copy_to_user(out, vec, (size_t)done))
             return -EFAULT;
         out += done;

@@ -24,6 +24,7 @@
  * mm_populate. mmap_lock held for reading. */
 static int fault_in(struct vma *v, vaddr_t va, bool write, unsigned int *level)
 {
+    lock_assert_held(&v->mm->mmap_lock);
     for (;;) {
         if (fatal_signal_pending())
             return -EINTR;
@@ -85,6 +86,7 @@ int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_err
 {
     vaddr_t at = start;
 
+    ASSERT(start <= end && IS_ALIGNED(start | end, PAGE_SIZE));
     while (at < end) {
         struct vma *v;
         int err = 0;
@@ -168,6 +170,7 @@ static unsigned long locked_pages(struct mm *mm, vaddr_t start, size_t len)
     for (struct vma *v = vma_find(mm, start); v && v->start < end; v = v->next)
         if (v->flags & VM_LOCKED)
             n += (min(v->end, end) - max(v->start, start)) >> PAGE_SHIFT;
+    ASSERT(n <= mm->locked_vm); /* I1 */
     return n;
 }
 
@@ -176,6 +179,7 @@ int mm_mlock(struct mm *mm, vaddr_t start, size_t len, unsigned long lock)
     unsigned long limit, want;
     int err;
 
+    ASSERT((lock & VM_LOCKED) && !(lock & ~VM_LOCKED_MASK));
     if (!may_lock())
         return -EPERM;
     len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
@@ -214,6 +218,7 @@ int mm_munlock(struct mm *mm, vaddr_t start, size_t len)
 /* All areas there are; one that cannot be cut or merged for want of memory keeps its state. */
 static void lock_all(struct mm *mm, unsigned long lock)
 {
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     for (struct vma *v = mm->first_vma, *changed; v; v = changed->next) {
         changed = lock_area(v, v->start, v->end, lock);
         if (IS_ERR(changed))

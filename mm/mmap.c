@@ -196,6 +196,7 @@ static unsigned long plan_flags(struct mm *mm, const struct mmap_request *r, int
         *err = r->file ? check_file(r, &flags) : check_anon(r, &flags);
     if (r->level > 0)
         flags |= VM_POOL;
+    ASSERT(!(flags & VM_SHARED) || (flags & VM_MAYSHARE));
     return flags | noreserve(r);
 }
 
@@ -306,6 +307,7 @@ static long map_locked(struct mm *mm, const struct mmap_request *r, struct file 
     long addr;
     int err = 0;
 
+    ASSERT(!r->file || !shmem); /* one object at most */
     if (mm->nr_vmas > sysctl_max_map_count)
         return -ENOMEM;
     addr = mm_choose_address(mm, r, &p->next);

@@ -64,6 +64,7 @@ static struct vma *check_resize(const struct remap *r)
 static void note_growth(struct remap *r, const struct vma *v, vaddr_t start)
 {
     if (v->flags & VM_LOCKED && r->new_len > r->old_len) {
+        ASSERT(start >= v->start && start + r->new_len <= v->end);
         r->populate = start + r->old_len;
         r->populate_end = start + r->new_len;
     }
@@ -175,6 +176,7 @@ static void empty_old(struct remap *r, struct vma *v)
 {
     vaddr_t end = r->old + r->old_len;
 
+    ASSERT((r->flags & MREMAP_DONTUNMAP) && v->start <= r->old && v->end >= end);
     if (v->flags & VM_LOCKED) {
         struct vma *changed = vma_modify_flags(v, r->old, end, v->flags & ~VM_LOCKED_MASK);
 

@@ -21,6 +21,7 @@ static int sync_step(struct mm *mm, vaddr_t *at, vaddr_t end, int flags, struct 
     struct vma *v = vma_find(mm, *at);
     int err = 0;
 
+    ASSERT(*at < end && IS_ALIGNED(*at | end, PAGE_SIZE));
     *f = NULL;
     if (!v || v->start >= end) {
         *at = end;

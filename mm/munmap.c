@@ -179,6 +179,7 @@ void mm_unmap_all(struct mm *mm)
     struct removed r = { .first = mm->first_vma, .last = mm->last_vma };
     struct tlb_gather tlb;
 
+    ASSERT(atomic_read(&mm->users) == 0);
     if (!r.first) {
         mm_leave_cpus(mm);
         return;

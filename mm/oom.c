@@ -40,6 +40,7 @@ static struct mm *process_mm(struct process *p)
 {
     struct task *t;
 
+    lock_assert_held(&tasklist_lock);
     list_for_each_entry(t, &p->threads, thread_link) {
         struct mm *mm = READ_ONCE(t->mm);
 
@@ -131,6 +132,7 @@ static struct process *next_sharer(struct mm *mm, const struct process *victim, 
     struct process *best = NULL;
     struct task *t;
 
+    lock_assert_held(&tasklist_lock);
     list_for_each_entry(t, &all_tasks, task_link) {
         struct process *p = t->proc;
 
@@ -153,6 +155,7 @@ static void kill(struct process *p, struct mm *mm)
     struct process *other;
     pid_t after = 0;
 
+    ASSERT(READ_ONCE(choosing) == 1 && mm == victim_mm); /* whose end will be waited for */
     (void)signal_send_process(p, SIGKILL, NULL);
     do {
         unsigned long flags = spin_lock_irqsave(&tasklist_lock);
@@ -172,6 +175,7 @@ static bool victim_pending(void)
     ASSERT(READ_ONCE(choosing) == 1);
     if (!victim_mm)
         return false;
+    ASSERT(atomic_read(&victim_mm->refs) > 0 && victim_deadline_ns != 0);
     /* An exit gives the users' reference back when everything is unmapped; ours is the other
      * one. */
     if (atomic_read(&victim_mm->refs) > 1 && clock_monotonic_ns() < victim_deadline_ns)

@@ -63,6 +63,7 @@ int vm_commit(struct mm *mm, unsigned long pages)
 
 void vm_commit_unchecked(unsigned long pages)
 {
+    ASSERT((long)pages >= 0 && atomic_long_read(&committed) >= 0);
     atomic_long_add(&committed, (long)pages);
 }
 

@@ -22,7 +22,5 @@ void page_free_last(struct page *p)
     if (unlikely(p->kind == PAGE_ZERO || p->kind == PAGE_RESERVED || p->kind == PAGE_FREE ||
                  p->kind == PAGE_PCP))
         panic("frame 0x%lx of kind %u lost its last reference", page_to_pfn(p), p->kind);
-    ASSERT(page_mapcount(p) == 0);
-    ASSERT(!page_test(p, PG_LOCKED));
     free_pages(p, p->order);
 }

@@ -42,6 +42,7 @@ void page_cache_init(void)
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, struct inode *host, u32 flags)
 {
+    ASSERT(ops != NULL && (ops->charge == NULL) == (ops->uncharge == NULL));
     *m = (struct mapping){
         .lock = SPINLOCK_INIT(LOCK_PAGE_CACHE), .flags = flags, .ops = ops, .host = host};
     rwsem_init(&m->vmas_lock, LOCK_MAPPING);
@@ -391,6 +392,7 @@ u64 mapping_truncate(struct mapping *m, u64 first, u64 last)
     unsigned int n;
 
     might_sleep();
+    ASSERT(first <= last);
     while ((n = mapping_find_batch(m, &index, last, pages, BATCH)) != 0)
         sum += truncate_batch(m, pages, n);
     return sum;

@@ -25,6 +25,7 @@ void page_poison(struct page *p, unsigned int order)
     for (unsigned int f = 0; f < (1u << order); f++) {
         u64 *w = page_to_virt(p + f);
 
+        ASSERT(!(p[f].flags & PG_POISONED)); /* else it is free already: I1 */
         for (unsigned int i = 0; i < WORDS; i++)
             w[i] = POISON_WORD;
         p[f].flags = PG_POISONED;

@@ -66,6 +66,8 @@ static void assert_unused(const struct page *p, unsigned int order)
         ASSERT(p[i].word == 0);
         ASSERT(p[i].kind != PAGE_FREE && p[i].kind != PAGE_PCP && p[i].kind != PAGE_ZERO);
         ASSERT(p[i].kind == p->kind);
+        ASSERT(page_mapcount(&p[i]) == 0); /* I3 of page.h */
+        ASSERT(!page_test(&p[i], PG_LOCKED));
     }
 }
 
@@ -109,6 +111,7 @@ static __always_inline struct page *stack_take(enum page_kind kind)
     unsigned int nr = s->nr;
     struct page *p = NULL;
 
+    ASSERT(nr <= PCP_HIGH);
     if (likely(nr != 0)) {
         s->nr = --nr;
         p = s->pages[nr];
@@ -153,6 +156,7 @@ static __always_inline struct page *prepare_frame(struct page *p, enum page_kind
 {
     page_unpoison(p, 0);
     ASSERT(p->word == 0 && p->kind == PAGE_PCP);
+    ASSERT(kind > PAGE_PCP && kind < NR_PAGE_KINDS);
     p->flags = 0;
     p->mapcount = 0;
     p->kind = (u8)kind;
@@ -227,6 +231,7 @@ static __always_inline struct page *prepare_block(unsigned int order, enum page_
     if (p == NULL)
         return NULL;
     ASSERT(IS_ALIGNED(page_to_pfn(p), 1UL << order) && p->word == 0);
+    ASSERT(kind > PAGE_PCP && kind < NR_PAGE_KINDS);
     page_unpoison(p, order);
     count_block(kind, order, false);
     for (unsigned long i = 0; i < (1UL << order); i++) {
@@ -256,6 +261,7 @@ unsigned int alloc_frames_bulk(struct page **pages, unsigned int n, enum page_ki
     while (may < n && may_allocate(gfp))
         may++;
     got = buddy_alloc_bulk(pages, may, is_movable(kind), buddy_keep(gfp));
+    ASSERT(got <= may);
     flags = irq_save();
     this_cpu_var(pcps).allocated[kind] += got;
     irq_restore(flags);

@@ -37,6 +37,7 @@ struct mm *process_mm_get(struct process *p)
         mm = task_mm_get(found);
         task_put(found);
     }
+    ASSERT(mm == NULL || atomic_read(&mm->users) > 0);
     return mm;
 }
 
@@ -55,14 +56,17 @@ static long hold_part(struct mm *mm, vaddr_t addr, size_t len, bool write, struc
     unsigned long nr;
     long got;
 
+    ASSERT(len != 0 && addr < user_top());
     len = min(len, BATCH * PAGE_SIZE - off);
     nr = PAGE_ALIGN(off + len) >> PAGE_SHIFT;
+    ASSERT(nr != 0 && nr <= BATCH); /* the room in @pages */
     if (mm == current->mm)
         got = write ? pin_user_pages_fast(addr, nr, GUP_WRITE, pages)
                     : get_user_pages_fast(addr, nr, 0, pages);
     else
         got = write ? pin_user_pages(mm, addr, nr, GUP_WRITE, pages)
                     : get_user_pages(mm, addr, nr, 0, pages);
+    ASSERT(got <= (long)nr);
     if (got > 0)
         *bytes = min(len, (size_t)got * PAGE_SIZE - off);
     return got;
@@ -70,6 +74,7 @@ static long hold_part(struct mm *mm, vaddr_t addr, size_t len, bool write, struc
 
 static void release_part(struct page **pages, long nr, bool write)
 {
+    ASSERT(nr > 0 && nr <= BATCH);
     if (write) {
         unpin_user_pages(pages, (unsigned long)nr, true);
         return;
@@ -88,6 +93,7 @@ static size_t for_each_piece(struct page **pages, vaddr_t addr, size_t len,
         size_t off = (addr + done) & ~PAGE_MASK, n = min(len - done, PAGE_SIZE - off), got;
 
         got = copy(ctx, (char *)page_to_virt(*pages++) + off, n);
+        ASSERT(got <= n);
         done += got;
         if (got < n)
             break;
@@ -180,6 +186,7 @@ static ssize_t transfer(struct transfer *t)
 
             if (done < 0)
                 return total ? total : done;
+            ASSERT(want <= left && (size_t)done <= want);
             total += done;
             if ((size_t)done < want)
                 return total;

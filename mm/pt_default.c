@@ -28,6 +28,7 @@ int pt_default_may_map(struct vma *v)
 /* A huge leaf across the cut becomes small ones. */
 int pt_default_may_split(struct vma *v, vaddr_t addr)
 {
+    ASSERT(rwsem_is_write_locked(&v->mm->mmap_lock) && IS_ALIGNED(addr, PAGE_SIZE));
     thp_split_at(v->mm, addr);
     return 0;
 }
@@ -46,6 +47,7 @@ static enum fault_result map_zero(struct fault_ctx *f)
     f->kind = "anon-zero";
     pt_lock(f->table);
     if (likely(pte_is_none(pte_load(f->slot)))) {
+        ASSERT(f->table->pt_mm == f->vma->mm && f->table->pt_used < pt_entries(0));
         pte_store(f->slot, pte_with_state(e, PT_YOUNG));
         f->table->pt_used++;
     }
@@ -92,6 +94,7 @@ static int fill_hole(struct fault_ctx *f, pte_t leaf, bool anon)
 {
     bool empty;
 
+    ASSERT(vma_is_anon(f->vma) && f->addr >= f->vma->start && f->addr < f->vma->end);
     f->slot = pt_get_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
     if (f->slot == NULL)
         return -ENOMEM;
@@ -113,6 +116,7 @@ int pt_fill_hole(struct vma *v, vaddr_t addr, struct page *p)
     pte_t e = pte_make_leaf(page_to_phys(p), 0, vma_prot(v));
     int err;
 
+    ASSERT(p->kind == PAGE_ANON && page_refs(p) > 0 && page_mapcount(p) == 0);
     p->flags = PG_EXCLUSIVE | PG_UPTODATE;
     p->mapcount = 1;
     p->family = v->mm->family;

@@ -73,6 +73,8 @@ static enum fault_result copy_page_of(struct fault_ctx *f, struct page *old)
     struct page *new;
     pte_t e;
 
+    lock_assert_held(&f->table->ptl);
+    ASSERT(f->level == 0 && (!counted || page_mapcount(old) > 0));
     f->kind = "cow";
     if (counted)
         page_get(old);
@@ -136,6 +138,7 @@ enum fault_result pt_default_present(struct fault_ctx *f)
 {
     bool shared = (f->vma->flags & VM_SHARED) != 0;
 
+    ASSERT(f->addr >= f->vma->start && f->addr < f->vma->end);
     pt_lock(f->table);
     if (unlikely(pte_load(f->slot).v != f->entry.v)) {
         pt_unlock(f->table);

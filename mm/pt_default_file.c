@@ -36,7 +36,9 @@ static u64 vma_index(const struct vma *v, vaddr_t addr)
 static void install(struct page *table, pte_t *slot, struct page *p, pt_prot_t prot,
                     unsigned int state)
 {
+    lock_assert_held(&table->ptl);
     ASSERT(page_test(p, PG_LOCKED) && page_test(p, PG_UPTODATE) && p->kind == PAGE_FILE);
+    ASSERT(!(prot & PT_W) || (state & PT_DIRTY)); /* I2 */
     ASSERT(pte_is_none(pte_load(slot)) && table->pt_used < pt_entries(0));
     page_map_inc(p);
     pte_store(slot, pte_with_state(pte_make_leaf(page_to_phys(p), 0, prot), state));

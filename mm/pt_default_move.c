@@ -132,6 +132,7 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
     struct move m = { .mm = v->mm, .from = old_start, .to = new_start, .end = old_start + len };
     int err = 0;
 
+    ASSERT(rwsem_is_write_locked(&v->mm->mmap_lock));
     ASSERT(IS_ALIGNED(old_start | new_start | len, PAGE_SIZE));
     ASSERT(v->mm == new_vma->mm && v->mapping == new_vma->mapping);
     ASSERT(old_start >= v->start && old_start + len <= v->end);

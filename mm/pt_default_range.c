@@ -66,6 +66,8 @@ static void zap_entries(struct zap *z, const struct pt_run *r)
     pfn_t zero = page_to_pfn(zero_page);
     unsigned int removed = 0, used = r->table->pt_used;
 
+    lock_assert_held(&r->table->ptl);
+    ASSERT(r->table->pt_mm == z->tlb->mm); /* not an object's: the cursor passes over those */
     z->first = ALIGN_DOWN(r->va, pt_size(level));
     z->from = ~0u;
     z->to = 0;
@@ -158,6 +160,7 @@ static __always_inline void protect_entries(const struct protect *c, const struc
     unsigned int left = r->table->pt_used;
     u64 known = 0;
 
+    ASSERT(!pt_is_shared(r->table)); /* its entries are not this address space's to change */
     for (pte_t *slot = r->slot, *end = slot + r->nr; slot < end && left != 0; slot++) {
         pte_t e = pte_load(slot);
         u64 change;

@@ -24,6 +24,7 @@ static int flush_run(struct dump *d)
 {
     int err = d->run.end != 0 ? d->emit(d->ctx, &d->run) : 0;
 
+    ASSERT(d->run.end == 0 || d->run.start < d->run.end);
     d->run.end = 0;
     return err;
 }
@@ -60,6 +61,7 @@ static int dump_link(struct dump *d, pte_t e, unsigned int level, vaddr_t va)
         .level = level, .start = start, .end = start + pt_size(level), .is_table = true};
     int err;
 
+    ASSERT(level != 0 && level <= pt_top_level());
     if (start < d->shown[level])
         return 0;
     d->shown[level] = link.end;
@@ -96,6 +98,7 @@ int pt_dump(struct mm *mm, vaddr_t start, vaddr_t end,
     struct dump d = { .emit = emit, .ctx = ctx };
     int err = 0;
 
+    lock_assert_held(&mm->mmap_lock); /* no table of an area is freed */
     for (struct vma *v = vma_find(mm, start); err == 0 && v != NULL && v->start < end; v = v->next)
         err = dump_range(&d, mm->root, pt_top_level(), max(start, v->start), min(end, v->end));
     return err ? err : flush_run(&d);

@@ -17,6 +17,7 @@ int pfnmap_setup(struct vma *v, const struct pfnmap *m)
 {
     if (!IS_ALIGNED(m->base | m->len, PAGE_SIZE) || m->base + m->len < m->base)
         return -EINVAL;
+    ASSERT(v->detached); /* no fault has chosen another row */
     v->pt_ops = PT_PFNMAP;
     v->private = (void *)m;
     v->flags |= VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
@@ -52,6 +53,7 @@ static bool leaf_fits(const struct vma *v, vaddr_t va, unsigned int level)
     vaddr_t first = ALIGN_DOWN(va, pt_size(level));
     u64 off;
 
+    ASSERT(m != NULL && level <= pt_top_level());
     if (!(vma_ops(v)->page_sizes & BIT(level)) || !pt_level_can_leaf(level) || first < v->start ||
         v->end - first < pt_size(level))
         return false;
@@ -85,6 +87,7 @@ enum fault_result pt_pfnmap_fault(struct fault_ctx *f)
     e = pte_make_leaf(m->base + pfnmap_offset(v, first), f->level, vma_prot(v) | m->type);
     pt_lock(f->table);
     if (pte_is_none(pte_load(f->slot)) && f->level == level) {
+        ASSERT(first >= v->start && v->end - first >= pt_size(level)); /* I2 */
         pte_store(f->slot, pte_with_state(e, PT_YOUNG | PT_DIRTY));
         f->table->pt_used++;
     } else {
@@ -106,6 +109,7 @@ void pt_pfnmap_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t
     struct pt_cursor c;
     struct pt_run r;
 
+    ASSERT(tlb->mm == v->mm && start >= v->start && end <= v->end);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next(&c, &r)) {
         for (unsigned int i = 0; i < r.nr; i++)
@@ -124,6 +128,7 @@ void pt_pfnmap_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vad
     struct pt_cursor c;
     struct pt_run r;
 
+    ASSERT(tlb->mm == v->mm && start >= v->start && end <= v->end);
     pt_cursor_begin(&c, v->mm, start, end, true);
     while (pt_cursor_next(&c, &r)) {
         for (unsigned int i = 0; i < r.nr; i++) {
@@ -141,6 +146,7 @@ int pt_pfnmap_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_
 {
     struct tlb_gather tlb;
 
+    ASSERT(new_vma->private == v->private); /* whose faults make the same leaves again */
     (void)new_vma, (void)new_start;
     tlb_gather_begin(&tlb, v->mm, false);
     pt_pfnmap_zap(&tlb, v, old_start, old_start + len);

@@ -56,6 +56,7 @@ unsigned int pt_table_alloc_waiting(struct mm *mm, unsigned int level, struct pa
 {
     unsigned int got = 0;
 
+    ASSERT(n != 0 && level < pt_top_level());
     if (n > 1 && pt_table_order(level) == 0)
         got = alloc_frames_bulk(tables, n, PAGE_TABLE, GFP_KERNEL);
     for (unsigned int i = 0; i < got; i++) {
@@ -126,6 +127,7 @@ static void free_batch(struct page **tables, unsigned int n)
     for (unsigned int i = 0; i < n; i++) {
         ASSERT(tables[i]->kind == PAGE_TABLE && tables[i]->pt_used == 0 &&
                tables[i]->pt_shared == 0);
+        ASSERT(tables[i]->pt_mm == tables[0]->pt_mm && tables[i]->word == 0);
         mmu_forget(tables[i]);
     }
     atomic_long_add(&tables[0]->pt_mm->pt_pages, -(long)n);
@@ -240,6 +242,7 @@ static int split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t v
 
 int pt_split_leaf_at(struct mm *mm, vaddr_t va)
 {
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock) && IS_ALIGNED(va, PAGE_SIZE));
     for (;;) {
         struct page *table;
         unsigned int level;

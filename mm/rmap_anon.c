@@ -52,22 +52,28 @@ struct anon_family *rmap_family_alloc(void)
 
 static void free_rcu(struct rcu_head *head)
 {
-    kmem_cache_free(cache, container_of(head, struct anon_family, rcu));
+    struct anon_family *f = container_of(head, struct anon_family, rcu);
+
+    ASSERT(list_empty(&f->mms) && atomic_read(&f->refs) == 0);
+    kmem_cache_free(cache, f);
 }
 
 static void family_put(struct anon_family *f)
 {
+    ASSERT(atomic_read(&f->refs) > 0);
     if (atomic_dec_and_test(&f->refs))
         call_rcu(&f->rcu, free_rcu);
 }
 
 void rmap_family_free(struct anon_family *f)
 {
+    ASSERT(list_empty(&f->mms) && atomic_read(&f->refs) == 1);
     kmem_cache_free(cache, f);
 }
 
 void rmap_family_found(struct mm *mm, struct anon_family *f)
 {
+    ASSERT(mm->family == NULL && mm->first_vma == NULL); /* before its first page: I1 */
     mm->family = f;
     spin_lock(&f->lock);
     list_add_tail(&mm->family_link, &f->mms);
@@ -76,6 +82,7 @@ void rmap_family_found(struct mm *mm, struct anon_family *f)
 
 void rmap_family_join(struct mm *mm, struct anon_family *f)
 {
+    ASSERT(atomic_read(&f->refs) > 0 && !list_empty(&f->mms)); /* the parent is in it */
     atomic_inc(&f->refs);
     rmap_family_found(mm, f);
 }
@@ -84,6 +91,7 @@ void rmap_family_leave(struct mm *mm)
 {
     struct anon_family *f = mm->family;
 
+    ASSERT(mm->first_vma == NULL && atomic_long_read(&mm->rss[MM_ANON]) == 0); /* I1 */
     spin_lock(&f->lock);
     list_del(&mm->family_link);
     spin_unlock(&f->lock);
@@ -110,6 +118,7 @@ static struct mm *next_member(struct anon_family *f, struct mm *prev, bool tryin
 {
     struct mm *found = NULL;
 
+    ASSERT(prev == NULL || prev->family == f);
     spin_lock(&f->lock);
     for (struct list_head *l = prev ? prev->family_link.next : f->mms.next; l != &f->mms;
          l = l->next) {
@@ -143,12 +152,15 @@ static void look_at(struct walk *w, struct vma *v, vaddr_t va)
     struct rmap_place at = {.mm = v->mm, .v = v, .va = va};
     pte_t e;
 
+    lock_assert_held(&v->mm->mmap_lock);
+    ASSERT(va >= v->start && va < v->end);
     at.slot = pt_find_locked(v->mm, va, &at.table, &at.level);
     if (at.slot == NULL)
         return;
     e = pte_load(at.slot);
     if (pte_is_leaf(e, at.level) &&
         (pte_paddr(e, at.level) | (va & (pt_size(at.level) - 1))) == page_to_phys(w->p)) {
+        ASSERT(page_mapcount(page_whole(w->p)) > 0 || huge_is_splitting(huge_head(w->p)));
         w->found++;
         if (w->visit)
             w->visit(&at, w->arg);
@@ -174,6 +186,7 @@ static unsigned int walk(struct walk *w)
     const struct page *head = huge_is(p) ? huge_head(p) : p; /* it keeps index and family */
     struct anon_family *f = family_get(head);
 
+    ASSERT(p->kind == PAGE_ANON && READ_ONCE(p->word) != 0); /* the caller's reference */
     w->index = head->index + (u64)(p - head);
     if (f == NULL)
         return 0;

@@ -45,6 +45,7 @@ static void unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
     vaddr_t start, end;
     struct vma *v;
 
+    lock_assert_held(&m->vmas_lock);
     ASSERT(first < last);
     pt_share_zap(m, first, last);
     list_for_each_entry(v, &m->vmas, mapping_link) {

@@ -32,6 +32,7 @@ unsigned int huge_table_alloc_bulk(struct mm *mm, struct page **tables, unsigned
 
 void huge_table_free(struct page *table)
 {
+    ASSERT(table->kind == PAGE_TABLE && table->level == HUGE_LEVEL - 1);
     table->pt_used = table->pt_shared = 0; /* pt_va was there */
     pt_table_free(table);
 }
@@ -43,7 +44,9 @@ static struct page *parent_of(const struct page *table)
 
 static void set_place(struct page *table, const struct huge_place *at)
 {
-    table->pt_mm = at->mm;
+    ASSERT(table->pt_mm == at->mm); /* who pays for it */
+    ASSERT(IS_ALIGNED(at->va, pt_size(HUGE_LEVEL)) && at->va < user_top());
+    ASSERT(at->parent->level == HUGE_LEVEL && at->parent->pt_mm == at->mm);
     table->pt_va = at->va;
     table->spare = (u64)(unsigned long)at->parent;
 }
@@ -67,12 +70,14 @@ static void list_leaf(struct page *head, struct page *table, const struct huge_p
 
 void huge_map_new(struct page *head, struct page *table, const struct huge_place *at)
 {
+    ASSERT(huge_maps(huge_load(head)) == 0 && page_mapcount(head) == 0 && list_empty(&head->link));
     list_leaf(head, table, at);
     (void)__atomic_fetch_add(huge_word(head), HUGE_MAP, __ATOMIC_RELAXED);
 }
 
 void huge_map_unlock(struct page *head, struct page *table, const struct huge_place *at)
 {
+    ASSERT((huge_load(head) & HUGE_BUSY) && huge_maps(huge_load(head)) < HUGE_MAX);
     list_leaf(head, table, at);
     (void)__atomic_fetch_add(huge_word(head), HUGE_MAP + HUGE_REF - HUGE_BUSY, __ATOMIC_RELEASE);
 }
@@ -82,6 +87,7 @@ struct page *huge_unmap_unlock(struct page *head, const struct mm *mm)
     struct page *t = find(head, mm);
 
     BUG_ON(t == NULL);
+    ASSERT((huge_load(head) & HUGE_BUSY) && (s64)huge_maps(huge_load(head)) == head->mapcount);
     list_del(&t->link);
     WRITE_ONCE(head->mapcount, head->mapcount - 1);
     if (head->mapcount == 0)
@@ -96,6 +102,7 @@ void huge_moved(struct page *head, const struct huge_place *to)
     struct page *t = find(head, to->mm);
 
     BUG_ON(t == NULL);
+    ASSERT(huge_load(head) & HUGE_BUSY);
     set_place(t, to);
 }
 

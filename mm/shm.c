@@ -78,6 +78,7 @@ static void segment_put(struct segment *s)
     if (!atomic_dec_and_test(&s->refs))
         return;
     mutex_lock(&shm_lock);
+    ASSERT((s->mode & SHM_DEST) && nr_segments > 0); /* I1: its registration's went by IPC_RMID */
     list_del(&s->link);
     nr_segments--;
     mutex_unlock(&shm_lock);
@@ -91,6 +92,7 @@ static bool permitted(const struct segment *s, unsigned int want)
     const struct process *p = current->proc;
     unsigned int granted = s->mode;
 
+    lock_assert_held(&shm_lock);
     want = (want >> 6) | (want >> 3) | want;
     if (p->euid == s->cuid || p->euid == s->uid)
         granted >>= 6;
@@ -99,8 +101,10 @@ static bool permitted(const struct segment *s, unsigned int want)
     return !(want & ~granted & 7) || has_capability();
 }
 
+/* Is current its owner or creator? shm_lock held. */
 static bool owns(const struct segment *s)
 {
+    lock_assert_held(&shm_lock);
     return current->proc->euid == s->uid || current->proc->euid == s->cuid || has_capability();
 }
 
@@ -131,6 +135,7 @@ static bool id_in_use(int id)
 {
     struct segment *s;
 
+    lock_assert_held(&shm_lock);
     list_for_each_entry(s, &segments, link)
         if (s->id == id)
             return true;
@@ -141,6 +146,7 @@ static int segment_mmap(struct file *f, struct vma *v)
 {
     struct segment *s = f->private;
 
+    ASSERT(atomic_read(&s->refs) > 0 && f->mapping == s->object->mapping);
     return s->object->op->mmap(s->object, v);
 }
 
@@ -200,6 +206,7 @@ static struct segment *segment_alloc(int key, size_t size, int flags)
         kfree(s);
         return ERR_PTR(err);
     }
+    ASSERT((size_t)s->object->inode->size >= size);
     s->key = key;
     s->size = size;
     s->mode = (unsigned int)flags & 0777;
@@ -314,6 +321,7 @@ static long attach(struct segment *s, struct mmap_request *r, int flags)
     char name[32];
     long at;
 
+    ASSERT(atomic_read(&s->refs) > 0 && IS_ALIGNED(r->addr, PAGE_SIZE));
     snprintf(name, sizeof(name), "/SYSV%08x (deleted)", (unsigned int)s->key);
     r->file = file_alloc_anon(name, &segment_ops, flags & SHM_RDONLY ? O_RDONLY : O_RDWR, s);
     if (IS_ERR(r->file)) {
@@ -485,6 +493,7 @@ static long shm_remove(struct segment *s)
     allowed = owns(s);
     first = allowed && !(s->mode & SHM_DEST);
     if (first) {
+        ASSERT(atomic_read(&s->refs) >= 2); /* the registration's and the caller's */
         s->mode |= SHM_DEST;
         s->key = IPC_PRIVATE;
     }
@@ -524,6 +533,7 @@ static long shm_info(int cmd, void __user *out)
         info.shm_tot += segment_pages(s);
         info.shm_rss += resident_pages(s);
     }
+    ASSERT(nr_segments >= 0 && nr_segments <= SHMMNI);
     last = nr_segments ? nr_segments - 1 : 0;
     mutex_unlock(&shm_lock);
     if (cmd == IPC_INFO ? copy_to_user(out, &limits, sizeof(limits))

@@ -179,6 +179,7 @@ static unsigned int take_objects(struct kmem_cache *c, void **objs, unsigned int
             break;
         slab = list_first_entry(from, struct page, link);
         ASSERT(slab->slab_cache == c && slab->slab_free != NULL);
+        ASSERT((slab->slab_inuse == 0) == was_empty && (!was_empty || c->nr_empty != 0)); /* I2 */
         c->nr_empty -= was_empty;
         before = got;
         for (obj = slab->slab_free; got < n && obj != NULL; obj = *link_of(c, obj))
@@ -209,6 +210,7 @@ static void give_objects(struct kmem_cache *c, void **objs, unsigned int n, stru
         if (--slab->slab_inuse == 0) {
             bool keep = c->nr_empty < KEEP_EMPTY;
 
+            ASSERT(c->nr_slabs > c->nr_empty); /* this one is in use still */
             list_del(&slab->link);
             list_add(&slab->link, keep ? &c->empty : dead);
             c->nr_empty += keep;
@@ -263,6 +265,7 @@ static void *refill(struct kmem_cache *c)
     struct slab_cpu *cpu = this_cpu_var(c->cpu);
     void *obj = NULL;
 
+    ASSERT(cpu->nr <= cpu->cap && cpu->cap <= SLAB_CPU_SLOTS);
     if (cpu->nr != 0)
         obj = cpu->objs[--cpu->nr];
     else if (take_objects(c, &obj, 1) == 1 && cpu->cap != 0)
@@ -337,6 +340,7 @@ static void free_empty_slabs(struct kmem_cache *c)
     unsigned long flags = spin_lock_irqsave(&c->lock);
 
     list_splice_tail_init(&c->empty, &dead);
+    ASSERT(c->nr_slabs >= c->nr_empty);
     c->nr_slabs -= c->nr_empty;
     c->nr_empty = 0;
     spin_unlock_irqrestore(&c->lock, flags);
@@ -360,11 +364,13 @@ void slab_shrink(void)
 
 void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp)
 {
+    ASSERT(!(gfp & GFP_ZERO) || c->ctor == NULL); /* zeroes would undo what ctor made */
     return slab_alloc(c, c->object_size, gfp, __builtin_return_address(0));
 }
 
 void kmem_cache_free(struct kmem_cache *c, void *obj)
 {
+    ASSERT(obj != NULL);
     slab_free(c, obj, __builtin_return_address(0));
 }
 

@@ -107,6 +107,7 @@ void slab_debug_alloc(struct kmem_cache *c, void *obj, size_t size, const void *
     struct track *t = track_of(c, obj);
     const char *damage = slab_debug_damage(c, obj);
 
+    ASSERT(size <= c->object_size);
     if (damage != NULL)
         die(c, obj, damage, caller);
     if (xchg(&t->state, STATE_USED) != STATE_FREE)
@@ -155,6 +156,7 @@ void slab_debug_free(struct kmem_cache *c, void *obj, const void *caller)
 
 size_t slab_debug_size(struct kmem_cache *c, const void *obj)
 {
+    ASSERT(track_of(c, obj)->state == STATE_USED);
     return track_of(c, obj)->size;
 }
 
@@ -162,6 +164,7 @@ void slab_debug_print_live(struct kmem_cache *c, struct page *slab)
 {
     char *obj = (char *)page_to_virt(slab) + c->lead;
 
+    ASSERT(slab->kind == PAGE_SLAB && slab->slab_cache == c && slab->private == 0);
     for (unsigned int i = 0; i < c->per_slab; i++, obj += c->stride)
         if (track_of(c, obj)->state == STATE_USED)
             pr_err("  object %p, allocated by %pS\n", (void *)obj, track_of(c, obj)->caller);

@@ -38,6 +38,7 @@ static void set_fields(struct page *head, u64 maps)
 {
     u32 flags = READ_ONCE(head->flags) & ~PG_HAD_PINS;
 
+    ASSERT(head->kind == PAGE_ANON && head->mapcount == (s32)maps);
     if (flags != head->flags)
         page_clear(head, PG_HAD_PINS);
     head->mapcount = (s32)maps;
@@ -60,6 +61,7 @@ static void fill(struct page *table, pte_t leaf)
     pt_prot_t prot = pte_prot(leaf, HUGE_LEVEL);
     unsigned int state = pte_state(leaf);
 
+    ASSERT(table->level == low && IS_ALIGNED(pa, pt_size(HUGE_LEVEL)));
     for (unsigned int i = 0; i < pt_entries(low); i++, pa += pt_size(low))
         pte_store(base + i, pte_with_state(pte_make_leaf(pa, low, prot), state));
 }
@@ -102,6 +104,7 @@ static void replace_leaf(struct page *head, struct page *table, const struct hug
 {
     pte_t *slot = slot_of(at), leaf = pte_load(page_to_virt(table));
 
+    ASSERT(table->pt_mm == at->mm && at->parent->pt_mm == at->mm);
     pt_table_ready(table);
     fill(table, leaf);
     pt_lock(at->parent);
@@ -129,6 +132,7 @@ static void split_taken(struct page *head, u64 w)
     while (left-- != 0) {
         table = huge_pop(head, &at);
         BUG_ON(table == NULL);
+        ASSERT(list_empty(&head->link) == (left == 0)); /* I1 */
         replace_leaf(head, table, &at, left == 0);
     }
 }

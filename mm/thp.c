@@ -97,6 +97,7 @@ static struct page *zero_get(gfp_t gfp)
             new = NULL;
         }
         p = huge_zero;
+        ASSERT(p == NULL || (p->kind == PAGE_ZERO && huge_is(p))); /* it is never split */
         if (p != NULL && huge_refs(huge_load(p)) < HUGE_MAX)
             huge_get(p);
         else if (p != NULL)
@@ -149,6 +150,7 @@ static bool fault_zero(struct fault_ctx *f)
     pt_lock(f->table);
     done = pte_is_none(pte_load(f->slot));
     if (done) {
+        ASSERT(f->table->pt_used < pt_entries(HUGE_LEVEL));
         pte_store(f->slot, pte_with_state(e, PT_YOUNG));
         f->table->pt_used++;
     }
@@ -165,9 +167,11 @@ static bool map_new(struct fault_ctx *f, vaddr_t first, struct page *head, struc
     pte_t e = pte_make_leaf(page_to_phys(head), HUGE_LEVEL, vma_prot(f->vma));
     bool done;
 
+    ASSERT(head->kind == PAGE_ANON && page_test(head, PG_EXCLUSIVE)); /* writable from the start */
     pt_lock(f->table);
     done = pte_is_none(pte_load(f->slot));
     if (likely(done)) {
+        ASSERT(f->table->pt_used < pt_entries(HUGE_LEVEL));
         huge_map_new(head, table, &at);
         f->vma->has_anon = true;
         f->table->pt_used++;
@@ -182,6 +186,7 @@ static bool fault_new(struct fault_ctx *f, vaddr_t first)
     struct vma *v = f->vma;
     struct page *table = huge_table_alloc(v->mm), *head;
 
+    ASSERT(!(v->flags & VM_SHARED) && (v->flags & VM_WRITE));
     if (table == NULL)
         return false;
     head = huge_alloc(PAGE_ANON, huge_gfp(v));
@@ -213,11 +218,13 @@ bool thp_fault(struct fault_ctx *f, enum fault_result *result)
     struct vma *v = f->vma;
     vaddr_t first = ALIGN_DOWN(f->addr, pt_size(HUGE_LEVEL));
 
+    ASSERT(vma_is_anon(v) && f->addr >= v->start && f->addr < v->end);
     if (first < v->start || v->end - first < pt_size(HUGE_LEVEL))
         return false;
     f->slot = pt_get_slot(v->mm, first, HUGE_LEVEL, &f->table, &f->level);
     if (f->slot == NULL || f->level != HUGE_LEVEL || !pte_is_none(pte_load(f->slot)))
         return false;
+    ASSERT(f->table->level == HUGE_LEVEL && f->table->pt_mm == v->mm); /* no object's */
     *result = FAULT_OK;
     if (f->flags & FAULT_WRITE)
         return fault_new(f, first);
@@ -229,8 +236,11 @@ bool thp_fault(struct fault_ctx *f, enum fault_result *result)
 /* May this address space write the whole in place? BUSY and PT held. */
 static bool is_own(struct page *head)
 {
-    if (page_test(head, PG_EXCLUSIVE))
+    ASSERT((huge_load(head) & HUGE_BUSY) && page_mapcount(head) > 0);
+    if (page_test(head, PG_EXCLUSIVE)) {
+        ASSERT(page_mapcount(head) == 1);
         return true;
+    }
     if (huge_refs(huge_load(head)) != 1 || !huge_pages_idle(head))
         return false;
     /* Others' last accesses, before their references went. */
@@ -244,6 +254,7 @@ static enum fault_result write_zero(struct fault_ctx *f)
     vaddr_t first = ALIGN_DOWN(f->addr, pt_size(HUGE_LEVEL));
     struct mm *mm = f->vma->mm;
 
+    ASSERT(!(pte_prot(f->entry, HUGE_LEVEL) & PT_W)); /* nobody could have written zeroes over */
     f->kind = "huge-zero";
     thp_drop_zero(f->table, f->slot);
     mmu_quiesce_walkers(mm);
@@ -257,6 +268,8 @@ enum fault_result thp_write(struct fault_ctx *f)
 {
     struct page *head = pte_page(f->entry, f->level);
 
+    lock_assert_held(&f->table->ptl);
+    ASSERT(f->level == HUGE_LEVEL && huge_head(head) == head);
     if (head->kind == PAGE_ZERO)
         return write_zero(f);
     if (!huge_trylock(head)) {

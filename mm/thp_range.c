@@ -16,6 +16,8 @@
 
 void thp_drop_zero(struct page *parent, pte_t *slot)
 {
+    lock_assert_held(&parent->ptl);
+    ASSERT(parent->pt_used != 0 && pte_page(pte_load(slot), HUGE_LEVEL)->kind == PAGE_ZERO);
     (void)pte_xchg(slot, pte_none());
     parent->pt_used--;
 }
@@ -25,6 +27,8 @@ static void split_leaf(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t 
 {
     struct page *head = pte_page(pte_load(slot), HUGE_LEVEL);
 
+    lock_assert_held(&parent->ptl);
+    ASSERT(parent->level == HUGE_LEVEL && parent->pt_mm == mm);
     va = ALIGN_DOWN(va, pt_size(HUGE_LEVEL));
     if (head->kind != PAGE_ZERO) {
         pt_unlock(parent);
@@ -58,6 +62,7 @@ void thp_split_range(struct mm *mm, vaddr_t start, vaddr_t end)
     struct pt_cursor c;
     struct pt_run r;
 
+    lock_assert_held(&mm->mmap_lock);
     pt_cursor_begin(&c, mm, start, end, true);
     while (pt_cursor_next(&c, &r)) {
         struct page *head;
@@ -78,6 +83,8 @@ bool thp_cut_run(struct pt_cursor *c, const struct pt_run *r, struct tlb_gather 
     pte_t *cut = NULL;
     struct page *head;
 
+    lock_assert_held(&r->table->ptl);
+    ASSERT(r->level != 0 && r->nr != 0 && r->va < r->end);
     if (!IS_ALIGNED(r->end, size) && pte_is_leaf(pte_load(r->slot + r->nr - 1), r->level))
         cut = r->slot + r->nr - 1;
     else if (!IS_ALIGNED(r->va, size) && pte_is_leaf(pte_load(r->slot), r->level))
@@ -103,6 +110,7 @@ bool thp_cut_run(struct pt_cursor *c, const struct pt_run *r, struct tlb_gather 
 
 bool thp_wait_run(struct pt_cursor *c, const struct pt_run *r)
 {
+    lock_assert_held(&r->table->ptl);
     for (unsigned int i = 0; i < r->nr && r->level == HUGE_LEVEL; i++) {
         pte_t e = pte_load(r->slot + i);
 
@@ -126,6 +134,7 @@ static inline bool zap_leaf(struct tlb_gather *tlb, struct page *head, struct pa
     }
     if (!huge_trylock(head))
         return false;
+    ASSERT(head->kind == PAGE_ANON && page_mapcount(head) > 0 && parent->pt_used != 0);
     (void)pte_xchg(slot, pte_none());
     parent->pt_used--;
     tlb_gather_table(tlb, huge_unmap_unlock(head, tlb->mm));
@@ -176,6 +185,7 @@ static bool has_pins(const struct page *head)
  * A lockless pin is noted and counted before PG_EXCLUSIVE is looked at. */
 static bool try_share(struct page *head)
 {
+    ASSERT((huge_load(head) & HUGE_BUSY) && page_mapcount(head) == 1);
     page_clear(head, PG_EXCLUSIVE);
     smp_mb();
     if (!has_pins(head))
@@ -211,6 +221,7 @@ static enum copied share_leaf(struct thp_copy *c, struct page *head, pte_t *src,
             return COPY_SPLIT;
         }
     }
+    ASSERT(!page_test(head, PG_EXCLUSIVE) && !(pte_prot(e, HUGE_LEVEL) & PT_W));
     huge_map_unlock(head, table, to);
     pte_store(dst, e);
     return COPIED;
@@ -223,6 +234,7 @@ static enum copied copy_leaf(struct thp_copy *c, pte_t e, pte_t *src, pte_t *dst
     struct page *head = pte_page(e, HUGE_LEVEL);
     enum copied result = COPIED;
 
+    ASSERT(pte_is_none(pte_load(dst)) && to->parent->pt_used < pt_entries(HUGE_LEVEL));
     if (unlikely(page_mapcount(head) >= (s32)HUGE_MAX))
         return COPY_SPLIT;
     if (unlikely(head->kind == PAGE_ZERO)) {
@@ -258,6 +270,7 @@ static bool fill_spare(struct spare *s, const struct thp_copy *c, unsigned long 
 
     for (unsigned long i = 0; i < nr && want < BATCH; i++)
         want += pte_is_leaf(pte_load(c->src_slot + i), HUGE_LEVEL);
+    ASSERT(s->nr <= BATCH);
     if (s->nr < want)
         s->nr += huge_table_alloc_bulk(c->dst, s->tables + s->nr, want - s->nr);
     return want == 0 || s->nr != 0;
@@ -307,6 +320,7 @@ static int copy_leaves(struct thp_copy *c, struct spare *s, vaddr_t *va, vaddr_t
 
     if (dst == NULL)
         return -ENOMEM;
+    ASSERT(level == HUGE_LEVEL && to.parent->pt_mm == c->dst); /* nobody runs in it yet */
     while (*va < end && !pte_is_table(pte_load(c->src_slot), HUGE_LEVEL)) {
         enum copied result;
 
@@ -327,8 +341,10 @@ static int copy_leaves(struct thp_copy *c, struct spare *s, vaddr_t *va, vaddr_t
 int thp_copy(struct thp_copy *c, vaddr_t *va, vaddr_t end)
 {
     struct spare s = {.nr = 0};
-    int err = copy_leaves(c, &s, va, end);
+    int err;
 
+    ASSERT(*va < end && c->src_table->level == HUGE_LEVEL && c->src_table->pt_mm != c->dst);
+    err = copy_leaves(c, &s, va, end);
     while (s.nr != 0)
         huge_table_free(s.tables[--s.nr]);
     return err;
@@ -338,6 +354,8 @@ bool thp_move(pte_t *src, pte_t *dst, const struct huge_place *to)
 {
     struct page *head = pte_page(pte_load(src), HUGE_LEVEL);
 
+    lock_assert_held(&to->parent->ptl);
+    ASSERT(pte_is_none(pte_load(dst)));
     if (head->kind == PAGE_ZERO) {
         pte_store(dst, pte_xchg(src, pte_none()));
         return true;
@@ -354,6 +372,7 @@ bool thp_is_below(pte_t link, unsigned int level)
 {
     const pte_t *base = pt_link_table(link, level);
 
+    ASSERT(level > HUGE_LEVEL && pte_is_table(link, level));
     for (unsigned int i = 0; i < pt_entries(level - 1); i++) {
         pte_t e = pte_load(base + i);
 

@@ -38,6 +38,7 @@ static int show_choice(struct seq *s, void *arg)
 {
     const struct choice *c = arg;
 
+    ASSERT(*c->value < c->nr && c->nr <= ARRAY_SIZE(c->names));
     for (unsigned int i = 0; i < c->nr; i++)
         seq_printf(s, *c->value == i ? "[%s]%s" : "%s%s", c->names[i], i + 1 < c->nr ? " " : "\n");
     return 0;
@@ -95,6 +96,7 @@ static void split_all(void)
 
 static void split_process(struct mm *mm, vaddr_t start, vaddr_t end)
 {
+    ASSERT(start <= end && IS_ALIGNED(start | end, PAGE_SIZE));
     mmap_read_lock(mm);
     for (struct vma *v = vma_find(mm, start); v != NULL && v->start < end; v = v->next)
         if (vma_is_anon(v))

@@ -43,6 +43,8 @@ void mm_switch(struct mm *prev, struct mm *next)
     struct cpu *c = this_cpu();
     struct mm *loaded = c->active_mm;
 
+    ASSERT(!irqs_enabled());
+    ASSERT(loaded == NULL || cpumask_test(&loaded->cpus, c->id)); /* I1 */
     (void)prev; /* active_mm says more: prev may have been a kernel thread on somebody's tables */
     if (next == NULL) {
         this_cpu_var(mm_lazy) = true;
@@ -74,6 +76,7 @@ static void leave(struct mm *mm)
 
 bool mm_cpu_must_flush(struct mm *mm)
 {
+    ASSERT(!irqs_enabled());
     if (this_cpu()->active_mm != mm)
         return false; /* left while the call was on its way: loading other tables flushed */
     if (!this_cpu_var(mm_lazy))
@@ -99,6 +102,7 @@ void mm_leave_cpus(struct mm *mm)
     cpumask_t cpus;
     unsigned long flags = irq_save();
 
+    ASSERT(atomic_read(&mm->users) == 0); /* no task brings a CPU back */
     leave(mm);
     irq_restore(flags);
     smp_mb();
@@ -228,6 +232,7 @@ void tlb_gather_link(struct tlb_gather *t, struct page *table)
 {
     struct page *p;
 
+    ASSERT(t->nr_links < t->max_links && pt_is_shared(table));
     t->links[t->nr_links++] = table;
     if (likely(t->nr_links < t->max_links))
         return;
@@ -281,6 +286,7 @@ static void put_pages(struct tlb_gather *t)
         struct page *p = pages[i];
         u64 left = __atomic_sub_fetch(&p->word, PAGE_REF, __ATOMIC_RELEASE);
 
+        ASSERT((u32)(left + PAGE_REF) >= PAGE_REF); /* there was one */
         if (left != 0)
             continue;
         ASSERT(page_mapcount(p) == 0); /* the entry went before */

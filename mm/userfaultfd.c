@@ -55,6 +55,7 @@ static void uffd_put(struct userfaultfd *u)
 {
     if (!atomic_dec_and_test(&u->refs))
         return;
+    ASSERT(list_empty(&u->faults)); /* each waiting fault has a reference */
     mm_drop(u->mm);
     kfree(u);
 }
@@ -64,6 +65,8 @@ static void uffd_put(struct userfaultfd *u)
 enum fault_result userfault_begin(struct fault_ctx *f)
 {
     f->user = f->vma->private;
+    ASSERT((f->vma->flags & VM_USERFAULT) && f->user != NULL); /* I1 */
+    ASSERT(f->user->mm == f->vma->mm && atomic_read(&f->user->refs) > 0);
     atomic_inc(&f->user->refs);
     f->user_seq = READ_ONCE(f->user->seq);
     return FAULT_WAIT;
@@ -79,6 +82,7 @@ static bool enqueue(struct userfaultfd *u, struct waiting *w, u64 seq)
     unsigned long flags = spin_lock_irqsave(&u->lock);
     bool same = u->seq == seq;
 
+    ASSERT(u->seq >= seq && IS_ALIGNED(w->addr, PAGE_SIZE));
     if (same)
         list_add_tail(&w->link, &u->faults);
     spin_unlock_irqrestore(&u->lock, flags);
@@ -100,6 +104,7 @@ bool userfault_wait(struct fault_ctx *f)
     bool user = (f->flags & FAULT_USER) != 0;
     int err = 0;
 
+    ASSERT(!lockcheck_is_held(&u->mm->mmap_lock)); /* who fills the hole takes it */
     if (!user && u->user_mode_only)
         err = -EFAULT;
     else if (enqueue(u, &w, f->user_seq)) {
@@ -119,6 +124,7 @@ static void wake_range(struct userfaultfd *u, vaddr_t start, vaddr_t end)
     unsigned long flags = spin_lock_irqsave(&u->lock);
     struct waiting *w;
 
+    ASSERT(start < end);
     u->seq++;
     list_for_each_entry (w, &u->faults, link)
         if (w->addr >= start && w->addr < end)
@@ -210,6 +216,7 @@ static void uffd_release(struct file *f)
         for_each_vma (v, mm) {
             if (!(v->flags & VM_USERFAULT) || v->private != u)
                 continue;
+            ASSERT(vma_is_anon(v)); /* else private is somebody else's word */
             vma_write_lock(v);
             v->flags &= ~VM_USERFAULT;
             v->private = NULL;
@@ -257,6 +264,7 @@ static int may_register(struct userfaultfd *u, vaddr_t start, vaddr_t end)
 {
     struct vma *v = vma_find(u->mm, start);
 
+    ASSERT(start < end && end <= user_top() && IS_ALIGNED(start | end, PAGE_SIZE));
     if (!v || v->start >= end)
         return -EINVAL;
     for (; v && v->start < end; v = v->next) {
@@ -275,6 +283,7 @@ static int change_areas(struct userfaultfd *u, vaddr_t start, vaddr_t end, bool 
 {
     struct vma *v = vma_find(u->mm, start);
 
+    ASSERT(rwsem_is_write_locked(&u->mm->mmap_lock));
     while (v && v->start < end) {
         bool is = v->flags & VM_USERFAULT && v->private == u;
 
@@ -294,6 +303,7 @@ static int change_areas(struct userfaultfd *u, vaddr_t start, vaddr_t end, bool 
             if (IS_ERR(v))
                 return -ENOMEM;
             vma_write_lock(v);
+            ASSERT(((v->flags & VM_USERFAULT) != 0) == on && vma_is_anon(v));
             v->private = on ? u : NULL;
         }
         v = v->next;
@@ -365,6 +375,7 @@ static struct vma *area_at(struct userfaultfd *u, vaddr_t dst)
 {
     struct vma *v = vma_lookup(u->mm, dst);
 
+    ASSERT(!v || !(v->flags & VM_USERFAULT) || (v->private != NULL && vma_is_anon(v))); /* I1 */
     return v && v->flags & VM_USERFAULT && v->private == u ? v : ERR_PTR(-ENOENT);
 }
 
@@ -420,6 +431,7 @@ static s64 fill(struct userfaultfd *u, vaddr_t dst, const char __user *src, size
     size_t done = 0;
     int err = 0;
 
+    ASSERT(len != 0 && IS_ALIGNED(dst | len, PAGE_SIZE) && dst + len <= user_top());
     while (done < len && !err && !fatal_signal_pending()) {
         err = src ? copy_one(u, dst + done, src + done) : zero_one(u, dst + done);
         done += err ? 0 : PAGE_SIZE;
@@ -431,6 +443,7 @@ static s64 fill(struct userfaultfd *u, vaddr_t dst, const char __user *src, size
 static long finish_fill(struct userfaultfd *u, const struct uffdio_range *r, s64 done, bool wake,
                         void __user *result)
 {
+    ASSERT(done < 0 || (IS_ALIGNED(done, PAGE_SIZE) && (u64)done <= r->len));
     if (copy_to_user(result, &done, sizeof(done)))
         return -EFAULT;
     if (done < 0)

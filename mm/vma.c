@@ -45,6 +45,7 @@ struct vma *vma_alloc(struct mm *mm)
     if (!v)
         return NULL;
     v->mm = mm;
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     v->lock_seq = mm->lock_seq; /* write-locked before anybody can find it */
     v->readers = 0;
     v->detached = true;
@@ -103,6 +104,7 @@ void vma_account(struct mm *mm, unsigned long flags, long pages)
     ASSERT((long)mm->total_vm + pages >= 0);
     ASSERT(!(flags & VM_LOCKED) || (long)mm->locked_vm + pages >= 0);
     mm->total_vm += pages;
+    ASSERT(!vm_is_data(flags) || (long)mm->data_vm + pages >= 0);
     if (vm_is_data(flags))
         mm->data_vm += pages;
     else if ((flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) == VM_EXEC)
@@ -257,7 +259,7 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
     struct vma *upper;
     int err;
 
-    ASSERT(addr > v->start && addr < v->end);
+    ASSERT(addr > v->start && addr < v->end && IS_ALIGNED(addr, PAGE_SIZE));
     vma_write_lock(v); /* no fault puts a leaf across the cut any more */
     err = vma_ops(v)->may_split(v, addr);
     if (err)
@@ -358,6 +360,7 @@ struct vma *vma_modify_flags(struct vma *v, vaddr_t start, vaddr_t end, unsigned
         WRITE_ONCE(into->flags, flags);
     }
     ASSERT(into->start <= start && into->end >= end);
+    ASSERT(((into->flags ^ flags) & ~VM_SOFTDIRTY) == 0 && !into->detached);
     vma_account(mm, old, -pages);
     vma_account(mm, flags, pages);
     return into;

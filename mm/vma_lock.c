@@ -85,6 +85,7 @@ void vma_write_lock(struct vma *v)
     smp_mb(); /* W2 */
     if (unlikely(smp_load_acquire(&v->readers) != 0))
         wait_for_readers(v);
+    ASSERT((READ_ONCE(v->readers) & VMA_WRITER_WAITS) == 0); /* one writer at a time */
 }
 
 /* R1 to R4. RCU read side. */

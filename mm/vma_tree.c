@@ -83,6 +83,7 @@ static inline void gap_changed(struct vma *v)
 
 static inline void change_begin(struct mm *mm)
 {
+    ASSERT(rwsem_is_write_locked(&mm->mmap_lock));
     ASSERT(!(mm->vma_seq & 1)); /* one change at a time */
     WRITE_ONCE(mm->vma_seq, mm->vma_seq + 1);
     smp_wmb();
@@ -99,6 +100,7 @@ struct vma *vma_find(struct mm *mm, vaddr_t va)
     struct rb_node *n = mm->vmas.node;
     struct vma *best = NULL;
 
+    ASSERT(mm_is_single_user(mm) || lockcheck_is_held(&mm->mmap_lock));
     while (n) {
         struct vma *v = vma_of(n);
 
@@ -132,6 +134,7 @@ void vma_tree_insert(struct mm *mm, struct vma *v, struct vma *prev, struct vma 
 {
     struct rb_node *parent = NULL, **link = &mm->vmas.node;
 
+    ASSERT(v->detached && v->mm == mm && (prev ? prev->next : mm->first_vma) == next);
     ASSERT(!prev || prev->end <= v->start);
     ASSERT(!next || next->start >= v->end);
     /* One of the two neighbours has no child on the side of the new area. */
@@ -326,6 +329,8 @@ long vma_tree_find_gap(struct mm *mm, const struct gap_query *q, struct vma **ne
 {
     vaddr_t at, top = mm->last_vma ? mm->last_vma->end : 0;
 
+    ASSERT(mm_is_single_user(mm) || lockcheck_is_held(&mm->mmap_lock));
+    ASSERT(q->len != 0 && IS_ALIGNED(q->len, PAGE_SIZE) && q->low <= q->high);
     *next = NULL;
     if (q->topdown && hole_fits(top, q->high, q, &at))
         return (long)at;

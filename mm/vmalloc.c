@@ -122,6 +122,7 @@ static struct area *area_next(struct area *a)
 /* A hole of @len bytes at or above @from, or 0. */
 static vaddr_t find_hole(vaddr_t from, size_t len)
 {
+    ASSERT(from >= VMALLOC_START && from <= VMALLOC_END); /* I1 */
     for (struct area *a = area_at_or_above(from); a != NULL && a->start < from + len;
          a = area_next(a))
         from = a->end;
@@ -134,7 +135,7 @@ static void area_free_frames(struct area *a)
 {
     struct page *p, *next;
 
-    ASSERT(a->dead);
+    ASSERT(a->dead && atomic_long_read(&nr_pages) >= (long)area_pages(a));
     list_for_each_entry_safe(p, next, &a->frames, link)
         free_pages(p, 0);
     atomic_long_add(&nr_pages, -(long)area_pages(a));
@@ -143,10 +144,12 @@ static void area_free_frames(struct area *a)
 /* vmalloc_lock held. Moves the dead areas from the dead list to @doomed, in order of address. */
 static void collect_dead(struct list_head *doomed)
 {
+    lock_assert_held(&vmalloc_lock);
     spin_lock(&tree_lock);
     for (struct area *a = area_at_or_above(VMALLOC_START); a != NULL; a = area_next(a))
         if (a->dead)
             list_move_tail(&a->dead_link, doomed);
+    ASSERT(list_empty(&dead_areas)); /* each of them was in the tree: I3 */
     nr_dead_pages = 0;
     spin_unlock(&tree_lock);
 }
@@ -157,6 +160,7 @@ static void unmap_runs(struct list_head *doomed)
     struct area *a;
     vaddr_t start = 0, end = 0;
 
+    lock_assert_held(&vmalloc_lock); /* their addresses are nobody else's meanwhile */
     list_for_each_entry(a, doomed, dead_link) {
         if (a->start != end) {
             if (end != 0)
@@ -282,6 +286,7 @@ static int area_map_frames(struct area *a)
         first = p;
         len = PAGE_SIZE;
     }
+    ASSERT(first != NULL && va + len == a->map_end); /* I2: all of it, and no guard */
     return kernel_map(va, page_to_phys(first), len, PT_R | PT_W | PT_G);
 }
 
@@ -353,7 +358,10 @@ static void *stack_cache_take(void)
 {
     unsigned long flags = irq_save();
     struct stack_cache *c = &this_cpu_var(stack_caches);
-    void *stack = c->nr != 0 ? c->stacks[--c->nr] : NULL;
+    void *stack;
+
+    ASSERT(c->nr <= STACKS_PER_CPU);
+    stack = c->nr != 0 ? c->stacks[--c->nr] : NULL;
 
     irq_restore(flags);
     return stack;
@@ -435,6 +443,7 @@ void kstack_free(void *stack)
     if (stack == NULL)
         return;
     ASSERT((vaddr_t)stack >= VMALLOC_START && (vaddr_t)stack < VMALLOC_END);
+    ASSERT(atomic_long_read(&nr_stacks_used) > 0);
     atomic_long_dec(&nr_stacks_used);
     if (!stack_cache_give(stack))
         (void)pool_give(stack);

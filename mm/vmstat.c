@@ -5,6 +5,7 @@
  * Each CPU counts for itself; a sum read while others count is a moment's estimate. No locks.
  * Read next: mm.h for the list of items.
  */
+#include <kernel/printk.h>
 #include <mm/buddy.h>
 #include <mm/mm.h>
 
@@ -20,6 +21,7 @@ u64 vmstat_sum(enum vmstat_item i)
 {
     u64 sum = 0, allocated, freed;
 
+    ASSERT(i < NR_VMSTAT);
     if (i == VMSTAT_pgalloc || i == VMSTAT_pgfree) { /* the page allocator counts by kind */
         page_counts(&allocated, &freed);
         return i == VMSTAT_pgalloc ? allocated : freed;

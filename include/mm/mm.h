@@ -184,7 +184,7 @@ struct vma *vma_lock_under_rcu(struct mm *mm, vaddr_t va);
 bool __must_check vma_read_trylock(struct vma *v);
 void vma_read_unlock(struct vma *v);
 
-/* vma_tree.c; mmap_lock held. */
+/* vma_tree.c; mmap_lock held, or the caller is the only user of @mm. */
 struct vma *vma_find(struct mm *mm, vaddr_t va);        /* first with end > va, or NULL */
 struct vma *vma_lookup(struct mm *mm, vaddr_t va);      /* the one that contains va, or NULL */
 struct vma *vma_find_intersection(struct mm *mm, vaddr_t start, vaddr_t end);

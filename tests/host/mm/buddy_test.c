@@ -216,7 +216,7 @@ HTEST(misuse_panics)
     EXPECT(host_panics(write_after_free, NULL, "was written to: byte 0x7b is 0x01"));
     EXPECT(host_panics(free_twice, NULL, "kind != PAGE_PCP"));
     EXPECT(host_panics(free_referenced, NULL, "word == 0"));
-    EXPECT(host_panics(put_mapped, NULL, "page_mapcount(p) == 0"));
+    EXPECT(host_panics(put_mapped, NULL, "page_mapcount(&p[i]) == 0"));
 }
 
 /* Each CPU keeps a set of frames and blocks with its stamp in them; nobody else's stamp may

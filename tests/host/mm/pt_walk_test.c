@@ -222,6 +222,17 @@ HTEST(cursor_against_naive_walker)
     }
 }
 
+/* As mremap and the cut of an area call it. */
+static int split_at(vaddr_t va)
+{
+    int err;
+
+    rwsem_write_lock(&mm.mmap_lock);
+    err = pt_split_leaf_at(&mm, va);
+    rwsem_write_unlock(&mm.mmap_lock);
+    return err;
+}
+
 HTEST(split_leaf_keeps_translations)
 {
     for (unsigned int s = 0; s < ARRAY_SIZE(shapes); s++) {
@@ -236,13 +247,13 @@ HTEST(split_leaf_keeps_translations)
                 vaddr_t at = region + pt_size(top) / 2 + PAGE_SIZE * 3;
 
                 EXPECT(put(region, top, leaf));
-                EXPECT_EQ(pt_split_leaf_at(&mm, region), 0);
+                EXPECT_EQ(split_at(region), 0);
                 EXPECT_EQ(look(region, &level, &link).v, leaf.v);
                 host_fail_nth(1);
-                EXPECT_EQ(pt_split_leaf_at(&mm, at), -ENOMEM);
+                EXPECT_EQ(split_at(at), -ENOMEM);
                 host_fail_nth(0);
                 EXPECT_EQ(look(region, &level, &link).v, leaf.v);
-                EXPECT_EQ(pt_split_leaf_at(&mm, at), 0);
+                EXPECT_EQ(split_at(at), 0);
                 for (vaddr_t va = region; va < region + pt_size(top); va += pt_size(level)) {
                     pte_t e = look(va, &level, &link);
 
@@ -456,7 +467,9 @@ HTEST(move_hangs_whole_tables_elsewhere)
             for (vaddr_t va = region; va < region + len; va += 3 * PAGE_SIZE)
                 EXPECT(put(va, 0, pte_make_leaf(va, 0, PT_R | PT_U)));
             tables = atomic_long_read(&mm.pt_pages);
+            rwsem_write_lock(&mm.mmap_lock);
             EXPECT_EQ(pt_ops_table[PT_DEFAULT].move(&from, region, &to, target, len, &moved), 0);
+            rwsem_write_unlock(&mm.mmap_lock);
             EXPECT_EQ(moved, len);
             if (!odd) /* two tables moved, one is needed for the rest */
                 EXPECT(atomic_long_read(&mm.pt_pages) <= tables + 2 * (1L << pt_table_order(0)));
