@@ -8,6 +8,7 @@
  * Checked by tests/kernel/task/task_ktest.c. docs/SYSCALLS.md is made by tools/gen-syscalls-doc.
  */
 #include <arch/ptrace.h>
+#include <arch/setup.h>
 #include <kernel/atomic.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
@@ -55,6 +56,7 @@ void syscall_init(void)
         syscall_table[d->nr] = d->fn;
         names[d->nr] = d->name;
     }
+    arch_setup_syscalls();
 }
 
 const char *syscall_name(unsigned int nr)

@@ -20,14 +20,12 @@ void asm_offsets(void)
     DEFINE(CPU_KSTACK_TOP, offsetof(struct cpu, kstack_top));
     DEFINE(CPU_NEED_RESCHED, offsetof(struct cpu, need_resched));
     DEFINE(CPU_IDLE_TOP, offsetof(struct cpu, arch) + CPU_ARCH_IDLE_TOP * sizeof(long));
+    DEFINE(CPU_TOC, offsetof(struct cpu, arch) + CPU_ARCH_TOC * sizeof(long));
     DEFINE(SAVE_R1, offsetof(struct save_area, r1));
     DEFINE(SAVE_R10, offsetof(struct save_area, r10));
     DEFINE(SAVE_R11, offsetof(struct save_area, r11));
     DEFINE(SAVE_R12, offsetof(struct save_area, r12));
     DEFINE(SAVE_CR, offsetof(struct save_area, cr));
-    DEFINE(SAVE_VECTOR, offsetof(struct save_area, vector));
-    DEFINE(SAVE_DAR, offsetof(struct save_area, dar));
-    DEFINE(SAVE_DSISR, offsetof(struct save_area, dsisr));
     DEFINE(SAVE_CPU, offsetof(struct save_area, cpu));
     DEFINE(SAVE_SLB_STACK, offsetof(struct save_area, slb_stack));
     DEFINE(SAVE_NMI_STACK, offsetof(struct save_area, nmi_stack));

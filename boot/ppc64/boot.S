@@ -42,6 +42,19 @@ reset_vector:
     b \target
 .endm
 
+/*
+ * A system call's: r9 to r12 are its caller's to lose, and it comes with translation on. r13 = this CPU,
+ * r1 = the kernel stack; r9 and r10 keep the caller's two.
+ */
+.macro SYSTEM_CALL_VECTOR
+    mr 9, 13
+    mfsprg 13, 0
+    mr 10, 1
+    ld 13, SAVE_CPU(13)
+    ld 1, CPU_KSTACK_TOP(13)
+    b system_call_entry
+.endm
+
 /* A segment fault can hit the first instructions of any other exception: its own SPRG and slots. */
 .macro SEGMENT_VECTOR number
     mtsprg 2, 13
@@ -67,7 +80,11 @@ reset_vector:
     SEGMENT_VECTOR 0x480
     .endif
     . = \base + \number
+    .if \number == 0xc00
+    SYSTEM_CALL_VECTOR
+    .else
     VECTOR \number, exception_entry
+    .endif
     .endr
 .endm
 
@@ -158,6 +175,7 @@ boot_home:
     LI64 4, emergency_stacks + EMERGENCY_STACK_BYTES
     std 4, SAVE_EMERGENCY_STACK(3)
     LI64 2, .TOC.
+    std 2, CPU_TOC(13)
     stdu 0, -FRAME_OVERHEAD(1)
     LI64C 3, MSR_REAL
     mtmsrd 3
@@ -181,6 +199,7 @@ FUNCTION secondary_entry
     ld 1, CPU_KSTACK_TOP(13)
     li 0, 0
     LI64 2, .TOC.
+    std 2, CPU_TOC(13)
     stdu 0, -FRAME_OVERHEAD(1)
     LI64C 3, MSR_REAL
     mtmsrd 3

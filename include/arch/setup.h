@@ -19,6 +19,8 @@ void arch_setup_firmware(const struct bootinfo *bi);
 void arch_setup_devices(void);
 /* Console input may arrive from now on: the terminal exists. */
 void arch_setup_console_input(void);
+/* syscall_table is filled: what the machine's entry code needs in front of some calls. */
+void arch_setup_syscalls(void);
 /* Lowest address of RAM that the page allocator may have; what lies below belongs to arch. */
 paddr_t arch_first_usable(void);
 /* Physical memory below this address is visible before mmu_boot_map. */

@@ -40,7 +40,8 @@ void arch_show_regs(const struct pt_regs *r)
     pr_err("MSR %016lx CTR %016lx XER %08lx CR %08lx TRAP %04lx\n", r->msr, r->ctr, r->xer, r->ccr,
            r->trap);
     pr_err("DAR %016lx DSISR %08lx ORIG_GPR3 %016lx\n", r->dar, r->dsisr, r->orig_gpr3);
-    for (unsigned int i = 0; i < 32; i += 4)
+    /* A program's r14 to r31 are not in its frame (entry.S, I5). */
+    for (unsigned int i = 0; i < (user_mode(r) ? 12 : 32); i += 4)
         pr_err("R%-2u %016lx %016lx %016lx %016lx\n", i, r->gpr[i], r->gpr[i + 1], r->gpr[i + 2],
                r->gpr[i + 3]);
     pr_err("PVR %08lx SPRG0 %016lx now: MSR %016lx\n", mfspr(SPR_PVR), mfspr(SPR_SPRG0), mfmsr());

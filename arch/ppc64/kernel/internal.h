@@ -8,6 +8,7 @@
 #include <asm/quire_platform.h>
 #include <asm/quire_ptrace.h>
 #include <arch/current.h>
+#include <kernel/syscall.h>
 
 struct bootinfo;
 struct task;
@@ -26,6 +27,7 @@ enum {
 
 /* cpu->arch[]: 0 to 3 belong to arch/ppc64/mm. */
 #define CPU_ARCH_IDLE_TOP 4 /* top of the stack of this CPU's idle task */
+#define CPU_ARCH_TOC      5 /* r2 of kernel code, for entry.S */
 
 #define EMERGENCY_STACK_SIZE KIB(16)
 #define SMALL_STACK_SIZE     KIB(8)
@@ -37,7 +39,7 @@ struct save_slots {
 
 /* Per CPU, found by SPRG0: where entry code keeps registers before there is a stack. */
 struct save_area {
-    unsigned long r1, r10, r11, r12, cr, vector, dar, dsisr;
+    unsigned long r1, r10, r11, r12, cr;
     struct cpu *cpu;
     unsigned long slb_stack, nmi_stack, emergency_stack; /* tops, in the image */
     struct save_slots slb, nmi;
@@ -47,6 +49,9 @@ extern u8 emergency_stacks[NR_CPUS][EMERGENCY_STACK_SIZE];
 
 /* entry.S */
 void ret_from_fork(void);
+long full_frame_call(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
+                     unsigned long a5, unsigned long a6);
+extern syscall_fn ppc_full_frame_calls[NR_SYSCALLS]; /* by number: what full_frame_call calls */
 struct task *switch_stack(unsigned long *save_sp, unsigned long load_sp, struct task *prev,
                           unsigned long top);
 

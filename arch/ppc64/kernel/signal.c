@@ -307,9 +307,7 @@ SYSCALL0(rt_sigreturn)
     struct pt_regs *regs = current_regs();
     vaddr_t frame = regs->gpr[1]; /* the code in the page took the handler's caller frame away */
 
-    if (restore_frame(regs, (const void __user *)frame) != 0) {
-        regs->trap = 0;
+    if (restore_frame(regs, (const void __user *)frame) != 0)
         signal_send_fault(SIGSEGV, SI_KERNEL, 0, 0, 0);
-    }
     return 0;
 }

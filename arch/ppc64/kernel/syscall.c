@@ -6,6 +6,7 @@
  * calling conventions"; the UAPI header asm/unistd_64.h. Read next: entry.S, kernel/syscall.c.
  */
 #include "internal.h"
+#include <arch/setup.h>
 #include <arch/task.h>
 #include <asm/errno.h>
 #include <kernel/signal.h>
@@ -13,6 +14,19 @@
 #include <kernel/task.h>
 
 #define CR0_SO 0x10000000UL
+
+syscall_fn ppc_full_frame_calls[NR_SYSCALLS] __ro_after_init;
+
+/* They copy their caller's registers, of which an ordinary call's frame has only some. */
+void arch_setup_syscalls(void)
+{
+    static const u16 copiers[] = {__NR_fork, __NR_vfork, __NR_clone, __NR_clone3};
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(copiers); i++) {
+        ppc_full_frame_calls[copiers[i]] = syscall_table[copiers[i]];
+        syscall_table[copiers[i]] = full_frame_call;
+    }
+}
 
 bool arch_in_syscall(const struct pt_regs *regs)
 {

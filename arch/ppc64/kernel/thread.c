@@ -75,6 +75,7 @@ static int copy_user_state(struct task *child, const struct clone_args_k *args)
     struct pt_regs *regs = arch_task_regs(child);
     int err;
 
+    ASSERT(args->regs->gpr[14] != FRAME_POISON); /* entry.S: full_frame_call */
     if (args->set_tls && args->tls >= user_top())
         return -EPERM;
     err = fpu_alloc(&child->arch.fpu);

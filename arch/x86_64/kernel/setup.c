@@ -61,6 +61,10 @@ void arch_setup_devices(void)
     time_init();
 }
 
+void arch_setup_syscalls(void)
+{
+}
+
 void arch_setup_console_input(void)
 {
     int err = have_serial ? serial_start_input(COM1_IRQ) : 0;

@@ -10,6 +10,8 @@
 #define FRAME_MARKER_OFFSET 32
 #define FRAME_OVERHEAD      48
 #define FRAME_MARKER        0x5175697265726567 /* "Quirereg" */
+/* Debugging: what lies in a frame where r14 to r31 would be, when they are not in it. */
+#define FRAME_POISON        0x6b657074206b6570 /* "kept kep" */
 /* What code below r1 may use without moving it: an exception must step over it. ABI 2.2.3.4. */
 #define RED_ZONE            288
 
