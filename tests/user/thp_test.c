@@ -236,8 +236,8 @@ TEST(split_on_request)
     CHECK_OK(madvise(p, 3 * size, MADV_COLLAPSE));
     CHECK_EQ(huge_kb(p), (long)(3 * size) >> 10);
     check_filled(p, 3 * size, 0, 7);
-    CHECK_OK(split_range(p, 1)); /* only whole pages of the range count, as on Linux */
-    CHECK_OK(split_range(p + size, 1 - size));
+    CHECK_OK(write_range(SPLIT, p, 1)); /* only whole pages of the range count, as on Linux */
+    CHECK_OK(write_range(SPLIT, p + size, 1 - size));
     CHECK_EQ(huge_kb(p), (long)(3 * size) >> 10);
     CHECK_ERRNO(write_text(SPLIT, "nonsense"), EINVAL);
     CHECK_ERRNO(write_text(SPLIT, "2"), EINVAL);
