@@ -181,7 +181,7 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
             continue;
         struct page *parent = pt_table_page(base);
         pt_lock(parent);
-        ASSERT(pte_load(slot).v == link.v && parent->pt_used != 0);
+        ASSERT(pte_paddr(pte_load(slot), level) == pte_paddr(link, level) && parent->pt_used != 0);
         pte_store(slot, pte_none());
         parent->pt_used--;
         pt_unlock(parent);
