@@ -191,9 +191,6 @@ static inline void iov_iter_kernel(struct iov_iter *it, struct iovec *single, vo
 size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it);
 size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it);
 size_t zero_iter(size_t n, struct iov_iter *it);
-/* Touches the next @n user bytes for reading, so that a copy with page faults disabled can get on:
- * 0 or -EFAULT. */
-int iov_iter_fault_in(struct iov_iter *it, size_t n);
 /* The front segment's bytes, at most it->count of them. */
 size_t iov_iter_piece(struct iov_iter *it, char **base);
 /* All addresses and lengths of the segments, or-ed: for alignment. */
