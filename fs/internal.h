@@ -190,12 +190,6 @@ void walk_end(struct walk *w);
 int walk_parent_link(struct walk *w, const struct path *link);
 /* The entry, mounts not followed: reference, NULL when there is none, or ERR_PTR. */
 struct dentry *walk_lookup(struct dentry *dir, const char *name, size_t len);
-/* What @name leads to below @w->at, mounts followed: reference, or -ENOENT. */
-int walk_last(struct walk *w, struct path *out);
-
-/* ---- stat.c ---- */
-/* What readlink says: the text, or where a magic link leads. Length or -errno. */
-ssize_t link_text(struct inode *i, char *buf, size_t n);
 
 /* ---- file.c ---- */
 void file_init(void);
@@ -253,7 +247,6 @@ void locks_release_file(struct file *f);
 
 /* ---- pipe.c ---- */
 extern const struct file_ops pipe_fops;
-int pipe_files(struct file *out[2], unsigned int flags);
 long pipe_set_size(struct file *f, unsigned long bytes);
 long pipe_get_size(struct file *f);
 

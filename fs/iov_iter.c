@@ -123,29 +123,6 @@ size_t zero_iter(size_t n, struct iov_iter *it)
     return done;
 }
 
-int iov_iter_fault_in(struct iov_iter *it, size_t n)
-{
-    struct iov_iter at = *it;
-    u8 byte;
-
-    n = min(n, it->count);
-    if (it->kernel)
-        return 0;
-    while (n > 0) {
-        char *base;
-        size_t part = front(&at, n, &base);
-        unsigned long to_border;
-
-        if (get_user_u8(&byte, base))
-            return -EFAULT;
-        to_border = PAGE_SIZE - ((unsigned long)base & ~PAGE_MASK);
-        part = min(part, (size_t)to_border);
-        consume(&at, part);
-        n -= part;
-    }
-    return 0;
-}
-
 ssize_t iov_from_user(const struct iovec __user *uvec, unsigned long n, struct iovec *fast,
                       struct iovec **out)
 {

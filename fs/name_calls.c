@@ -132,7 +132,7 @@ static int do_mkdirat(int dirfd, const char __user *uname, mode_t mode)
 
 /* Device numbers as user programs know them: 12 bits of major between 8 and 12 + … bits of minor.
  */
-dev_t dev_from_user(unsigned int dev)
+static dev_t dev_from_user(unsigned int dev)
 {
     return MKDEV((dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00));
 }

@@ -172,7 +172,8 @@ static enum last_kind kind_of(const char *name, size_t len)
     return LAST_NORMAL;
 }
 
-int walk_last(struct walk *w, struct path *out)
+/* What @name leads to below @w->at, mounts followed: reference, or -ENOENT. */
+static int walk_last(struct walk *w, struct path *out)
 {
     struct dentry *d = walk_lookup(w->at.dentry, w->name, w->len);
 

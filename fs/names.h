@@ -14,4 +14,3 @@ int name_link(const struct path *old, int dirfd, const char *name);
 int name_rename(int odirfd, const char *old, int ndirfd, const char *new,
                 unsigned int flags); /* RENAME_* */
 int name_unlink(int dirfd, const char *name, bool rmdir);
-dev_t dev_from_user(unsigned int dev);

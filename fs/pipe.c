@@ -57,7 +57,8 @@ static bool slot_is_private(const struct pipe_slot *s)
     return !s->shared && page_refs(s->page) == 1;
 }
 
-void pipe_drop_slot(struct pipe *p)
+/* pipe->lock held. */
+static void pipe_drop_slot(struct pipe *p)
 {
     struct pipe_slot *s = pipe_slot(p, p->tail);
 
@@ -474,7 +475,7 @@ const struct file_ops pipe_fops = {
 };
 
 /* Two files on one new inode. */
-int pipe_files(struct file *out[2], unsigned int flags)
+static int pipe_files(struct file *out[2], unsigned int flags)
 {
     struct inode *i = anon_inode_alloc(S_IFIFO | S_IRUSR | S_IWUSR);
     struct path p;

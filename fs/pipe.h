@@ -86,8 +86,7 @@ int pipe_take(struct pipe *p, size_t max, bool nonblock, struct pipe_slot *out);
 int pipe_push(struct pipe *p, const struct pipe_slot *s, bool nonblock);
 void pipe_unget(struct pipe *p, const struct pipe_slot *s);
 bool pipe_peek(struct pipe *p, u32 n, size_t max, struct pipe_slot *out);
-/* pipe->lock held. */
-void pipe_drop_slot(struct pipe *p);
-/* 1: there is something; 0: empty and no writer; -EAGAIN, -ERESTARTSYS. Unlocks while it sleeps. */
+/* pipe->lock held. 1: there is something; 0: empty and no writer; -EAGAIN, -ERESTARTSYS. Unlocks
+ * while it sleeps. */
 int pipe_wait_readable(struct pipe *p, bool nonblock);
 int pipe_wait_writable(struct pipe *p); /* 0: look again; -ERESTARTSYS */

@@ -177,7 +177,8 @@ static ssize_t follow_text(struct inode *i, char *buf, size_t n)
     return len;
 }
 
-ssize_t link_text(struct inode *i, char *buf, size_t n)
+/* What readlink says: the text, or where a magic link leads. Length or -errno. */
+static ssize_t link_text(struct inode *i, char *buf, size_t n)
 {
     if (i->iop->follow && !i->iop->readlink)
         return follow_text(i, buf, n);

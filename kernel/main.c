@@ -190,6 +190,7 @@ static const struct boot_step thread_steps[] = {
     { "moving of pages", migrate_init },
     { "compaction", compact_init },
     { "other CPUs", smp_start_cpus },
+    { "directories of CPUs", sysfs_add_cpus },
     { "devices", pci_init },
     { "console input", arch_setup_console_input },
     { "initramfs", unpack_initramfs },

@@ -246,7 +246,7 @@ static enum collapse collapse_span(struct span *s, const struct collapse_limits 
     return copy(s, limits->gfp);
 }
 
-bool thp_can_collapse(const struct vma *v)
+static bool thp_can_collapse(const struct vma *v)
 {
     return huge_words != NULL && vma_is_anon(v) && !(v->flags & (VM_NOHUGEPAGE | VM_USERFAULT)) &&
            !v->mm->thp_disable;

@@ -149,7 +149,8 @@ int mm_unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **dead
     return 0;
 }
 
-int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end)
+/* As mm_unmap_locked, and mmap_write_unlock (early, where the range is large). */
+static int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end)
 {
     struct tlb_gather tlb;
     struct removed r;

@@ -239,7 +239,7 @@ int pt_check(struct mm *mm)
     return c.bad;
 }
 
-int pt_check_all(void)
+static int pt_check_all(void)
 {
     int bad = 0;
 

@@ -140,8 +140,6 @@ void shm_init(void);
 /* Unmaps [start, end), page aligned. Removed areas are chained to *dead. 0, -ENOMEM, or a row's
  * -EINVAL; nothing was unmapped then. */
 int mm_unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct vma **dead);
-/* The same and mmap_write_unlock (early, where the range is large). */
-int mm_unmap_and_unlock(struct mm *mm, vaddr_t start, vaddr_t end);
 /* Last user gone: everything. No lock. */
 void mm_unmap_all(struct mm *mm);
 

@@ -13,7 +13,7 @@
 #include <kernel/printk.h>
 #include <kernel/uaccess.h>
 
-bool tty_is_controlling(const struct tty *t)
+static bool tty_is_controlling(const struct tty *t)
 {
     return READ_ONCE(current->proc->tty) == t;
 }

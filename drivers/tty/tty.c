@@ -147,7 +147,8 @@ ssize_t tty_read(struct file *f, struct iov_iter *to, loff_t *pos)
 
 /* ---- writing ---- */
 
-size_t tty_output_room(const struct tty *t)
+/* Further output bytes that can be written now, before conversion; 0: wait for write_wait. */
+static size_t tty_output_room(const struct tty *t)
 {
     size_t room = t->driver->room(t);
 

@@ -75,8 +75,6 @@ void tty_put(struct tty *t);
 /* @f becomes an open file of @t and takes the caller's reference over, unless it fails: -EIO when
  * the other end is gone. */
 int tty_attach(struct tty *t, struct file *f);
-/* Further output bytes that can be written now, before conversion; 0: wait for write_wait. */
-size_t tty_output_room(const struct tty *t);
 void tty_release(struct file *f);
 ssize_t tty_read(struct file *f, struct iov_iter *to, loff_t *pos);
 ssize_t tty_write(struct file *f, struct iov_iter *from, loff_t *pos);
@@ -110,7 +108,6 @@ void tty_output(struct tty *t, const u8 *s, size_t n);
  * -ERESTARTSYS. */
 int tty_check_background(struct tty *t, int sig);
 void tty_signal_foreground(struct tty *t, int sig);
-bool tty_is_controlling(const struct tty *t);
 /* The terminal that controls current, with a reference, or NULL. */
 struct tty *tty_get_controlling(void);
 void tty_open_as_controlling(struct tty *t);

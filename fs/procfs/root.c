@@ -88,11 +88,6 @@ void proc_create_ops(const char *path, mode_t mode, const struct file_ops *fop, 
     pseudo_create_ops(tree(), path, mode, fop, private);
 }
 
-void proc_mkdir(const char *path)
-{
-    (void)pseudo_mkdir(tree(), path);
-}
-
 /* ---- self, thread-self ---- */
 
 static ssize_t self_readlink(struct inode *i, char *buf, size_t n)

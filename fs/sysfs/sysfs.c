@@ -30,7 +30,8 @@ void sysfs_create_ops(const char *path, mode_t mode, const struct file_ops *fop,
     pseudo_create_ops(tree(), path, mode, fop, private);
 }
 
-void sysfs_mkdir(const char *path)
+/* An empty directory; directories on the way are made too. */
+static void sysfs_mkdir(const char *path)
 {
     (void)pseudo_mkdir(tree(), path);
 }
@@ -74,14 +75,15 @@ void sysfs_init(void)
     sysfs_create("devices/system/node/node0/meminfo", 0444, show_node_meminfo, NULL, NULL);
     sysfs_mkdir("kernel/mm");
     sysfs_mkdir("fs");
-    sysfs_mkdir("devices/system/cpu/cpu0"); /* the others when they have started */
     vfs_register(&sysfs_type);
 }
 
-void sysfs_add_cpu(unsigned int n)
+void sysfs_add_cpus(void)
 {
     char path[48];
 
-    (void)scnprintf(path, sizeof(path), "devices/system/cpu/cpu%u", n);
-    sysfs_mkdir(path);
+    for_each_online_cpu(cpu) {
+        (void)scnprintf(path, sizeof(path), "devices/system/cpu/cpu%u", cpu);
+        sysfs_mkdir(path);
+    }
 }

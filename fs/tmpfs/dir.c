@@ -11,7 +11,8 @@
 #include "tmpfs.h"
 #include <linux/fs.h>
 
-int tmpfs_inode_charge(struct super_block *sb)
+/* A new inode in the file system's limits: 0 or -ENOSPC. */
+static int tmpfs_inode_charge(struct super_block *sb)
 {
     if (sb->max_inodes && (u64)atomic_long_inc_return(&sb->used_inodes) > sb->max_inodes) {
         atomic_long_dec(&sb->used_inodes);

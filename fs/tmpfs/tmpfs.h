@@ -6,8 +6,6 @@
 
 extern const struct inode_ops tmpfs_dir_iops, tmpfs_file_iops, tmpfs_link_iops, tmpfs_special_iops;
 extern const struct mapping_ops tmpfs_mapping_ops;
-/* A new inode in the file system's limits: 0 or -ENOSPC. */
-int tmpfs_inode_charge(struct super_block *sb);
 /* Calls @one for each "name=value" of the mount options @text; -EINVAL for other text, or the first
  * error of @one. */
 int mount_options(const char *text, int (*one)(void *ctx, const char *name, const char *value),

@@ -28,6 +28,3 @@ static inline void user_get(struct user *u)
     atomic_inc(&u->refs);
 }
 void user_put(struct user *u);
-
-/* Is @gid current's fsgid or among its groups? For permission checks of files. */
-bool cred_in_group(gid_t gid);

@@ -50,8 +50,6 @@ u64 arch_rtc_seconds(void);
 void clock_init(void);
 /* The scheduler's tick: no later than @deadline_ns sched_tick runs on this CPU. Interrupts off. */
 void timer_request_tick(u64 deadline_ns);
-/* What /proc shows: timers queued on all CPUs. */
-unsigned int timer_nr_queued(void);
 
 /*
  * Sleeps; returns 0 or -EINTR with the rest in *@left_ns (may be NULL). @deadline_ns is absolute

@@ -191,9 +191,6 @@ static inline void iov_iter_kernel(struct iov_iter *it, struct iovec *single, vo
 size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it);
 size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it);
 size_t zero_iter(size_t n, struct iov_iter *it);
-/* Touches the next @n user bytes for reading, so that a copy with page faults disabled can get on:
- * 0 or -EFAULT. */
-int iov_iter_fault_in(struct iov_iter *it, size_t n);
 /* The front segment's bytes, at most it->count of them. */
 size_t iov_iter_piece(struct iov_iter *it, char **base);
 /* All addresses and lengths of the segments, or-ed: for alignment. */
@@ -319,11 +316,8 @@ void proc_create(const char *path, mode_t mode, pseudo_show_t show, pseudo_store
                  void *arg);
 void sysfs_create(const char *path, mode_t mode, pseudo_show_t show, pseudo_store_t store,
                   void *arg);
-/* An empty directory; directories on the way are made too. */
-void sysfs_mkdir(const char *path);
-void proc_mkdir(const char *path);
-/* CPU @n runs: gets its directory in /sys/devices/system/cpu. CPU 0 has one. */
-void sysfs_add_cpu(unsigned int n);
+/* The CPUs have started: each gets its directory in /sys/devices/system/cpu. */
+void sysfs_add_cpus(void);
 /* Files with operations of their own. */
 void proc_create_ops(const char *path, mode_t mode, const struct file_ops *fop, void *private);
 void sysfs_create_ops(const char *path, mode_t mode, const struct file_ops *fop, void *private);

@@ -74,8 +74,6 @@ static inline void wake_up_all(struct wait_queue *wq)
  * sleeping, and the state is left as it is.
  */
 int wait_step(unsigned int state, u64 deadline_ns);
-/* Sleeps in the state that is set until woken or until @deadline_ns has passed. */
-void sleep_until(u64 deadline_ns);
 
 #define wait_event_common(wq, cond, state, deadline)                                              \
     ({                                                                                            \

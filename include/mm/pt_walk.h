@@ -256,7 +256,6 @@ void mm_leave_cpus(struct mm *mm);
  * hold. mmap_lock held for writing, no task of @mm runs.
  */
 int pt_check(struct mm *mm);
-int pt_check_all(void);
 /* Page table as text for /proc/pid/pagetable and the debugger: calls emit for every table link and
  * leaf run. */
 struct pt_dump_entry {

@@ -30,7 +30,6 @@ struct collapse_limits {
 enum collapse thp_collapse(struct mm *mm, vaddr_t va, const struct collapse_limits *limits);
 /* MADV_COLLAPSE: 0 or -errno. */
 int thp_collapse_range(struct mm *mm, vaddr_t start, vaddr_t end);
-bool thp_can_collapse(const struct vma *v);
 /* khugepaged.c: the thread; and a round of it: false when memory for a huge page is missing. */
 void khugepaged_start(void);
 bool khugepaged_scan(unsigned long pages);

@@ -65,7 +65,8 @@ void resched_cpu(unsigned int cpu)
         arch_send_resched_ipi(cpu);
 }
 
-void rq_request_tick(struct rq *rq, u64 now)
+/* Asks for the next sched_tick on this CPU, whose run queue lock is held. */
+static void rq_request_tick(struct rq *rq, u64 now)
 {
     u64 want = now + SCHED_TICK_NS;
 

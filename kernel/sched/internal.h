@@ -78,8 +78,6 @@ u64 fair_slice_end(const struct rq *rq);
 void rq_activate(struct rq *rq, struct task *t, u64 now);
 /* Takes queued @t, which is on no CPU, off @rq. */
 void rq_deactivate(struct rq *rq, struct task *t);
-/* Asks for the next sched_tick on this CPU, whose run queue lock is held. */
-void rq_request_tick(struct rq *rq, u64 now);
 /*
  * Puts @t, which is moving: off every queue and with relative virtual time, on t->cpu or, if it
  * may not run there, elsewhere.

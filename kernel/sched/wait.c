@@ -126,7 +126,8 @@ static void deadline_expired(struct timer *t)
     wake_up_task(container_of(t, struct sleep_timer, timer)->task);
 }
 
-void sleep_until(u64 deadline_ns)
+/* Sleeps in the state that is set until woken or until @deadline_ns has passed. */
+static void sleep_until(u64 deadline_ns)
 {
     struct sleep_timer s = { .task = current };
 

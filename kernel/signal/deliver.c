@@ -252,18 +252,9 @@ static void restart_call(struct pt_regs *regs)
 
 /* ---- delivery -------------------------------------------------------------------------------- */
 
-static void run_handler(struct pt_regs *regs, const struct ksignal *k)
-{
-    finish_call_for_handler(regs, &k->act);
-    if (arch_setup_sigframe(regs, &k->info, &k->act, &k->old) != 0) {
-        signal_set_blocked(&k->old);
-        signal_frame_failed(k->sig);
-    }
-}
-
 /* No room for a frame: SIGSEGV, and when that is what could not be delivered its handler is taken
  * away first. */
-void signal_frame_failed(int sig)
+static void frame_failed(int sig)
 {
     siginfo_t info;
 
@@ -275,6 +266,15 @@ void signal_frame_failed(int sig)
     }
     siginfo_init(&info, SIGSEGV, SI_KERNEL);
     signal_force(&info, SIGSEGV);
+}
+
+static void run_handler(struct pt_regs *regs, const struct ksignal *k)
+{
+    finish_call_for_handler(regs, &k->act);
+    if (arch_setup_sigframe(regs, &k->info, &k->act, &k->old) != 0) {
+        signal_set_blocked(&k->old);
+        frame_failed(k->sig);
+    }
 }
 
 void signal_deliver(struct pt_regs *regs)

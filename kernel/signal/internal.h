@@ -27,8 +27,6 @@ static inline bool sig_in(u64 mask, int sig)
 /* Adds @info to @p when a record of @sig can be had; -EAGAIN when the user's limit or memory is
  * used up. */
 int sigqueue_add(struct sigpending *p, int sig, const siginfo_t *info, struct process *target);
-/* Takes the next signal of @p outside @blocked: its number, or 0. */
-int sigqueue_take(struct sigpending *p, u64 blocked, siginfo_t *info);
 void sigqueue_discard(struct sigpending *p, u64 mask);
 /* The thread's next signal, its own before the process's. */
 int signal_take(struct task *t, u64 blocked, siginfo_t *info);
@@ -46,5 +44,3 @@ void signal_force(const siginfo_t *info, int sig);
 
 void siginfo_init(siginfo_t *info, int sig, int code);
 
-/* deliver.c */
-void signal_frame_failed(int sig);

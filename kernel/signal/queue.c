@@ -180,7 +180,8 @@ more:
     sigqueue_free(found);
 }
 
-int sigqueue_take(struct sigpending *p, u64 blocked, siginfo_t *info)
+/* Takes the next signal of @p outside @blocked: its number, or 0. */
+static int sigqueue_take(struct sigpending *p, u64 blocked, siginfo_t *info)
 {
     u64 ready = p->set.bits & ~blocked;
     int sig;

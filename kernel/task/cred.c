@@ -24,18 +24,6 @@ struct ids {
     uid_t r, e, s;
 };
 
-bool cred_in_group(gid_t gid)
-{
-    const struct process *p = current->proc;
-
-    if (gid == p->fsgid)
-        return true;
-    for (int i = 0; i < p->ngroups; i++)
-        if (p->groups[i] == gid)
-            return true;
-    return false;
-}
-
 /* ---- user ids -------------------------------------------------------------------------------- */
 
 /* Gives the process over to another real user. SIGHAND held; returns the old one, to be put. */

@@ -33,9 +33,6 @@ static inline void process_set_parent(struct process *p, struct process *parent)
 }
 
 /* ---- pgrp.c ---- */
-/* Has the group no member whose parent is outside it but in its session? @leaving does not count.
- * TASKLIST held. */
-bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *leaving);
 /* @p is about to leave: SIGHUP and SIGCONT to stopped groups that it orphans. TASKLIST held. */
 void pgrp_orphaned_by_exit(struct process *p);
 void pgrp_orphaned_by_parent(struct process *p, const struct process *old_parent);
@@ -70,8 +67,6 @@ static inline int process_exit_status(const struct process *p)
 /* ---- wait.c ---- */
 struct rusage;
 void process_times_locked(struct process *p, u64 *user_ns, u64 *sys_ns);
-/* RUSAGE_SELF, RUSAGE_THREAD, RUSAGE_CHILDREN of @p. TASKLIST held. */
-void process_rusage(struct process *p, int who, struct rusage *ru);
 
 /* ---- rlimit.c ---- */
 void rlimit_init(struct process *p); /* what a machine starts with */

@@ -23,7 +23,9 @@ static bool is_watched_by_parent(const struct process *p)
     return parent != &kproc && parent->pgid != p->pgid && parent->sid == p->sid;
 }
 
-bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *leaving)
+/* Has the group no member whose parent is outside it but in its session? @leaving does not count.
+ * TASKLIST held. */
+static bool pgrp_is_orphaned_locked(pid_t pgid, const struct process *leaving)
 {
     for_each_pgrp_member(p, pgid)
     {

@@ -119,7 +119,8 @@ static void rusage_children(struct rusage *ru, const struct process *p)
     ru->ru_maxrss = (long)(p->cmax_rss_pages << (PAGE_SHIFT - 10));
 }
 
-void process_rusage(struct process *p, int who, struct rusage *ru)
+/* RUSAGE_SELF, RUSAGE_THREAD, RUSAGE_CHILDREN of @p. TASKLIST held. */
+static void process_rusage(struct process *p, int who, struct rusage *ru)
 {
     memset(ru, 0, sizeof(*ru));
     if (who == RUSAGE_THREAD) {

@@ -216,12 +216,3 @@ void timer_request_tick(u64 deadline_ns)
     b->tick_ns = deadline_ns;
     program(b, deadline_ns);
 }
-
-unsigned int timer_nr_queued(void)
-{
-    unsigned int n = 0;
-
-    for_each_online_cpu(cpu)
-        n += READ_ONCE(timer_bases[cpu].nr);
-    return n;
-}

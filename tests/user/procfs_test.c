@@ -453,6 +453,22 @@ TEST(read_in_small_pieces)
     CHECK(memcmp(again, text, len) == 0);
 }
 
+/* What programs count and look for next to /proc/cpuinfo. */
+TEST(cpus_have_directories)
+{
+    long nr = sysconf(_SC_NPROCESSORS_ONLN);
+    struct stat st;
+    char path[64];
+
+    for (long cpu = 0; cpu < nr; cpu++) {
+        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld", cpu);
+        CHECK_OK(stat(path, &st));
+        CHECK(S_ISDIR(st.st_mode));
+    }
+    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld", nr);
+    CHECK_ERRNO(stat(path, &st), ENOENT);
+}
+
 TEST(not_there)
 {
     struct stat st;
@@ -472,4 +488,4 @@ KTAP_MAIN(CASE(maps_format), CASE(maps_shows_program_and_offset), CASE(smaps_par
           CASE(other_process), CASE(meminfo), CASE(meminfo_gets_memory_back),
           CASE(vmstat_counts_faults), CASE(rusage_counts_faults), CASE(uptime_moves),
           CASE(loadavg_cpuinfo_mounts), CASE(sysctl_vm), CASE(read_in_small_pieces),
-          CASE(not_there))
+          CASE(cpus_have_directories), CASE(not_there))

@@ -48,7 +48,7 @@ char *find_in_path(const char *name)
 }
 
 /* A file that execve refuses as ENOEXEC is a script without "#!": this shell reads it. */
-void exec_program(char **argv, struct arena *a)
+static __attribute__((noreturn)) void exec_program(char **argv, struct arena *a)
 {
     char *path = find_in_path(argv[0]);
     int error;

@@ -68,8 +68,8 @@ void expand_fail(const char *format, ...)
     longjmp(*sh.abort, 1);
 }
 
-/* Runs text in a child and collects its output. */
-char *expand_command(const char *text, struct arena *a)
+/* Runs text in a child and collects its output, without trailing newlines. */
+static char *expand_command(const char *text, struct arena *a)
 {
     struct strbuf out = {0};
     int fds[2], status;
@@ -175,7 +175,7 @@ static size_t expand_backquote(struct xbuf *x, const char *text, bool quoted)
 }
 
 /* At a dollar or backquote: expands it and returns how many characters it took. */
-size_t expand_dollar(struct xbuf *x, const char *text, bool quoted)
+static size_t expand_dollar(struct xbuf *x, const char *text, bool quoted)
 {
     if (*text == '`')
         return expand_backquote(x, text, quoted);

@@ -22,7 +22,6 @@ struct xbuf {
 void xbuf_addc(struct xbuf *x, char c, char attr);
 void xbuf_puts(struct xbuf *x, const char *text, char attr);
 void expand_raw(struct xbuf *x, const char *text);
-size_t expand_dollar(struct xbuf *x, const char *text, bool quoted);
 size_t expand_parameter(struct xbuf *x, const char *text, bool quoted);
 
 #endif

@@ -68,7 +68,7 @@ struct job *job_create(const char *text)
     return j;
 }
 
-void job_free(struct job *j)
+static void job_free(struct job *j)
 {
     for (struct job **at = &jobs; *at; at = &(*at)->next) {
         if (*at == j) {
@@ -81,7 +81,8 @@ void job_free(struct job *j)
     free(j);
 }
 
-void jobs_forget(void)
+/* In a subshell: they are not its children. */
+static void jobs_forget(void)
 {
     while (jobs)
         job_free(jobs);
@@ -156,7 +157,7 @@ static int exit_status(int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int job_status(const struct job *j)
+static int job_status(const struct job *j)
 {
     int status = 0;
 
@@ -209,7 +210,8 @@ static void mark_lost(struct job *j)
     }
 }
 
-void jobs_poll(void)
+/* Collects what has changed, without waiting. */
+static void jobs_poll(void)
 {
     int status;
     pid_t pid;

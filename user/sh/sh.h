@@ -175,8 +175,6 @@ char *expand_single(const char *raw, struct arena *a);
 char *expand_pattern(const char *raw, struct arena *a);
 /* The body of a here-document: dollars and backquotes only. */
 char *expand_here(const char *body, struct arena *a);
-/* Output of a command, without trailing newlines. */
-char *expand_command(const char *text, struct arena *a);
 /* Reports and abandons the current command. */
 void expand_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -194,7 +192,6 @@ int eval_source(struct source *src); /* to the end of src */
 int eval_string(const char *text, const char *name);
 int eval_file(const char *path);                      /* -1 with errno when it cannot be opened */
 void eval_exit(int status) __attribute__((noreturn)); /* runs the EXIT trap first */
-void exec_program(char **argv, struct arena *a) __attribute__((noreturn));
 char *find_in_path(const char *name); /* NULL when there is none; freed by the caller */
 
 struct saved_fds {
@@ -250,16 +247,12 @@ pid_t job_fork(struct job *j, bool background);
 int job_wait(struct job *j); /* foreground: until done or stopped; returns its status */
 int job_wait_interruptible(struct job *j); /* for the wait builtin: also ends at a trapped signal */
 int job_background(struct job *j);         /* announces it */
-void jobs_poll(void);                      /* collects what has changed, without waiting */
 void jobs_notify(void);                    /* reports finished and stopped jobs, before a prompt */
-void jobs_forget(void);                    /* in a subshell: they are not its children */
 void jobs_print(bool with_pids);
 struct job *job_find(const char *spec); /* %1, %+, %-, %name, a pid, or NULL for the current one */
 struct job *jobs_first_running(void);
 int job_continue(struct job *j, bool foreground);
 enum job_state job_state(const struct job *j);
-int job_status(const struct job *j);
-void job_free(struct job *j);
 
 /* ---- trap.c ---- */
 

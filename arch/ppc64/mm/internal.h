@@ -12,7 +12,6 @@
 #include <kernel/printk.h>
 
 /* mmu.c */
-void ppc_translation_on(void); /* MSR.IR and DR; the CPU's tables are loaded */
 /* One round of calls: every CPU in mm->cpus that must flush runs @local(arg), interrupts off. */
 void ppc_flush_round(struct mm *mm, void (*local)(void *), void *arg);
 

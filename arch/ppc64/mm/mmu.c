@@ -20,8 +20,9 @@
 #include <mm/pt_walk.h>
 #include "internal.h"
 
-/* The same addresses are valid with and without translation, so this may be done anywhere. */
-void ppc_translation_on(void)
+/* MSR.IR and DR; the CPU's tables are loaded. The same addresses are valid with and without
+ * translation, so this may be done anywhere. */
+static void ppc_translation_on(void)
 {
     mtmsr(mfmsr() | MSR_IR | MSR_DR);
 }
