@@ -99,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test stress mutants debug bench bench-frag bench-share conformance lmdb check help doctor deps clean FORCE
+.PHONY: all kernel iso run test stress gigantic mutants debug bench bench-frag bench-share conformance lmdb check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -248,6 +248,11 @@ stress: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/run-tests.py --stress --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
 	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
+
+# Pages of 1 GiB, for which the machines of `make test` are too small: the list is GIGANTIC in tools/run-tests.py.
+gigantic: runnable deps
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(PYTHON) tools/run-tests.py --gigantic --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' --jobs 1
 
 # Every MMU of the machine, or the one that is named.
 bench: runnable deps

@@ -10,11 +10,11 @@
  * head of the same or a lower order (a larger block that contains it would contain ours too).
  *
  * Frames that can be moved and frames that the kernel keeps where they are come from different
- * blocks of a huge page's size (<mm/compact.h>): each such block belongs to one of the two sorts, and
+ * blocks of a huge page's size (compact.c): each such block belongs to one of the two sorts, and
  * each sort has lists of its own. A sort that has nothing takes from the other: frames that stay
  * take a whole free block over, or all that is free in the block that has the largest piece; frames
  * that can be moved just take the smallest piece. A block that is free as a whole is nobody's: it
- * is on the movable lists. Source: Linux, mm/page_alloc.c (page blocks and migrate types), in short.
+ * is on the movable lists. Source: Linux, mm/page_alloc.c (page blocks and migrate types).
  *
  * Does not keep single frames near a CPU, wait for memory or count who uses it: see pcp.c, the
  * layer that all others call.
@@ -98,7 +98,8 @@ static struct page *take_from(struct sort *s, unsigned int order)
 static void take_over_parts(struct page *p)
 {
     pfn_t first = page_to_pfn(p) & ~((1UL << zone.block_order) - 1);
-    pfn_t end = min(first + (1UL << zone.block_order), mem_map_end), pfn = max(first, mem_map_first);
+    pfn_t end = min(first + (1UL << zone.block_order), mem_map_end);
+    pfn_t pfn = max(first, mem_map_first);
     struct list_head heads;
 
     list_init(&heads);
@@ -122,8 +123,8 @@ static void take_over_parts(struct page *p)
     }
 }
 
-/* The kernel's lists have no block of 2^@order, less than a huge page's: they get some. False: there
- * is none. */
+/* The kernel's lists have no block of 2^@order, less than a huge page's: they get some. False:
+ * there is none. */
 static bool take_over(unsigned int order)
 {
     struct sort *s = &zone.sort[SORT_MOVABLE];
@@ -134,7 +135,8 @@ static bool take_over(unsigned int order)
     ASSERT(order < zone.block_order);
     if (s->nonempty >> order == 0)
         return false;
-    o = whole != 0 ? zone.block_order + (unsigned int)__builtin_ctz(whole) : log2_floor(s->nonempty);
+    o = whole != 0 ? zone.block_order + (unsigned int)__builtin_ctz(whole)
+                   : log2_floor(s->nonempty);
     p = list_first_entry(&s->area[o].list, struct page, link);
     if (whole == 0) {
         take_over_parts(p);

@@ -43,7 +43,7 @@ struct block {
     struct page *first;
     unsigned int order;
     struct list_head kept; /* empty frames, through page->link */
-    unsigned long nr_free; /* those, and what is free otherwise */
+    unsigned long nr_kept;
 };
 
 struct survey {
@@ -56,13 +56,13 @@ static bool is_inside(const struct block *b, const struct page *p)
     return p >= b->first && p < b->first + (1UL << b->order);
 }
 
-/* A glance at each frame. */
-static struct survey look_at(const struct block *b)
+/* A glance at each frame, until something cannot be moved, or more than @most can. */
+static struct survey look_at(const struct block *b, unsigned long most)
 {
     struct survey s = {.fixed = false};
     unsigned long nr = 1UL << b->order;
 
-    for (unsigned long i = 0; i < nr && !s.fixed;) {
+    for (unsigned long i = 0; i < nr && !s.fixed && s.used <= most;) {
         const struct page *p = b->first + i;
         unsigned int kind = READ_ONCE(p->kind), order = READ_ONCE(p->order);
 
@@ -85,7 +85,7 @@ static struct survey look_at(const struct block *b)
 static void keep(struct block *b, struct page *p)
 {
     list_add_tail(&p->link, &b->kept);
-    b->nr_free++;
+    b->nr_kept++;
 }
 
 /* A new frame outside of the block; what is inside is kept. */
@@ -154,6 +154,17 @@ static void give_back(struct block *b)
     }
 }
 
+/* Those that wait on a CPU's stack may be taken, by us too, until the last page has moved: so they
+ * are counted last. */
+static bool is_empty(const struct block *b)
+{
+    unsigned long n = b->nr_kept;
+
+    for (unsigned long i = 0; i < 1UL << b->order; i++)
+        n += READ_ONCE(b->first[i].kind) == PAGE_PCP;
+    return n == 1UL << b->order;
+}
+
 /* True: all frames of the block are free now. */
 static bool empty_block(struct block *b)
 {
@@ -163,12 +174,10 @@ static bool empty_block(struct block *b)
     bool done = true;
 
     list_init(&b->kept);
-    b->nr_free = take_free_range(b->first, b->order, &b->kept);
+    b->nr_kept = take_free_range(b->first, b->order, &b->kept);
     for (struct page *p = b->first; p < end && done; p++) {
         vmstat_inc(VMSTAT_compact_migrate_scanned);
-        if (p->kind == PAGE_PCP) {
-            b->nr_free++;
-        } else if (migrate_is_movable(p)) {
+        if (migrate_is_movable(p)) {
             done = prepare_move(b, p, &m[n]);
             n += done;
         }
@@ -177,7 +186,7 @@ static bool empty_block(struct block *b)
             n = 0;
         }
     }
-    done = empty_frames(b, m, n) && done && b->nr_free == 1UL << b->order;
+    done = empty_frames(b, m, n) && done && is_empty(b);
     give_back(b);
     return done;
 }
@@ -215,10 +224,12 @@ static bool is_free_block(unsigned int order)
 /* May pass @pass take this block? */
 static bool is_worth(const struct block *b, unsigned int pass)
 {
-    struct survey s = look_at(b);
+    unsigned long most = ((unsigned long)pass << b->order) / PASSES;
+    struct survey s = look_at(b, most);
 
-    return !s.fixed && s.used != 0 && s.used * PASSES <= (unsigned long)pass << b->order &&
-           small_movable(b->order) >= s.free + s.used;
+    return !s.fixed && s.used != 0 && s.used <= most &&
+           small_movable(b->order) >= s.free + s.used &&
+           buddy_nr_free() >= s.free + s.used + buddy_keep(GFP_TARGET);
 }
 
 /* Blocks of 2^@order frames until @want are free. How many. */

@@ -9,8 +9,8 @@ static inline cpumask_t online_cpus(void)
     return (cpumask_t){ (1UL << READ_ONCE(nr_cpus_online)) - 1 }; /* NR_CPUS is less than a word */
 }
 
-/* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind; @movable: the
- * frames can be moved. */
+/* buddy.c: blocks under the zone lock. @keep is how many free frames must stay behind; @movable:
+ * the frames can be moved. */
 struct page *buddy_alloc_block(unsigned int order, bool movable, u64 keep);
 /* Takes up to @n single frames, kind PAGE_PCP; pages[] gets them in falling address order within a
  * block. How many; 0 only when there are none. */

@@ -64,9 +64,25 @@ KTAP_UNUSED static struct pool pool_now(void)
                          file_field("/proc/meminfo", "HugePages_Surp")};
 }
 
+/*
+ * What a process had comes back with the last user of its address space. That may be the kernel for
+ * a moment (compaction that looks who maps a page), which lets a thread of its own take it down:
+ * after wait() told that the process is gone. So counts are right a moment later.
+ */
+KTAP_UNUSED static struct pool pool_settled(long want_free, long want_reserved)
+{
+    struct pool now = pool_now();
+
+    for (int ms = 0; ms < 1000 && (now.free != want_free || now.reserved != want_reserved); ms++) {
+        usleep(1000);
+        now = pool_now();
+    }
+    return now;
+}
+
 #define CHECK_POOL(want_free, want_reserved)                                                       \
     do {                                                                                           \
-        struct pool now_ = pool_now();                                                             \
+        struct pool now_ = pool_settled(want_free, want_reserved);                                 \
                                                                                                    \
         CHECK_EQ(now_.free, want_free);                                                            \
         CHECK_EQ(now_.reserved, want_reserved);                                                    \

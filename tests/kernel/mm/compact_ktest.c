@@ -81,7 +81,7 @@ KTEST(compact, every_second_page)
                 (unsigned long long)flushes);
         EXPECT(flushes <= moved / 8);
         EXPECT(made != 0 && after > before);
-        /* Half of the area's memory is free; page tables, which stay, are in blocks of their own. */
+        /* Half of the area's memory is free; page tables stay, in blocks of their own. */
         EXPECT(after - before >= c.nr / 2 / huge_nr() * 3 / 4);
         expect_contents(&c);
         EXPECT_EQ(test_check(mm), 0);
