@@ -134,11 +134,7 @@ static bool refilled(const struct fault_info *fi)
 {
     const struct task *t = current;
 
-    if (mmu_has(MMU_WALKS_TREE))
-        return false;
-    if (fi->addr >= KERNEL_BASE)
-        return !(fi->flags & FAULT_USER) && mmu_refill(NULL, fi) == 0;
-    return fi->addr < user_top() && t && t->mm && mmu_refill(t->mm, fi) == 0;
+    return !mmu_has(MMU_WALKS_TREE) && t && mmu_refill(t->mm, fi) == 0;
 }
 
 /* The tree has it by now: saves the access another fault. */
@@ -224,6 +220,10 @@ static __noreturn void bad_stack(struct pt_regs *regs)
 
 void handle_exception(struct pt_regs *regs)
 {
+    if (likely(regs->trap == PPC_DATA_STORAGE)) {
+        handle_storage_fault(regs);
+        return;
+    }
     if (regs->trap & TRAP_BAD_STACK)
         bad_stack(regs);
     if (regs->trap == PPC_INSN_STORAGE || regs->trap == PPC_PROGRAM) {
@@ -240,7 +240,6 @@ void handle_exception(struct pt_regs *regs)
         regs->dar = regs->nip;
         handle_storage_fault(regs);
         return;
-    case PPC_DATA_STORAGE:
     case PPC_DATA_SEGMENT:
         handle_storage_fault(regs);
         return;

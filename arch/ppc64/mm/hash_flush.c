@@ -138,10 +138,48 @@ static void flush_segments(struct flush *f)
         va = flush_segment(f, va, f->end);
 }
 
+/*
+ * One page of an address space that only this CPU runs: what nearly all flushes are of. False:
+ * nothing is done, since the segment has no number or had another one somewhere. Interrupts off.
+ */
+static bool flush_page_here(struct mm *mm, vaddr_t va)
+{
+    const pte_t *table;
+    bool done = false;
+    u64 links, seg;
+
+    hash_walk_begin(); /* full barrier: entries changed before, mm->cpus read after */
+    table = hash_walk_segment(mm->root, va, &links);
+    seg = table != NULL ? READ_ONCE(pt_table_page(table)->pt_private) : 0;
+    if (seg != 0 && !(seg & SEG_CHANGED) && !(links & (PPC_LINK_NOW | PPC_LINK_NOX)) &&
+        READ_ONCE(mm->cpus.bits) == 1UL << smp_processor_id() && this_cpu()->active_mm == mm) {
+        unsigned int base = seg_base_shift(seg);
+        struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
+
+        if (seg_nr_entries(seg) != 0)
+            (void)hpt_remove(&k);
+        if (!slb_has_small(va, seg))
+            (void)slb_check_one(va, seg, PT_RWXU);
+        done = true;
+    }
+    hash_walk_end();
+    return done;
+}
+
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
     struct flush f = {.mm = mm, .start = start, .end = end};
 
+    if (end - start == PAGE_SIZE) {
+        unsigned long irq = irq_save();
+        bool done = flush_page_here(mm, start);
+
+        irq_restore(irq);
+        if (likely(done)) {
+            vmstat_inc(VMSTAT_tlb_flush_local);
+            return;
+        }
+    }
     flush_segments(&f);
     finish(&f);
 }

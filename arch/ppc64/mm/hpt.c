@@ -79,6 +79,15 @@ static u64 plain(u64 word)
     return word & ~(HPTE_BOLTED | HPTE_LEAVING);
 }
 
+static inline bool group_has(const u64 *group, u64 v)
+{
+#pragma GCC unroll 8
+    for (unsigned int i = 0; i < HPT_GROUP; i++)
+        if (unlikely(plain(group[i]) == v))
+            return true;
+    return false;
+}
+
 static inline long find_in(u64 first, u64 v)
 {
     const u64 *group = hpt.word + first;
@@ -91,7 +100,7 @@ static inline long find_in(u64 first, u64 v)
 }
 
 /* The slot of the translation, or -1. Pair locked. */
-static long find(const struct hpt_key *k)
+static inline long find(const struct hpt_key *k)
 {
     long slot = find_in(primary_group(k) * HPT_GROUP, k->v);
 
@@ -116,7 +125,7 @@ static inline long lock_pair(const struct hpt_key *k, spinlock_t *lock)
     }
 }
 
-static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
+static inline unsigned long lock_and_find(const struct hpt_key *k, long *slot)
 {
     unsigned long irq = irq_save();
 
@@ -124,12 +133,12 @@ static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
     return irq;
 }
 
-static void unlock(const struct hpt_key *k, unsigned long irq)
+static inline void unlock(const struct hpt_key *k, unsigned long irq)
 {
     spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
 }
 
-/* The entry with this first word came or went. Pair locked, or it is in the caller's batch. */
+/* @change entries with this first word came or went. Pair locked, or they are in the caller's batch. */
 static inline void count_word(u64 word, int change)
 {
     if (word & HPTE_H)
@@ -138,10 +147,9 @@ static inline void count_word(u64 word, int change)
 }
 
 /* Pair locked. */
-static void remove_slot(u64 slot)
+static inline void remove_slot(u64 slot)
 {
-    unsigned long arg[8] = { 0, slot };
-    long rc = hcall_args(H_REMOVE, arg);
+    long rc = hcall(H_REMOVE, 0, slot, 0, 0);
 
     if (rc != H_SUCCESS)
         panic("hpt: entry %llu is not in the table: %ld", (unsigned long long)slot, rc);
@@ -174,14 +182,31 @@ static bool has_leaving(u64 first, u64 second)
     return (all & HPTE_LEAVING) != 0;
 }
 
-long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
+/* Puts the translation, which is in neither group, into slot @choice of the two, whose first slots
+ * are @first and @second. Pair locked. */
+static inline long enter_choice(u64 first, u64 second, unsigned int choice, u64 v, u64 r)
+{
+    bool primary = choice < HPT_GROUP;
+    u64 slot = primary ? first + choice : second + choice - HPT_GROUP;
+
+    if (unlikely(hpt.word[slot] != 0)) {
+        ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
+        hpt_count(seg_word_is_dead(hpt.word[slot]) ? HPT_evict_dead : HPT_evict);
+        remove_slot(slot);
+    }
+    hpt_count(primary ? HPT_insert_primary : HPT_insert_secondary);
+    enter_slot(slot, v | (primary ? 0 : HPTE_H), r);
+    return (long)slot;
+}
+
+/* With all that may be: the translation is there, or in somebody's batch; only bolted ones are. */
+static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
 {
     u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
-    u64 v = k->v | (bolted ? HPTE_BOLTED : 0), slot;
     spinlock_t *lock = lock_of(primary_group(k));
     unsigned int choice;
+    long slot;
 
-    ASSERT(!irqs_enabled());
     for (;;) {
         long old = lock_pair(k, lock);
         bool again;
@@ -198,16 +223,50 @@ long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
         if (!again)
             return -ENOMEM;
     }
-    slot = choice < HPT_GROUP ? first + choice : second + choice - HPT_GROUP;
-    if (hpt.word[slot] != 0) {
-        ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
-        hpt_count(seg_word_is_dead(hpt.word[slot]) ? HPT_evict_dead : HPT_evict);
-        remove_slot(slot);
-    }
-    hpt_count(choice < HPT_GROUP ? HPT_insert_primary : HPT_insert_secondary);
-    enter_slot(slot, v | (choice < HPT_GROUP ? 0 : HPTE_H), r);
+    slot = enter_choice(first, second, choice, k->v | (bolted ? HPTE_BOLTED : 0), r);
     spin_unlock(lock);
-    return (long)slot;
+    return slot;
+}
+
+long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
+{
+    ASSERT(!irqs_enabled());
+    return insert_any(k, r, bolted);
+}
+
+static __noinline void insert_last_any(u64 v, u64 hash, u64 r, unsigned long irq)
+{
+    struct hpt_key k = {v, hash};
+
+    if (insert_any(&k, r, false) < 0)
+        panic("hpt: both groups of hash %#llx are full of the kernel's entries",
+              (unsigned long long)hash);
+    hash_walk_end();
+    irq_restore(irq);
+}
+
+/* Nearly always the translation is not there, and a slot of the primary group is free. */
+void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq)
+{
+    u64 first = (hash & hpt.mask) * HPT_GROUP, *group = hpt.word + first;
+    spinlock_t *lock = lock_of(hash & hpt.mask);
+    unsigned int choice;
+
+    ASSERT(!irqs_enabled());
+    spin_lock(lock);
+    if (likely(READ_ONCE(hpt.nr_secondary) == 0 && !group_has(group, v))) {
+        choice = hpt_choose_slot(group, hpt.word + (~hash & hpt.mask) * HPT_GROUP);
+        if (likely(choice < HPT_GROUP && group[choice] == 0)) {
+            hpt_count(HPT_insert_primary);
+            enter_slot(first + choice, v, r);
+            spin_unlock(lock);
+            hash_walk_end();
+            irq_restore(irq);
+            return;
+        }
+    }
+    spin_unlock(lock);
+    insert_last_any(v, hash, r, irq);
 }
 
 bool hpt_remove(const struct hpt_key *k)

@@ -66,14 +66,14 @@ void mmu_switch(struct mm *mm)
     if (ppc_mmu.radix)
         radix_switch(mm);
     else
-        slb_drop_user();
+        slb_switch(mm);
 }
 
 int mmu_refill(struct mm *mm, const struct fault_info *fi)
 {
     if (ppc_mmu.radix || mm == NULL || fi->addr >= user_top())
         return -EFAULT;
-    return hash_refill(mm, fi->addr, fi->flags);
+    return hash_refill(mm, fi);
 }
 
 /* Radix: hardware walks again after a fault, so what has grown is seen. Source: Power ISA 3.0B Book
