@@ -307,6 +307,8 @@ void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k)
 void hpt_batch_end(struct hpt_batch *b)
 {
     unsigned long arg[8] = { 0 };
+    u64 segment; /* most or all are of one: they are counted together */
+    int together = 0;
     long rc;
 
     if (b->nr == 0)
@@ -316,14 +318,22 @@ void hpt_batch_end(struct hpt_batch *b)
     if (b->nr < HPT_BATCH)
         arg[2 * b->nr] = BULK_END;
     rc = hcall_args(H_BULK_REMOVE, arg);
+    segment = hpt.word[b->slot[0]] & ~HPTE_H;
     for (unsigned int i = 0; i < b->nr; i++) {
+        u64 word = hpt.word[b->slot[i]];
+
         if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
             panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
                   arg[2 * i]);
-        hpt_count(HPT_remove);
-        count_word(hpt.word[b->slot[i]], -1);
-        smp_store_release(&hpt.word[b->slot[i]], 0);
+        if (likely((word ^ segment) >> 12 == 0 && !(word & HPTE_H)))
+            together++;
+        else
+            count_word(word, -1);
     }
+    count_word(segment, -together); /* before the slots are free, when a sweep no longer waits */
+    for (unsigned int i = 0; i < b->nr; i++)
+        smp_store_release(&hpt.word[b->slot[i]], 0);
+    hpt_events[smp_processor_id()][HPT_remove] += b->nr;
     b->nr = 0;
 }
 
