@@ -171,6 +171,19 @@ static __noreturn void bad_kernel_fault(struct pt_regs *regs, const struct fault
                                            : "not mapped");
 }
 
+/* @fi is not what the MMU only lacks. The details are for the signal that may come of it. */
+static void user_storage_fault(const struct pt_regs *regs, struct fault_info *fi)
+{
+    struct arch_thread *a = &current->arch;
+
+    a->trapno = regs->trap;
+    a->error_code = regs->dsisr;
+    a->fault_addr = fi->addr;
+    irq_enable();
+    if (mm_fault(fi))
+        refill_behind(fi);
+}
+
 static void handle_storage_fault(struct pt_regs *regs)
 {
     struct fault_info fi = decode(regs);
@@ -181,14 +194,7 @@ static void handle_storage_fault(struct pt_regs *regs)
     if ((user_mode(regs) || fixable || fi.addr >= KERNEL_BASE) && refilled(&fi))
         return;
     if (user_mode(regs)) {
-        struct arch_thread *a = &current->arch;
-
-        a->trapno = regs->trap;
-        a->error_code = regs->dsisr;
-        a->fault_addr = fi.addr;
-        irq_enable();
-        if (mm_fault(&fi))
-            refill_behind(&fi);
+        user_storage_fault(regs, &fi);
         return;
     }
     if (fixable && may_fault_in(regs, &fi)) {
@@ -207,6 +213,21 @@ static void handle_storage_fault(struct pt_regs *regs)
     bad_kernel_fault(regs, &fi);
 }
 
+/* The same for most of them: a program's loads and stores. */
+static void user_data_storage_fault(const struct pt_regs *regs)
+{
+    unsigned long why = regs->dsisr;
+    struct fault_info fi = {
+        .addr = regs->dar,
+        .flags = FAULT_USER | (why & DSISR_WRITE ? FAULT_WRITE : 0) |
+                 (why & DSISR_NO_ENTRY ? 0 : FAULT_PRESENT) |
+                 (why & DSISR_MALFORMED ? FAULT_RSVD : 0),
+    };
+
+    if (!refilled(&fi))
+        user_storage_fault(regs, &fi);
+}
+
 static __noreturn void bad_stack(struct pt_regs *regs)
 {
     vaddr_t sp = regs->gpr[1];
@@ -220,8 +241,8 @@ static __noreturn void bad_stack(struct pt_regs *regs)
 
 void handle_exception(struct pt_regs *regs)
 {
-    if (likely(regs->trap == PPC_DATA_STORAGE)) {
-        handle_storage_fault(regs);
+    if (likely(regs->trap == PPC_DATA_STORAGE && user_mode(regs))) {
+        user_data_storage_fault(regs);
         return;
     }
     if (regs->trap & TRAP_BAD_STACK)
@@ -240,6 +261,7 @@ void handle_exception(struct pt_regs *regs)
         regs->dar = regs->nip;
         handle_storage_fault(regs);
         return;
+    case PPC_DATA_STORAGE:
     case PPC_DATA_SEGMENT:
         handle_storage_fault(regs);
         return;

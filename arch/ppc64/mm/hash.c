@@ -274,7 +274,7 @@ static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags
 }
 
 /* Most first looks find that the tree does not allow the access: they cost no stack frame. */
-int hash_refill(struct mm *mm, const struct fault_info *fi)
+static inline int refill(struct mm *mm, const struct fault_info *fi)
 {
     unsigned int flags = fi->flags;
     u64 links, need = PPC_PTE_R | (flags & FAULT_WRITE ? PPC_PTE_W : 0);
@@ -299,6 +299,14 @@ int hash_refill(struct mm *mm, const struct fault_info *fi)
     hash_walk_end();
     irq_restore(irq);
     return -EFAULT;
+}
+
+/* With the radix MMU there is nothing to fill. */
+int mmu_refill(struct mm *mm, const struct fault_info *fi)
+{
+    if (ppc_mmu.radix || mm == NULL || fi->addr >= user_top())
+        return -EFAULT;
+    return refill(mm, fi);
 }
 
 bool hpt_explain(struct mm *mm, vaddr_t va, struct hpt_info *info)

@@ -43,10 +43,18 @@ static struct {
 
 u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
 
+void hpt_init_cpu(void)
+{
+    struct cpu *c = this_cpu();
+
+    c->arch[CPU_ARCH_EVENTS] = (unsigned long)hpt_events[c->id];
+}
+
 void hpt_init(unsigned int log2_bytes)
 {
     u64 slots = 1UL << (log2_bytes - 4);
 
+    hpt_init_cpu();
     hpt.mask = slots / HPT_GROUP - 1;
     hpt.word = phys_to_virt(memblock_alloc(slots * sizeof(u64), PAGE_SIZE));
     for (unsigned int i = 0; i < NR_LOCKS; i++)
@@ -157,19 +165,23 @@ static inline void remove_slot(u64 slot)
     hpt.word[slot] = 0;
 }
 
-/* Pair locked, the slot is free. What the hypervisor takes for RAM must be cacheable, all else not;
- * the caller's wish gives way. */
-static inline void enter_slot(u64 slot, u64 v, u64 r)
+/* What the hypervisor takes for RAM must be cacheable, all else not; the caller's wish gives way. */
+static __noinline void enter_the_other_way(u64 slot, u64 v, u64 r, long rc)
 {
-    long rc = hcall(H_ENTER, H_EXACT, slot, v, r);
-
-    if (unlikely(rc == H_PARAMETER))
+    if (rc == H_PARAMETER)
         rc = hcall(H_ENTER, H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG));
     if (rc != H_SUCCESS)
         panic("hpt: the hypervisor refuses entry %#llx %#llx: %ld", (unsigned long long)v,
               (unsigned long long)r, rc);
-    hpt.word[slot] = v;
-    count_word(v, 1);
+}
+
+/* Pair locked, the slot is free. */
+static inline void enter(u64 slot, u64 v, u64 r)
+{
+    long rc = hcall(H_ENTER, H_EXACT, slot, v, r);
+
+    if (unlikely(rc != H_SUCCESS))
+        enter_the_other_way(slot, v, r, rc);
 }
 
 /* Only bolted entries are in both groups. True: some of them are about to leave. */
@@ -195,7 +207,10 @@ static inline long enter_choice(u64 first, u64 second, unsigned int choice, u64 
         remove_slot(slot);
     }
     hpt_count(primary ? HPT_insert_primary : HPT_insert_secondary);
-    enter_slot(slot, v | (primary ? 0 : HPTE_H), r);
+    v |= primary ? 0 : HPTE_H;
+    enter(slot, v, r);
+    hpt.word[slot] = v;
+    count_word(v, 1);
     return (long)slot;
 }
 
@@ -228,10 +243,38 @@ static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
     return slot;
 }
 
+/* Nearly always the translation is not there, and a slot of the primary group is free. Otherwise
+ * nothing happens: -1. */
+static __always_inline long insert_free(u64 v, u64 hash, u64 r, bool bolted)
+{
+    u64 primary = hash & hpt.mask, *group = hpt.word + primary * HPT_GROUP;
+    const u64 *second = hpt.word + (~hash & hpt.mask) * HPT_GROUP;
+    spinlock_t *lock = lock_of(primary);
+    unsigned int choice = HPT_NO_SLOT;
+
+    ASSERT(!irqs_enabled());
+    spin_lock(lock);
+    if (likely(!group_has(group, v) &&
+               (READ_ONCE(hpt.nr_secondary) == 0 || !group_has(second, v | HPTE_H))))
+        choice = hpt_choose_slot(group, second);
+    if (likely(choice < HPT_GROUP && group[choice] == 0)) {
+        v |= bolted ? HPTE_BOLTED : 0;
+        hpt_count(HPT_insert_primary);
+        enter(primary * HPT_GROUP + choice, v, r);
+        group[choice] = v;
+        seg_word_count(v, 1);
+        spin_unlock(lock);
+        return (long)(primary * HPT_GROUP + choice);
+    }
+    spin_unlock(lock);
+    return -1;
+}
+
 long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
 {
-    ASSERT(!irqs_enabled());
-    return insert_any(k, r, bolted);
+    long slot = insert_free(k->v, k->hash, r, bolted);
+
+    return likely(slot >= 0) ? slot : insert_any(k, r, bolted);
 }
 
 static __noinline void insert_last_any(u64 v, u64 hash, u64 r, unsigned long irq)
@@ -245,28 +288,14 @@ static __noinline void insert_last_any(u64 v, u64 hash, u64 r, unsigned long irq
     irq_restore(irq);
 }
 
-/* Nearly always the translation is not there, and a slot of the primary group is free. */
 void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq)
 {
-    u64 first = (hash & hpt.mask) * HPT_GROUP, *group = hpt.word + first;
-    spinlock_t *lock = lock_of(hash & hpt.mask);
-    unsigned int choice;
-
-    ASSERT(!irqs_enabled());
-    spin_lock(lock);
-    if (likely(READ_ONCE(hpt.nr_secondary) == 0 && !group_has(group, v))) {
-        choice = hpt_choose_slot(group, hpt.word + (~hash & hpt.mask) * HPT_GROUP);
-        if (likely(choice < HPT_GROUP && group[choice] == 0)) {
-            hpt_count(HPT_insert_primary);
-            enter_slot(first + choice, v, r);
-            spin_unlock(lock);
-            hash_walk_end();
-            irq_restore(irq);
-            return;
-        }
+    if (unlikely(insert_free(v, hash, r, false) < 0)) {
+        insert_last_any(v, hash, r, irq);
+        return;
     }
-    spin_unlock(lock);
-    insert_last_any(v, hash, r, irq);
+    hash_walk_end();
+    irq_restore(irq);
 }
 
 bool hpt_remove(const struct hpt_key *k)
@@ -333,7 +362,7 @@ void hpt_batch_end(struct hpt_batch *b)
     count_word(segment, -together); /* before the slots are free, when a sweep no longer waits */
     for (unsigned int i = 0; i < b->nr; i++)
         smp_store_release(&hpt.word[b->slot[i]], 0);
-    hpt_events[smp_processor_id()][HPT_remove] += b->nr;
+    hpt_event_counts()[HPT_remove] += b->nr;
     b->nr = 0;
 }
 

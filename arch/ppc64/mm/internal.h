@@ -12,7 +12,8 @@
 #include <kernel/printk.h>
 
 /* cpu->arch[]: 0 to 3 are this folder's. */
-#define CPU_ARCH_WALKS 0 /* hash_walk.c: walks begun and ended */
+#define CPU_ARCH_WALKS  0 /* hash_walk.c: walks begun and ended */
+#define CPU_ARCH_EVENTS 1 /* hpt.c: address of this CPU's counts */
 
 /* mmu.c */
 void ppc_translation_on(void); /* MSR.IR and DR; the CPU's tables are loaded */
@@ -82,6 +83,7 @@ static inline u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot,
 }
 
 void hpt_init(unsigned int log2_bytes);
+void hpt_init_cpu(void); /* hpt_init does it for its own */
 /* Puts the translation in, in place of an older one of the same name; evicts another when both
  * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way.
  * Interrupts off. */
@@ -121,10 +123,14 @@ enum hpt_event {
         NR_HPT_EVENTS
 };
 extern u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
+static inline u64 *hpt_event_counts(void)
+{
+    return (u64 *)this_cpu()->arch[CPU_ARCH_EVENTS];
+}
 /* Interrupts are off, or a lost update is harmless. */
 static inline void hpt_count(enum hpt_event e)
 {
-    hpt_events[smp_processor_id()][e]++;
+    hpt_event_counts()[e]++;
 }
 
 /* ---- hpt_policy.c: the one function to replace ---- */
@@ -287,7 +293,6 @@ static inline const pte_t *hash_walk_segment(const pte_t *root, vaddr_t va, u64 
 
 /* ---- hash.c ---- */
 
-int hash_refill(struct mm *mm, const struct fault_info *fi);
 /* Kernel half: enters or removes what the kernel's tree got or lost. */
 int __must_check hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot);
 void hash_unbolt(vaddr_t va, size_t len);

@@ -69,13 +69,6 @@ void mmu_switch(struct mm *mm)
         slb_switch(mm);
 }
 
-int mmu_refill(struct mm *mm, const struct fault_info *fi)
-{
-    if (ppc_mmu.radix || mm == NULL || fi->addr >= user_top())
-        return -EFAULT;
-    return hash_refill(mm, fi);
-}
-
 /* Radix: hardware walks again after a fault, so what has grown is seen. Source: Power ISA 3.0B Book
  * III section 5.7.12. Hash: the exception's end refills. */
 void mmu_update_hint(struct mm *mm, vaddr_t va, pte_t entry, unsigned int level)

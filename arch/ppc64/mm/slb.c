@@ -6,7 +6,7 @@
  * What is in it, is remembered per CPU, since reading it back is slow and looking for an address in
  * it is not possible. A miss never fails for a user address: where the tree has no level-1 table
  * (yet), the empty segment is loaded. The access then makes an ordinary fault, which unlike a
- * segment fault says what was wanted; hash_refill puts the right segment in later.
+ * segment fault says what was wanted; the refill puts the right segment in later.
  *
  * A switch empties it. An address space remembers which segments missed last, by address only
  * (struct mm's arch_root), and a switch loads those at once, from the tree as a miss would: what
@@ -89,6 +89,7 @@ static void reset(void)
 
 void slb_load_kernel(void)
 {
+    hpt_init_cpu();
     slbmte(kernel_rs(SEG_DIRECT, llp_64k), DIRECT_MAP_START | SLB_V);
     slb_drop_user();
 }
