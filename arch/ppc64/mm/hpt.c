@@ -146,7 +146,7 @@ static inline void unlock(const struct hpt_key *k, unsigned long irq)
     spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
 }
 
-/* @change entries with this first word came or went. Pair locked, or they are in the caller's batch. */
+/* @change entries with this first word came or went. Pair locked, or in the caller's batch. */
 static inline void count_word(u64 word, int change)
 {
     if (word & HPTE_H)
@@ -165,7 +165,7 @@ static inline void remove_slot(u64 slot)
     hpt.word[slot] = 0;
 }
 
-/* What the hypervisor takes for RAM must be cacheable, all else not; the caller's wish gives way. */
+/* What the hypervisor takes for RAM must be cacheable, all else not; the wish gives way. */
 static __noinline void enter_the_other_way(u64 slot, u64 v, u64 r, long rc)
 {
     if (rc == H_PARAMETER)

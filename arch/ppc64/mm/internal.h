@@ -88,8 +88,8 @@ void hpt_init_cpu(void); /* hpt_init does it for its own */
  * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way.
  * Interrupts off. */
 long __must_check hpt_insert(const struct hpt_key *k, u64 r, bool bolted);
-/* The same, not bolted, as the last thing of a walk (hash_walk.c) that began with interrupts as @irq
- * says: both end here, so that the walker needs no stack frame. Room must be. */
+/* The same, not bolted, as the last thing of a walk (hash_walk.c) that began with interrupts as
+ * @irq says: both end here, so that the walker needs no stack frame. Room must be. */
 void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq);
 /* Takes it out; false when it was not there. */
 bool hpt_remove(const struct hpt_key *k);
@@ -205,7 +205,8 @@ struct slb {
 extern struct slb slbs[NR_CPUS];
 extern u64 slb_llp_4k;
 #define SLB_SEGMENT_SIZE (1UL << 28)
-/* Is the entry for @va that of a segment of 4 KiB pages with no limits, as far as is quickly seen? */
+/* Is the entry for @va that of a segment of 4 KiB pages without limits? As far as it is the last
+ * one that was asked for. */
 static inline bool slb_has_small(vaddr_t va, u64 seg)
 {
     const struct slb *s = &slbs[smp_processor_id()];
@@ -217,8 +218,8 @@ static inline bool slb_has_small(vaddr_t va, u64 seg)
 /* Makes the entry for @va what (@seg, @link) says. Interrupts off. True: it was another, or
  * missing. */
 bool slb_install(vaddr_t va, u64 seg, pt_prot_t link);
-/* Drops this CPU's entry for @va when it is not what @seg and @link say. Interrupts off. True: it was
- * another. */
+/* Drops this CPU's entry for @va when it is not what @seg and @link say. Interrupts off. True: it
+ * was another. */
 bool slb_check_one(vaddr_t va, u64 seg, pt_prot_t link);
 /* Drops this CPU's entries in [start, end) that differ from @mm's tree. Interrupts off. */
 void slb_check(struct mm *mm, vaddr_t start, vaddr_t end);
