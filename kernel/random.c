@@ -53,19 +53,23 @@ static inline void quarter_round(u32 *x, int a, int b, int c, int d)
 
 void chacha20_block(u32 out[16], const u32 k[8], const u32 counter_nonce[4])
 {
-    u32 in[BLOCK_WORDS] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
+    u32 in[BLOCK_WORDS] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 }, x[BLOCK_WORDS];
 
     memcpy(in + 4, k, KEY_WORDS * sizeof(u32));
     memcpy(in + 12, counter_nonce, 4 * sizeof(u32));
-    memcpy(out, in, sizeof(in));
-    for (int i = 0; i < 10; i++) {
-        for (int c = 0; c < 4; c++)
-            quarter_round(out, c, 4 + c, 8 + c, 12 + c);
-        for (int c = 0; c < 4; c++)
-            quarter_round(out, c, 4 + (c + 1) % 4, 8 + (c + 2) % 4, 12 + (c + 3) % 4);
+    memcpy(x, in, sizeof(in));
+    for (int i = 0; i < 10; i++) { /* without loops inside, so that x is registers */
+        quarter_round(x, 0, 4, 8, 12);
+        quarter_round(x, 1, 5, 9, 13);
+        quarter_round(x, 2, 6, 10, 14);
+        quarter_round(x, 3, 7, 11, 15);
+        quarter_round(x, 0, 5, 10, 15);
+        quarter_round(x, 1, 6, 11, 12);
+        quarter_round(x, 2, 7, 8, 13);
+        quarter_round(x, 3, 4, 9, 14);
     }
     for (int i = 0; i < BLOCK_WORDS; i++)
-        out[i] += in[i];
+        out[i] = x[i] + in[i];
 }
 
 /* ---- the generator --------------------------------------------------------------------------- */

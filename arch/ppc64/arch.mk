@@ -12,7 +12,7 @@ UAPI_ASM     := $(UAPI_ROOT)/asm
 
 # No floating point or vector registers: they belong to user programs and are saved at a context switch only.
 ARCH_CFLAGS  := -m64 -mbig-endian -mabi=elfv2 -mcpu=power8 -mno-altivec -mno-vsx -msoft-float -mcmodel=medium \
-                -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables
+                -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -include arch/ppc64/include/asm/quire_hidden.h
 # Backtraces follow the back chain that the ABI demands, without a frame pointer.
 ARCH_CFLAGS_RELEASE := -fomit-frame-pointer
 ARCH_ASFLAGS := -m64 -mbig-endian -mabi=elfv2 -mcpu=power8 -Wa,-mregnames

@@ -43,8 +43,8 @@ reset_vector:
 .endm
 
 /*
- * A system call's: r9 to r12 are its caller's to lose, and it comes with translation on. r13 = this CPU,
- * r1 = the kernel stack; r9 and r10 keep the caller's two.
+ * A system call's: r9 to r12 are its caller's to lose, and it comes with translation on. r13 = this
+ * CPU, r1 = the kernel stack; r9 and r10 keep the caller's two.
  */
 .macro SYSTEM_CALL_VECTOR
     mr 9, 13

@@ -97,7 +97,7 @@ struct mm {
     struct vma *first_vma, *last_vma; /* [M] */
     struct wait_queue vma_wait; /* writers waiting for readers of one VMA */
     pte_t *root;             /* [S] top table */
-    u64 arch_root;           /* [S] what the hardware register gets */
+    u64 arch_root;           /* what a switch loads: arch's own */
     atomic_t users;          /* [A] tasks that live in it */
     atomic_t refs;           /* [A] 1 for all users, plus lazy and /proc holders */
     cpumask_t cpus;          /* [A] CPUs whose TLB may hold its translations */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entry.S: every way into the kernel and back: exceptions, interrupts, system calls, segment
- * faults, the non-maskable reset; the context switch.
+ * entry.S: the ways into the kernel and back: exceptions, interrupts, system calls; the context
+ * switch. Segment faults and the reset have entries of their own, in real mode: entry_real.S.
  *
- * Each entry but the last two leaves a struct pt_regs on the kernel stack, below it a frame header
+ * Each entry leaves a struct pt_regs on the kernel stack, below it a frame header
  * with a marker, so that backtraces see it. The vectors in boot/ppc64/boot.S have put this CPU's
  * save area into r13 and the vector's number into r12; SPRG1 holds the interrupted r13. In C code
  * r13 is this CPU's struct cpu.
@@ -14,11 +14,11 @@
  * I3: regs->trap is 0xc00 exactly while the registers are those of a system call that nobody
  *     changed.
  * I4: a return to the kernel does not load r13: the thread may have moved to another CPU.
- * I5: a program's r14 to r31 stay in the CPU: C code keeps them, so that they are the program's again
- *     when it returns here. They are stored into the frame before anybody looks for them there: on
- *     the way to exit_to_user_work, and before fork and its like (full_frame_call).
- * I6: of a program's frame, which lies at the top of the stack, softe, result, the back chain and the
- *     marker are never changed: arch_copy_thread and arch_start_user have set them.
+ * I5: a program's r14 to r31 stay in the CPU: C code keeps them, so that they are the program's
+ *     again when it returns here. They are stored into the frame before anybody looks for them
+ *     there: on the way to exit_to_user_work, and before fork and its like (full_frame_call).
+ * I6: of a program's frame, which lies at the top of the stack, softe, result, the back chain and
+ *     the marker are never changed: arch_copy_thread and arch_start_user have set them.
  * Source: Power ISA 3.0B Book III, chapter 6; OpenPOWER ELFv2 ABI 1.5 section 2.2 (registers,
  * stack frames); LoPAR and Linux's powerpc system call convention for sc.
  * Read next: traps.c, irq.c, syscall.c.
@@ -69,7 +69,10 @@
     .endr
 .endm
 
-/* r1 = frame. All registers but r14 to r31: see I5. @r1, @r10 to @r12, @r13 and SRR1 are elsewhere. */
+/*
+ * r1 = frame, r11 = SRR1, r12 = vector. All registers but r14 to r31 (I5); r1, r10 to r12 and r13
+ * are in the save area and SPRG1.
+ */
 .macro STORE_COMMON
     std 0, GPR(0)(1)
     ld 0, SAVE_R1(13)
@@ -181,8 +184,8 @@ END_FUNCTION exception_entry
 /*
  * From the vector: r13 = this CPU, r1 = top of its kernel stack, r9 and r10 = the caller's r13 and
  * r1. The number is in r0, the arguments in r3 to r8, where the C ABI wants them. What the caller
- * keeps over a call is r1, r2, r13 to r31, LR and CR but its first field; r0 and r4 to r8 come back,
- * too, as Linux does it, the rest is zero.
+ * keeps over a call is r1, r2, r13 to r31, LR and CR but its first field; r0 and r4 to r8 come
+ * back, too, as Linux does it, the rest is zero.
  */
 FUNCTION system_call_entry
     mfcr 11
@@ -283,7 +286,7 @@ FUNCTION system_call_entry
     b exception_entry
 END_FUNCTION system_call_entry
 
-/* In the table in front of fork and its like, which copy all registers: ppc_full_frame_calls[r0]. */
+/* In front of fork and its like, which copy all registers: goes on to ppc_full_frame_calls[r0]. */
 FUNCTION full_frame_call
     STORE_GPRS 14, 31
     li 9, 0
@@ -327,7 +330,10 @@ END_FUNCTION ret_from_fork
     mtsrr1 0
 .endm
 
-/* r9 = 0 and interrupts are off; work: branches to @work. Ends with RI off: SRR0 and SRR1 are in use. */
+/*
+ * Branches to @work when there is some. Ends with r9 = 0, interrupts off, and RI off: SRR0 and SRR1
+ * are in use.
+ */
 .macro LOOK_FOR_WORK work
 #ifdef CONFIG_DEBUG
     li 10, MSR_RI
@@ -385,128 +391,6 @@ FUNCTION return_to_kernel
     ld 1, GPR(1)(1)
     rfid
 END_FUNCTION return_to_kernel
-
-/* ---- segment faults, the non-maskable reset: registers into slots, C in real mode ---- */
-
-/* r13 = save area; r12 and CR are in their slots, r12 = vector. */
-.macro SAVE_VOLATILE slots
-    std 0, \slots + SLOT_GPR + 0(13)
-    std 1, \slots + SLOT_GPR + 8(13)
-    std 2, \slots + SLOT_GPR + 16(13)
-    .set n, 3
-    .rept 9
-    std n, \slots + SLOT_GPR + 8 * n(13)
-    .set n, n + 1
-    .endr
-    mfctr 0
-    std 0, \slots + SLOT_CTR(13)
-    mflr 0
-    std 0, \slots + SLOT_LR(13)
-    mfxer 0
-    std 0, \slots + SLOT_XER(13)
-    mfsrr0 3
-    std 3, \slots + SLOT_SRR0(13)
-    mfsrr1 4
-    std 4, \slots + SLOT_SRR1(13)
-    std 12, \slots + SLOT_VECTOR(13)
-.endm
-
-/* All but r13, which keeps pointing to the save area, r12 and CR. */
-.macro RESTORE_VOLATILE slots
-    ld 0, \slots + SLOT_CTR(13)
-    mtctr 0
-    ld 0, \slots + SLOT_LR(13)
-    mtlr 0
-    ld 0, \slots + SLOT_XER(13)
-    mtxer 0
-    ld 0, \slots + SLOT_SRR0(13)
-    mtsrr0 0
-    ld 0, \slots + SLOT_SRR1(13)
-    mtsrr1 0
-    ld 0, \slots + SLOT_GPR + 0(13)
-    ld 1, \slots + SLOT_GPR + 8(13)
-    ld 2, \slots + SLOT_GPR + 16(13)
-    .set n, 3
-    .rept 9
-    ld n, \slots + SLOT_GPR + 8 * n(13)
-    .set n, n + 1
-    .endr
-.endm
-
-/*
- * The faulting address is in DAR or is SRR0. DAR and DSISR of an exception that was under way are
- * lost, which is why exception_entry reads them first.
- */
-FUNCTION segment_entry
-    SAVE_VOLATILE SAVE_SLB
-    cmpldi 12, 0x480
-    beq 1f
-    mfspr 3, SPR_DAR
-1:  LI64 5, 2f
-    mtsrr0 5
-    LI64C 5, MSR_REAL_NO_RI
-    mtsrr1 5
-    rfid
-2:  LI64 2, .TOC.
-    ld 1, SAVE_SLB_STACK(13)
-    std 13, -16(1) /* C code wants the CPU in r13 */
-    li 0, 0
-    stdu 0, -(FRAME_OVERHEAD + 16)(1)
-    ld 13, SAVE_CPU(13)
-    CALL ppc_slb_miss
-    ld 13, FRAME_OVERHEAD(1)
-    cmpdi 3, 0
-    bne 3f
-    RESTORE_VOLATILE SAVE_SLB
-    ld 12, SAVE_SLB + SLOT_CR(13)
-    mtcr 12
-    ld 12, SAVE_SLB + SLOT_GPR + 96(13)
-    mfsprg 13, 2
-    rfid
-/* No such segment: as if the vector had led to exception_entry, translation on again. */
-3:  LI64 5, 4f
-    mtsrr0 5
-    LI64C 5, MSR_KERNEL_NO_RI
-    mtsrr1 5
-    rfid
-4:  RESTORE_VOLATILE SAVE_SLB
-    mfsprg 12, 2
-    mtsprg 1, 12
-    ld 12, SAVE_SLB + SLOT_CR(13)
-    std 12, SAVE_CR(13)
-    ld 12, SAVE_SLB + SLOT_GPR + 96(13)
-    std 12, SAVE_R12(13)
-    ld 12, SAVE_SLB + SLOT_VECTOR(13)
-    b exception_entry
-END_FUNCTION segment_entry
-
-/* The hypervisor's reset interrupt, from the vector at 0x100, in real mode. It hits anywhere. */
-FUNCTION nmi_entry
-    mtsprg 3, 13
-    mfsprg 13, 0
-    std 12, SAVE_NMI + SLOT_GPR + 96(13)
-    mfcr 12
-    std 12, SAVE_NMI + SLOT_CR(13)
-    li 12, 0x100
-    SAVE_VOLATILE SAVE_NMI
-    LI64 5, 1f
-    mtctr 5
-    bctr
-1:  LI64 2, .TOC.
-    ld 1, SAVE_NMI_STACK(13)
-    std 13, -16(1)
-    li 0, 0
-    stdu 0, -(FRAME_OVERHEAD + 16)(1)
-    ld 13, SAVE_CPU(13)
-    CALL smp_handle_nmi
-    ld 13, FRAME_OVERHEAD(1)
-    RESTORE_VOLATILE SAVE_NMI
-    ld 12, SAVE_NMI + SLOT_CR(13)
-    mtcr 12
-    ld 12, SAVE_NMI + SLOT_GPR + 96(13)
-    mfsprg 13, 3
-    rfid
-END_FUNCTION nmi_entry
 
 /* ---- context switch ---- */
 

@@ -134,11 +134,7 @@ static bool refilled(const struct fault_info *fi)
 {
     const struct task *t = current;
 
-    if (mmu_has(MMU_WALKS_TREE))
-        return false;
-    if (fi->addr >= KERNEL_BASE)
-        return !(fi->flags & FAULT_USER) && mmu_refill(NULL, fi) == 0;
-    return fi->addr < user_top() && t && t->mm && mmu_refill(t->mm, fi) == 0;
+    return !mmu_has(MMU_WALKS_TREE) && t && mmu_refill(t->mm, fi) == 0;
 }
 
 /* The tree has it by now: saves the access another fault. */
@@ -175,6 +171,19 @@ static __noreturn void bad_kernel_fault(struct pt_regs *regs, const struct fault
                                            : "not mapped");
 }
 
+/* @fi is not what the MMU only lacks. The details are for the signal that may come of it. */
+static void user_storage_fault(const struct pt_regs *regs, struct fault_info *fi)
+{
+    struct arch_thread *a = &current->arch;
+
+    a->trapno = regs->trap;
+    a->error_code = regs->dsisr;
+    a->fault_addr = fi->addr;
+    irq_enable();
+    if (mm_fault(fi))
+        refill_behind(fi);
+}
+
 static void handle_storage_fault(struct pt_regs *regs)
 {
     struct fault_info fi = decode(regs);
@@ -185,14 +194,7 @@ static void handle_storage_fault(struct pt_regs *regs)
     if ((user_mode(regs) || fixable || fi.addr >= KERNEL_BASE) && refilled(&fi))
         return;
     if (user_mode(regs)) {
-        struct arch_thread *a = &current->arch;
-
-        a->trapno = regs->trap;
-        a->error_code = regs->dsisr;
-        a->fault_addr = fi.addr;
-        irq_enable();
-        if (mm_fault(&fi))
-            refill_behind(&fi);
+        user_storage_fault(regs, &fi);
         return;
     }
     if (fixable && may_fault_in(regs, &fi)) {
@@ -211,6 +213,21 @@ static void handle_storage_fault(struct pt_regs *regs)
     bad_kernel_fault(regs, &fi);
 }
 
+/* The same for most of them: a program's loads and stores. */
+static void user_data_storage_fault(const struct pt_regs *regs)
+{
+    unsigned long why = regs->dsisr;
+    struct fault_info fi = {
+        .addr = regs->dar,
+        .flags = FAULT_USER | (why & DSISR_WRITE ? FAULT_WRITE : 0) |
+                 (why & DSISR_NO_ENTRY ? 0 : FAULT_PRESENT) |
+                 (why & DSISR_MALFORMED ? FAULT_RSVD : 0),
+    };
+
+    if (!refilled(&fi))
+        user_storage_fault(regs, &fi);
+}
+
 static __noreturn void bad_stack(struct pt_regs *regs)
 {
     vaddr_t sp = regs->gpr[1];
@@ -224,6 +241,10 @@ static __noreturn void bad_stack(struct pt_regs *regs)
 
 void handle_exception(struct pt_regs *regs)
 {
+    if (likely(regs->trap == PPC_DATA_STORAGE && user_mode(regs))) {
+        user_data_storage_fault(regs);
+        return;
+    }
     if (regs->trap & TRAP_BAD_STACK)
         bad_stack(regs);
     if (regs->trap == PPC_INSN_STORAGE || regs->trap == PPC_PROGRAM) {

@@ -6,7 +6,8 @@
  * (vsx_copy.S). A switch in between would lose it, so preemption is off; and a page fault that
  * would sleep may not happen, so it ends the loop, and the rest goes word by word.
  * No locks. Invariants: I1 no switch of threads while MSR.VSX is on in the kernel.
- * Checked by tests/kernel/arch/uaccess_ktest.c. Read next: user_copy.S, fpu.c.
+ * Checked by tests/kernel/arch/uaccess_ktest.c (bytes, faults), tests/user/ppc64/vsx_copy_test.c
+ * (registers). Read next: user_copy.S, fpu.c.
  */
 #include "internal.h"
 #include <asm/quire_cpu.h>

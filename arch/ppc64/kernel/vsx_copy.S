@@ -5,7 +5,7 @@
  *
  * The caller (vsx.c) has switched the units on and preemption off; a fault ends the loop.
  * Source: Power ISA 3.0B Book I section 7.6 (lxvd2x, stxvd2x: any alignment).
- * Checked by tests/kernel/ppc64/. Read next: vsx.c.
+ * Checked as vsx.c. Read next: vsx.c.
  */
 #include <asm/quire_asm.h>
 

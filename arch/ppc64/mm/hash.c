@@ -157,16 +157,6 @@ static void enter(const struct hash_walk *w, vaddr_t va, u64 seg)
         panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
 }
 
-static inline const pte_t *below(pte_t link)
-{
-    return phys_to_virt(link.v & PPC_PTE_ADDR);
-}
-
-static inline unsigned int index_of(vaddr_t va, unsigned int shift, unsigned int bits)
-{
-    return (va >> shift) & ((1u << bits) - 1);
-}
-
 /* The entry's second word for a small leaf of a user. */
 static inline u64 small_second_word(pte_t e)
 {
@@ -210,49 +200,6 @@ static __noinline void refill_around(u64 seg, vaddr_t va, pte_t *slot)
     }
 }
 
-/*
- * The case that nearly all misses are, with everything in registers: a small leaf, links that take
- * nothing away, a segment of small pages that has its number. Otherwise, and when the leaf changes
- * meanwhile, REFILL_SLOW: nothing happened. A walk is under way.
- */
-enum refill { REFILL_DONE, REFILL_DENIED, REFILL_SLOW };
-
-static inline enum refill refill_small(struct mm *mm, vaddr_t va, unsigned int flags)
-{
-    u64 need = PPC_PTE_LEAF | PPC_PTE_R, add = PPC_PTE_REF, seg;
-    pte_t e, links, new, *slot;
-
-    need |= flags & FAULT_WRITE ? PPC_PTE_W : flags & FAULT_EXEC ? PPC_PTE_X : 0;
-    add |= flags & FAULT_WRITE ? PPC_PTE_C : 0;
-    links = e = pte_load((pte_t *)mm->root + index_of(va, HASH_SHIFT_3, HASH_BITS_3));
-    if (unlikely(!pte_is_table(e, 3)))
-        return REFILL_SLOW;
-    e = pte_load(below(e) + index_of(va, HASH_SHIFT_2, HASH_BITS_2));
-    if (unlikely(!pte_is_table(e, 2)))
-        return REFILL_SLOW;
-    links.v |= e.v;
-    seg = READ_ONCE(pt_table_page(below(e))->pt_private);
-    e = pte_load(below(e) + index_of(va, HASH_SHIFT_1, HASH_BITS_1));
-    if (unlikely(!pte_is_table(e, 1)))
-        return REFILL_SLOW;
-    links.v |= e.v;
-    slot = (pte_t *)below(e) + index_of(va, PAGE_SHIFT, HASH_BITS_0);
-    e = pte_load(slot);
-    if ((e.v & (need | PPC_PTE_PRIV)) != need)
-        return REFILL_DENIED;
-    new.v = e.v | add;
-    if (unlikely((links.v & (PPC_LINK_NOW | PPC_LINK_NOX)) || seg == 0 || (seg & SEG_16M)) ||
-        (new.v != e.v && !pte_cmpxchg(slot, &e, new)))
-        return REFILL_SLOW;
-    if ((flags & (PPC_FAULT_ANSWERED | FAULT_WRITE | FAULT_EXEC)) == PPC_FAULT_ANSWERED &&
-        unlikely(is_fresh(pte_load(slot + (va & PAGE_SIZE ? -1 : 1)))))
-        refill_around(seg, va, slot);
-    insert_small(seg, va, new);
-    if (likely(this_cpu()->active_mm == mm) && slb_install(va, seg, PT_RWXU))
-        hpt_count(HPT_slb_fix);
-    return REFILL_DONE;
-}
-
 /* What the walk found is entered. Returns a segment number that is no longer used, or 0. */
 static u64 enter_found(struct mm *mm, vaddr_t va, const struct hash_walk *w)
 {
@@ -267,36 +214,99 @@ static u64 enter_found(struct mm *mm, vaddr_t va, const struct hash_walk *w)
     return retired;
 }
 
-/* Any leaf, any links. A walk is under way; *@retired as enter_found says. */
-static __noinline enum refill refill_any(struct mm *mm, vaddr_t va, unsigned int flags,
-                                         u64 *retired)
+/* Any leaf, any links. A walk is under way and ends here; @irq is what it began with. */
+static __noinline int refill_any(struct mm *mm, vaddr_t va, unsigned int flags, unsigned long irq)
 {
     struct hash_walk w;
+    u64 retired = 0;
+    bool ok;
 
     do {
         hash_walk(mm, va, &w);
-        if (!allows(&w, flags))
-            return REFILL_DENIED;
-    } while (!mark(&w, flags));
-    *retired = enter_found(mm, va, &w);
-    return REFILL_DONE;
-}
-
-int hash_refill(struct mm *mm, vaddr_t va, unsigned int flags)
-{
-    unsigned long irq = irq_save();
-    enum refill result;
-    u64 retired = 0;
-
-    hash_walk_begin();
-    result = refill_small(mm, va, flags);
-    if (unlikely(result == REFILL_SLOW))
-        result = refill_any(mm, va, flags, &retired);
+        ok = allows(&w, flags);
+    } while (ok && !mark(&w, flags));
+    if (ok)
+        retired = enter_found(mm, va, &w);
     hash_walk_end();
     irq_restore(irq);
-    if (unlikely(retired != 0))
+    if (retired != 0)
         seg_retire(retired);
-    return result == REFILL_DONE ? 0 : -EFAULT;
+    return ok ? 0 : -EFAULT;
+}
+
+/* The end of a walk: the translation of a small leaf, and of those around it with @slot. */
+static inline void insert_last(u64 seg, vaddr_t va, pte_t e, unsigned long irq)
+{
+    struct hpt_key k = hpt_key(seg_vsid(seg), va, PAGE_SHIFT, false);
+
+    hpt_count(HPT_refill);
+    hpt_insert_last(k.v, k.hash, small_second_word(e), irq);
+}
+
+static __noinline int refill_with_others(u64 seg, vaddr_t va, pte_t e, unsigned long irq,
+                                         pte_t *slot)
+{
+    refill_around(seg, va, slot);
+    insert_last(seg, va, e, irq);
+    return 0;
+}
+
+/*
+ * The same where the tree has a small leaf, @entry at @slot, that allows the access. If links take
+ * something away, the segment has no number or is not loaded, or the leaf changes meanwhile, it is
+ * any leaf.
+ */
+static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags, unsigned long irq,
+                                   const pte_t *table, u64 links, pte_t *slot, u64 entry)
+{
+    pte_t old = {entry}, new = {entry | PPC_PTE_REF | (flags & FAULT_WRITE ? PPC_PTE_C : 0)};
+    u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
+
+    if (unlikely((links & (PPC_LINK_NOW | PPC_LINK_NOX)) || seg == 0 || (seg & SEG_16M)) ||
+        unlikely(!slb_has_small(va, seg)) ||
+        (new.v != old.v && !pte_cmpxchg(slot, &old, new)))
+        return refill_any(mm, va, flags, irq);
+    if ((flags & (PPC_FAULT_ANSWERED | FAULT_WRITE | FAULT_EXEC)) == PPC_FAULT_ANSWERED &&
+        unlikely(is_fresh(pte_load(slot + (va & PAGE_SIZE ? -1 : 1)))))
+        return refill_with_others(seg, va, new, irq, slot);
+    insert_last(seg, va, new, irq);
+    return 0;
+}
+
+/* Most first looks find that the tree does not allow the access: they cost no stack frame. */
+static inline int refill(struct mm *mm, const struct fault_info *fi)
+{
+    unsigned int flags = fi->flags;
+    u64 links, need = PPC_PTE_R | (flags & FAULT_WRITE ? PPC_PTE_W : 0);
+    unsigned long irq = irq_save();
+    vaddr_t va = fi->addr;
+    const pte_t *table;
+    pte_t e, *slot;
+
+    need |= flags & FAULT_EXEC ? PPC_PTE_X : 0;
+    hash_walk_begin();
+    table = hash_walk_segment(mm->root, va, &links);
+    if (unlikely(table == NULL))
+        return refill_any(mm, va, flags, irq);
+    e = pte_load(table + hash_index(va, HASH_SHIFT_1, HASH_BITS_1));
+    if (unlikely(!pte_is_table(e, 1)))
+        return refill_any(mm, va, flags, irq);
+    slot = (pte_t *)hash_below(e) + hash_index(va, PAGE_SHIFT, HASH_BITS_0);
+    links |= e.v;
+    e = pte_load(slot);
+    if ((e.v & PPC_PTE_LEAF) && ((~e.v & need) | (e.v & PPC_PTE_PRIV)) == 0)
+        return refill_small(mm, va, flags, irq, table, links, slot, e.v);
+    hash_walk_end();
+    irq_restore(irq);
+    return -EFAULT;
+}
+
+/* With the radix MMU there is nothing to fill. */
+int mmu_refill(struct mm *mm, const struct fault_info *fi)
+{
+    if (ppc_mmu.radix || mm == NULL || fi->addr >= user_top())
+        return -EFAULT;
+    return refill(mm, fi);
 }
 
 bool hpt_explain(struct mm *mm, vaddr_t va, struct hpt_info *info)

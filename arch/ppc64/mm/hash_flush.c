@@ -138,10 +138,48 @@ static void flush_segments(struct flush *f)
         va = flush_segment(f, va, f->end);
 }
 
+/*
+ * One page of an address space that only this CPU runs: what nearly all flushes are of. False:
+ * nothing is done, since the segment has no number or had another one somewhere. Interrupts off.
+ */
+static bool flush_page_here(struct mm *mm, vaddr_t va)
+{
+    const pte_t *table;
+    bool done = false;
+    u64 links, seg;
+
+    hash_walk_begin(); /* full barrier: entries changed before, mm->cpus read after */
+    table = hash_walk_segment(mm->root, va, &links);
+    seg = table != NULL ? READ_ONCE(pt_table_page(table)->pt_private) : 0;
+    if (seg != 0 && !(seg & SEG_CHANGED) && !(links & (PPC_LINK_NOW | PPC_LINK_NOX)) &&
+        READ_ONCE(mm->cpus.bits) == 1UL << smp_processor_id() && this_cpu()->active_mm == mm) {
+        unsigned int base = seg_base_shift(seg);
+        struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
+
+        if (seg_nr_entries(seg) != 0)
+            (void)hpt_remove(&k);
+        if (!slb_has_small(va, seg))
+            (void)slb_check_one(va, seg, PT_RWXU);
+        done = true;
+    }
+    hash_walk_end();
+    return done;
+}
+
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
     struct flush f = {.mm = mm, .start = start, .end = end};
 
+    if (end - start == PAGE_SIZE) {
+        unsigned long irq = irq_save();
+        bool done = flush_page_here(mm, start);
+
+        irq_restore(irq);
+        if (likely(done)) {
+            vmstat_inc(VMSTAT_tlb_flush_local);
+            return;
+        }
+    }
     flush_segments(&f);
     finish(&f);
 }
@@ -166,24 +204,49 @@ static inline bool eight_are_empty(const pte_t *e)
     return any == 0;
 }
 
-/* All level-1 tables below @base, which is at @level above 1. */
-static void retire_below(struct flush *f, const pte_t *base, unsigned int level)
-{
-    for (unsigned int i = 0; i < pt_entries(level); i++) {
-        pte_t e;
+static void retire_below(struct flush *f, struct page *table, unsigned int level);
 
-        while (i % 8 == 0 && i < pt_entries(level) && eight_are_empty(base + i))
-            i += 8;
-        if (i == pt_entries(level))
-            break;
-        e = pte_load(base + i);
+/* Eight entries of a table at @level above 1. Returns how many are in use. */
+static unsigned int retire_eight(struct flush *f, const pte_t *base, unsigned int level)
+{
+    unsigned int used = 0;
+
+    if (eight_are_empty(base))
+        return 0;
+    for (unsigned int i = 0; i < 8; i++) {
+        pte_t e = pte_load(base + i);
+        struct page *below;
+
+        used += !pte_is_none(e);
         if (!pte_is_table(e, level))
             continue;
+        below = pt_table_page(pt_link_table(e, level));
         if (level > 2)
-            retire_below(f, pt_link_table(e, level), level - 1);
+            retire_below(f, below, level - 1);
         else
-            retire(f, pt_table_page(pt_link_table(e, level)),
-                   READ_ONCE(pt_table_page(pt_link_table(e, level))->pt_private));
+            retire(f, below, READ_ONCE(below->pt_private));
+    }
+    return used;
+}
+
+/*
+ * All level-1 tables below @table, which is at @level above 1. Its few entries are near both ends,
+ * as a rule. One that comes meanwhile needs no flush.
+ */
+static void retire_below(struct flush *f, struct page *table, unsigned int level)
+{
+    const pte_t *base = page_to_virt(table);
+    unsigned int low = 0, high = pt_entries(level), left = READ_ONCE(table->pt_used), used;
+
+    while (left != 0 && low < high) {
+        used = retire_eight(f, base + low, level);
+        low += 8;
+        left -= min(used, left);
+        if (left == 0 || low == high)
+            break;
+        high -= 8;
+        used = retire_eight(f, base + high, level);
+        left -= min(used, left);
     }
 }
 
@@ -193,7 +256,7 @@ void hash_flush_mm(struct mm *mm)
     unsigned long irq = irq_save();
 
     hash_walk_begin();
-    retire_below(&f, mm->root, pt_top_level());
+    retire_below(&f, pt_table_page(mm->root), pt_top_level());
     hash_walk_end();
     irq_restore(irq);
     finish(&f);

@@ -26,15 +26,13 @@
 #include <mm/pt_walk.h>
 #include "internal.h"
 
-struct hash_walk_count hash_walks[NR_CPUS];
-
 void hash_quiesce(void)
 {
     smp_mb(); /* the change before the look; pairs with hash_walk_begin */
     for_each_online_cpu (n) {
-        u64 seen = smp_load_acquire(&hash_walks[n].count);
+        u64 *count = hash_walk_count(&cpus[n]), seen = smp_load_acquire(count);
 
-        while ((seen & 1) && smp_load_acquire(&hash_walks[n].count) == seen)
+        while ((seen & 1) && smp_load_acquire(count) == seen)
             cpu_relax();
     }
 }

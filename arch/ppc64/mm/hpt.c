@@ -43,10 +43,18 @@ static struct {
 
 u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
 
+void hpt_init_cpu(void)
+{
+    struct cpu *c = this_cpu();
+
+    c->arch[CPU_ARCH_EVENTS] = (unsigned long)hpt_events[c->id];
+}
+
 void hpt_init(unsigned int log2_bytes)
 {
     u64 slots = 1UL << (log2_bytes - 4);
 
+    hpt_init_cpu();
     hpt.mask = slots / HPT_GROUP - 1;
     hpt.word = phys_to_virt(memblock_alloc(slots * sizeof(u64), PAGE_SIZE));
     for (unsigned int i = 0; i < NR_LOCKS; i++)
@@ -79,6 +87,15 @@ static u64 plain(u64 word)
     return word & ~(HPTE_BOLTED | HPTE_LEAVING);
 }
 
+static inline bool group_has(const u64 *group, u64 v)
+{
+#pragma GCC unroll 8
+    for (unsigned int i = 0; i < HPT_GROUP; i++)
+        if (unlikely(plain(group[i]) == v))
+            return true;
+    return false;
+}
+
 static inline long find_in(u64 first, u64 v)
 {
     const u64 *group = hpt.word + first;
@@ -91,7 +108,7 @@ static inline long find_in(u64 first, u64 v)
 }
 
 /* The slot of the translation, or -1. Pair locked. */
-static long find(const struct hpt_key *k)
+static inline long find(const struct hpt_key *k)
 {
     long slot = find_in(primary_group(k) * HPT_GROUP, k->v);
 
@@ -116,7 +133,7 @@ static inline long lock_pair(const struct hpt_key *k, spinlock_t *lock)
     }
 }
 
-static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
+static inline unsigned long lock_and_find(const struct hpt_key *k, long *slot)
 {
     unsigned long irq = irq_save();
 
@@ -124,12 +141,12 @@ static unsigned long lock_and_find(const struct hpt_key *k, long *slot)
     return irq;
 }
 
-static void unlock(const struct hpt_key *k, unsigned long irq)
+static inline void unlock(const struct hpt_key *k, unsigned long irq)
 {
     spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
 }
 
-/* The entry with this first word came or went. Pair locked, or it is in the caller's batch. */
+/* @change entries with this first word came or went. Pair locked, or in the caller's batch. */
 static inline void count_word(u64 word, int change)
 {
     if (word & HPTE_H)
@@ -138,10 +155,9 @@ static inline void count_word(u64 word, int change)
 }
 
 /* Pair locked. */
-static void remove_slot(u64 slot)
+static inline void remove_slot(u64 slot)
 {
-    unsigned long arg[8] = { 0, slot };
-    long rc = hcall_args(H_REMOVE, arg);
+    long rc = hcall(H_REMOVE, 0, slot, 0, 0);
 
     if (rc != H_SUCCESS)
         panic("hpt: entry %llu is not in the table: %ld", (unsigned long long)slot, rc);
@@ -149,19 +165,23 @@ static void remove_slot(u64 slot)
     hpt.word[slot] = 0;
 }
 
-/* Pair locked, the slot is free. What the hypervisor takes for RAM must be cacheable, all else not;
- * the caller's wish gives way. */
-static inline void enter_slot(u64 slot, u64 v, u64 r)
+/* What the hypervisor takes for RAM must be cacheable, all else not; the wish gives way. */
+static __noinline void enter_the_other_way(u64 slot, u64 v, u64 r, long rc)
 {
-    long rc = hcall(H_ENTER, H_EXACT, slot, v, r);
-
-    if (unlikely(rc == H_PARAMETER))
+    if (rc == H_PARAMETER)
         rc = hcall(H_ENTER, H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG));
     if (rc != H_SUCCESS)
         panic("hpt: the hypervisor refuses entry %#llx %#llx: %ld", (unsigned long long)v,
               (unsigned long long)r, rc);
-    hpt.word[slot] = v;
-    count_word(v, 1);
+}
+
+/* Pair locked, the slot is free. */
+static inline void enter(u64 slot, u64 v, u64 r)
+{
+    long rc = hcall(H_ENTER, H_EXACT, slot, v, r);
+
+    if (unlikely(rc != H_SUCCESS))
+        enter_the_other_way(slot, v, r, rc);
 }
 
 /* Only bolted entries are in both groups. True: some of them are about to leave. */
@@ -174,14 +194,34 @@ static bool has_leaving(u64 first, u64 second)
     return (all & HPTE_LEAVING) != 0;
 }
 
-long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
+/* Puts the translation, which is in neither group, into slot @choice of the two, whose first slots
+ * are @first and @second. Pair locked. */
+static inline long enter_choice(u64 first, u64 second, unsigned int choice, u64 v, u64 r)
+{
+    bool primary = choice < HPT_GROUP;
+    u64 slot = primary ? first + choice : second + choice - HPT_GROUP;
+
+    if (unlikely(hpt.word[slot] != 0)) {
+        ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
+        hpt_count(seg_word_is_dead(hpt.word[slot]) ? HPT_evict_dead : HPT_evict);
+        remove_slot(slot);
+    }
+    hpt_count(primary ? HPT_insert_primary : HPT_insert_secondary);
+    v |= primary ? 0 : HPTE_H;
+    enter(slot, v, r);
+    hpt.word[slot] = v;
+    count_word(v, 1);
+    return (long)slot;
+}
+
+/* With all that may be: the translation is there, or in somebody's batch; only bolted ones are. */
+static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
 {
     u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
-    u64 v = k->v | (bolted ? HPTE_BOLTED : 0), slot;
     spinlock_t *lock = lock_of(primary_group(k));
     unsigned int choice;
+    long slot;
 
-    ASSERT(!irqs_enabled());
     for (;;) {
         long old = lock_pair(k, lock);
         bool again;
@@ -198,16 +238,64 @@ long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
         if (!again)
             return -ENOMEM;
     }
-    slot = choice < HPT_GROUP ? first + choice : second + choice - HPT_GROUP;
-    if (hpt.word[slot] != 0) {
-        ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
-        hpt_count(seg_word_is_dead(hpt.word[slot]) ? HPT_evict_dead : HPT_evict);
-        remove_slot(slot);
-    }
-    hpt_count(choice < HPT_GROUP ? HPT_insert_primary : HPT_insert_secondary);
-    enter_slot(slot, v | (choice < HPT_GROUP ? 0 : HPTE_H), r);
+    slot = enter_choice(first, second, choice, k->v | (bolted ? HPTE_BOLTED : 0), r);
     spin_unlock(lock);
-    return (long)slot;
+    return slot;
+}
+
+/* Nearly always the translation is not there, and a slot of the primary group is free. Otherwise
+ * nothing happens: -1. */
+static __always_inline long insert_free(u64 v, u64 hash, u64 r, bool bolted)
+{
+    u64 primary = hash & hpt.mask, *group = hpt.word + primary * HPT_GROUP;
+    const u64 *second = hpt.word + (~hash & hpt.mask) * HPT_GROUP;
+    spinlock_t *lock = lock_of(primary);
+    unsigned int choice = HPT_NO_SLOT;
+
+    ASSERT(!irqs_enabled());
+    spin_lock(lock);
+    if (likely(!group_has(group, v) &&
+               (READ_ONCE(hpt.nr_secondary) == 0 || !group_has(second, v | HPTE_H))))
+        choice = hpt_choose_slot(group, second);
+    if (likely(choice < HPT_GROUP && group[choice] == 0)) {
+        v |= bolted ? HPTE_BOLTED : 0;
+        hpt_count(HPT_insert_primary);
+        enter(primary * HPT_GROUP + choice, v, r);
+        group[choice] = v;
+        seg_word_count(v, 1);
+        spin_unlock(lock);
+        return (long)(primary * HPT_GROUP + choice);
+    }
+    spin_unlock(lock);
+    return -1;
+}
+
+long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
+{
+    long slot = insert_free(k->v, k->hash, r, bolted);
+
+    return likely(slot >= 0) ? slot : insert_any(k, r, bolted);
+}
+
+static __noinline void insert_last_any(u64 v, u64 hash, u64 r, unsigned long irq)
+{
+    struct hpt_key k = {v, hash};
+
+    if (insert_any(&k, r, false) < 0)
+        panic("hpt: both groups of hash %#llx are full of the kernel's entries",
+              (unsigned long long)hash);
+    hash_walk_end();
+    irq_restore(irq);
+}
+
+void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq)
+{
+    if (unlikely(insert_free(v, hash, r, false) < 0)) {
+        insert_last_any(v, hash, r, irq);
+        return;
+    }
+    hash_walk_end();
+    irq_restore(irq);
 }
 
 bool hpt_remove(const struct hpt_key *k)
@@ -248,6 +336,8 @@ void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k)
 void hpt_batch_end(struct hpt_batch *b)
 {
     unsigned long arg[8] = { 0 };
+    u64 segment; /* most or all are of one: they are counted together */
+    int together = 0;
     long rc;
 
     if (b->nr == 0)
@@ -257,14 +347,22 @@ void hpt_batch_end(struct hpt_batch *b)
     if (b->nr < HPT_BATCH)
         arg[2 * b->nr] = BULK_END;
     rc = hcall_args(H_BULK_REMOVE, arg);
+    segment = hpt.word[b->slot[0]] & ~HPTE_H;
     for (unsigned int i = 0; i < b->nr; i++) {
+        u64 word = hpt.word[b->slot[i]];
+
         if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
             panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
                   arg[2 * i]);
-        hpt_count(HPT_remove);
-        count_word(hpt.word[b->slot[i]], -1);
-        smp_store_release(&hpt.word[b->slot[i]], 0);
+        if (likely((word ^ segment) >> 12 == 0 && !(word & HPTE_H)))
+            together++;
+        else
+            count_word(word, -1);
     }
+    count_word(segment, -together); /* before the slots are free, when a sweep no longer waits */
+    for (unsigned int i = 0; i < b->nr; i++)
+        smp_store_release(&hpt.word[b->slot[i]], 0);
+    hpt_event_counts()[HPT_remove] += b->nr;
     b->nr = 0;
 }
 

@@ -48,12 +48,10 @@ static unsigned int find_victim(const u64 *primary, const u64 *secondary)
     return HPT_NO_SLOT;
 }
 
-unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary)
+static __noinline unsigned int choose_crowded(const u64 *primary, const u64 *secondary)
 {
     unsigned int i;
 
-    if ((i = find_free(primary)) < HPT_GROUP)
-        return i;
     if ((i = find_free(secondary)) < HPT_GROUP)
         return HPT_GROUP + i;
     if ((i = find_dead(primary)) < HPT_GROUP)
@@ -61,4 +59,13 @@ unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary)
     if ((i = find_dead(secondary)) < HPT_GROUP)
         return HPT_GROUP + i;
     return find_victim(primary, secondary);
+}
+
+unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary)
+{
+#pragma GCC unroll 8
+    for (unsigned int i = 0; i < HPT_GROUP; i++)
+        if (primary[i] == 0)
+            return i;
+    return choose_crowded(primary, secondary);
 }

@@ -11,6 +11,10 @@
 #include <asm/quire_hpt.h>
 #include <kernel/printk.h>
 
+/* cpu->arch[]: 0 to 3 are this folder's. */
+#define CPU_ARCH_WALKS  0 /* hash_walk.c: walks begun and ended */
+#define CPU_ARCH_EVENTS 1 /* hpt.c: address of this CPU's counts */
+
 /* mmu.c */
 /* One round of calls: every CPU in mm->cpus that must flush runs @local(arg), interrupts off. */
 void ppc_flush_round(struct mm *mm, void (*local)(void *), void *arg);
@@ -78,10 +82,14 @@ static inline u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot,
 }
 
 void hpt_init(unsigned int log2_bytes);
+void hpt_init_cpu(void); /* hpt_init does it for its own */
 /* Puts the translation in, in place of an older one of the same name; evicts another when both
  * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way.
  * Interrupts off. */
 long __must_check hpt_insert(const struct hpt_key *k, u64 r, bool bolted);
+/* The same, not bolted, as the last thing of a walk (hash_walk.c) that began with interrupts as
+ * @irq says: both end here, so that the walker needs no stack frame. Room must be. */
+void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq);
 /* Takes it out; false when it was not there. */
 bool hpt_remove(const struct hpt_key *k);
 /* Removal of many with fewer calls of the hypervisor. Between the first hpt_batch_add and
@@ -114,10 +122,14 @@ enum hpt_event {
         NR_HPT_EVENTS
 };
 extern u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
+static inline u64 *hpt_event_counts(void)
+{
+    return (u64 *)this_cpu()->arch[CPU_ARCH_EVENTS];
+}
 /* Interrupts are off, or a lost update is harmless. */
 static inline void hpt_count(enum hpt_event e)
 {
-    hpt_events[smp_processor_id()][e]++;
+    hpt_event_counts()[e]++;
 }
 
 /* ---- hpt_policy.c: the one function to replace ---- */
@@ -178,9 +190,36 @@ void seg_numbers(u64 *all, u64 *live, u64 *retired);
 void slb_init(void);        /* sizes and encodings, boot CPU */
 void slb_load_kernel(void); /* bolted entries on this CPU, nothing else */
 void slb_drop_user(void);   /* interrupts off */
+/* Drops, then loads what @mm (or nobody) used last. Interrupts off. */
+void slb_switch(struct mm *mm);
+/* What this CPU's entries are. */
+#define SLB_SLOTS 32u
+struct slb {
+    u64 esid[SLB_SLOTS]; /* address of the segment, with bit 0 set when the slot is valid */
+    u64 rs[SLB_SLOTS];
+    u32 next; /* slot that is replaced next */
+    u32 last; /* the one that was asked for last */
+    u32 end;
+} __aligned(1024);
+extern struct slb slbs[NR_CPUS];
+extern u64 slb_llp_4k;
+#define SLB_SEGMENT_SIZE (1UL << 28)
+/* Is the entry for @va that of a segment of 4 KiB pages without limits? As far as it is the last
+ * one that was asked for. */
+static inline bool slb_has_small(vaddr_t va, u64 seg)
+{
+    const struct slb *s = &slbs[smp_processor_id()];
+    u32 last = s->last;
+
+    return s->esid[last] == (ALIGN_DOWN(va, SLB_SEGMENT_SIZE) | 1) &&
+           s->rs[last] == (seg_vsid(seg) << 12 | slb_llp_4k);
+}
 /* Makes the entry for @va what (@seg, @link) says. Interrupts off. True: it was another, or
  * missing. */
 bool slb_install(vaddr_t va, u64 seg, pt_prot_t link);
+/* Drops this CPU's entry for @va when it is not what @seg and @link say. Interrupts off. True: it
+ * was another. */
+bool slb_check_one(vaddr_t va, u64 seg, pt_prot_t link);
 /* Drops this CPU's entries in [start, end) that differ from @mm's tree. Interrupts off. */
 void slb_check(struct mm *mm, vaddr_t start, vaddr_t end);
 
@@ -206,13 +245,13 @@ struct hash_walk {
 };
 /* Between the two no table that the walk meets is freed, and whoever has changed an entry can wait
  * for the end. Interrupts off, bounded. */
-struct hash_walk_count {
-    u64 count; /* odd while the CPU walks. One cache line each: only its CPU writes it */
-} __aligned(128);
-extern struct hash_walk_count hash_walks[NR_CPUS];
+static inline u64 *hash_walk_count(struct cpu *c)
+{
+    return &c->arch[CPU_ARCH_WALKS]; /* odd while the CPU walks; only that CPU writes it */
+}
 static inline void hash_walk_begin(void)
 {
-    u64 *count = &hash_walks[smp_processor_id()].count;
+    u64 *count = hash_walk_count(this_cpu());
 
     ASSERT(!(*count & 1));
     WRITE_ONCE(*count, *count + 1);
@@ -220,16 +259,40 @@ static inline void hash_walk_begin(void)
 }
 static inline void hash_walk_end(void)
 {
-    u64 *count = &hash_walks[smp_processor_id()].count;
+    u64 *count = hash_walk_count(this_cpu());
 
     smp_store_release(count, *count + 1);
 }
 void hash_walk(struct mm *mm, vaddr_t va, struct hash_walk *w);
 void hash_quiesce(void);
 
+/* The table that a link leads to. Of the bits above the address a link has the valid bit only. */
+static inline const pte_t *hash_below(pte_t link)
+{
+    _Static_assert(PPC_PTE_V + PPC_PTE_LEAF == DIRECT_MAP_START, "one bit is missing");
+    return (const pte_t *)((link.v & PAGE_MASK) + PPC_PTE_LEAF);
+}
+static inline unsigned int hash_index(vaddr_t va, unsigned int shift, unsigned int bits)
+{
+    return (va >> shift) & ((1u << bits) - 1);
+}
+/* The walk that nearly all are, in registers: the table of level 1, or NULL; *links gets the bits
+ * of the links to it. A walk is under way. */
+static inline const pte_t *hash_walk_segment(const pte_t *root, vaddr_t va, u64 *links)
+{
+    pte_t e3 = pte_load(root + hash_index(va, HASH_SHIFT_3, HASH_BITS_3)), e2;
+
+    if (unlikely(!pte_is_table(e3, 3)))
+        return NULL;
+    e2 = pte_load(hash_below(e3) + hash_index(va, HASH_SHIFT_2, HASH_BITS_2));
+    if (unlikely(!pte_is_table(e2, 2)))
+        return NULL;
+    *links = e3.v | e2.v;
+    return hash_below(e2);
+}
+
 /* ---- hash.c ---- */
 
-int hash_refill(struct mm *mm, vaddr_t va, unsigned int flags);
 /* Kernel half: enters or removes what the kernel's tree got or lost. */
 int __must_check hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot);
 void hash_unbolt(vaddr_t va, size_t len);
@@ -237,6 +300,7 @@ void hash_bolt_protect(vaddr_t va, size_t len, pt_prot_t prot);
 
 /* ---- hash_flush.c ---- */
 
+struct fault_info;
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end);
 void hash_flush_mm(struct mm *mm);
 /* Without the round. True: CPUs that run others must drop their SLB entries, too. */

@@ -67,14 +67,7 @@ void mmu_switch(struct mm *mm)
     if (ppc_mmu.radix)
         radix_switch(mm);
     else
-        slb_drop_user();
-}
-
-int mmu_refill(struct mm *mm, const struct fault_info *fi)
-{
-    if (ppc_mmu.radix || mm == NULL || fi->addr >= user_top())
-        return -EFAULT;
-    return hash_refill(mm, fi->addr, fi->flags);
+        slb_switch(mm);
 }
 
 /* Radix: hardware walks again after a fault, so what has grown is seen. Source: Power ISA 3.0B Book
