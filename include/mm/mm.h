@@ -20,6 +20,7 @@
 struct anon_family;
 struct file;
 struct mapping;
+struct pt_space;
 struct task;
 
 /* vma->flags; the low bits are what mprotect speaks of. */
@@ -119,6 +120,7 @@ struct mm {
     struct anon_family *family; /* [S] rmap.h */
     struct list_head family_link; /* MM_LIST of the family */
     struct rcu_head rcu;
+    struct pt_space *space;  /* [S] whose host it is; NULL: tasks live in it */
     bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
     bool lazyfree_tried;     /* MM_LIST: this round of reclaim has been here */
@@ -298,7 +300,8 @@ static inline unsigned long mm_rss(const struct mm *mm)
     X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)                                          \
     X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)                             \
     X(pt_share_alloc) X(pt_share_free) X(pt_share_link) X(pt_share_unlink) X(pt_share_adopt)      \
-    X(pt_share_flush) X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                \
+    X(pt_share_flush) X(pt_share_protect)                                                         \
+    X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                                  \
     X(pt_unshare_dontneed) X(pt_unshare_split) X(pt_unshare_lock) X(pt_unshare_advice)            \
     X(pgmigrate_success) X(pgmigrate_fail) X(thp_migration_success) X(thp_migration_fail)         \
     X(compact_migrate_scanned) X(compact_isolated) X(compact_stall) X(compact_fail)               \
