@@ -98,8 +98,9 @@ static unsigned int leaf_level(struct file *f, size_t len)
     return f && f->op->map_level ? f->op->map_level(f, &len) : 0;
 }
 
-/* Huge leaves come where no tables are: those of base pages that were mapped there before go. */
-static int make_huge_room(struct mm *host, vaddr_t start, vaddr_t end)
+/* Nothing is mapped there. Huge leaves (level 1) come where no tables are, so those of base pages
+ * that were mapped there before go. */
+static int make_room(struct mm *host, vaddr_t start, vaddr_t end, unsigned int leaf)
 {
     int err = mmap_write_lock_killable(host);
 
@@ -107,9 +108,9 @@ static int make_huge_room(struct mm *host, vaddr_t start, vaddr_t end)
         return err;
     if (vma_find_intersection(host, start, end))
         err = -EEXIST;
-    else
+    else if (leaf > 0)
         free_tables(host, start, end);
-    for (vaddr_t va = start; err == 0 && va < end; va = pt_next(va, end, SPACE_LEVEL)) {
+    for (vaddr_t va = start; leaf > 0 && err == 0 && va < end; va = pt_next(va, end, leaf)) {
         struct page *table;
         unsigned int level;
         pte_t *slot = pt_find_slot(host, va, SPACE_LEVEL, &table, &level);
@@ -131,7 +132,7 @@ int pt_space_map(struct pt_space *s, const struct pt_space_map *what)
                              .pgoff = what->pgoff};
     unsigned int level = leaf_level(what->file, what->len);
     long at;
-    int err = 0;
+    int err;
 
     _Static_assert(PROT_READ == VM_READ && PROT_WRITE == VM_WRITE, "compared with the ceiling");
     if (what->file != NULL && !S_ISREG(what->file->inode->mode))
@@ -140,8 +141,7 @@ int pt_space_map(struct pt_space *s, const struct pt_space_map *what)
         return -EINVAL; /* a space inside a space, too */
     if (what->prot & ~s->ceiling)
         return -EACCES;
-    if (level > 0)
-        err = make_huge_room(s->host, r.addr, r.addr + r.len);
+    err = make_room(s->host, r.addr, r.addr + r.len, level);
     if (err)
         return err;
     if (what->file == NULL)
