@@ -181,8 +181,8 @@ static vaddr_t map_experiment(size_t len)
     return map_and_put(file_of(file_alloc_anon("rows", &ops, O_RDWR, NULL)), len, MAP_PRIVATE);
 }
 
-/* Memory inside a space, of which the area maps a span: what is inside is what is looked at, and the
- * whole area is moved and protected. */
+/* Memory inside a space, of which the area maps a span: what is inside is what is looked at, and
+ * the whole area is moved and protected. */
 static struct inode space_owner;
 static struct pt_space *space;
 

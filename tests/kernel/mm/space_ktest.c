@@ -351,6 +351,14 @@ KTEST(space, stale_translations)
     EXPECT(test_write(place(0), 3));
     EXPECT_EQ(pt_space_advise(space, 0, PAGE_SIZE, MADV_DONTNEED), 0);
     EXPECT_EQ(test_read(place(0)), 3);
+    EXPECT(test_write(place(0), 4));
+    if (mmu_has(MMU_LINK_WRITE)) { /* less for this user alone */
+        EXPECT_EQ(mm_mprotect(mm, place(0), SPACE_SPAN, PROT_READ), 0);
+        EXPECT(!test_write(place(0), 5));
+        EXPECT_EQ(test_read(place(0)), 4);
+        EXPECT_EQ(mm_mprotect(mm, place(0), SPACE_SPAN, RW), 0);
+        EXPECT(test_write(place(0), 6));
+    }
     EXPECT_EQ(mm_munmap(mm, place(0), SPACE_SPAN), 0);
     EXPECT_EQ(test_read(place(0)), ~0ULL);
     mm_set_current(NULL);
