@@ -65,6 +65,45 @@ void pt_share_usage(struct mm *mm, struct pt_share_usage *u)
             add_below(mm, u, mm->root, pt_top_level(), v->start, v->end);
 }
 
+/* Who has more areas than this is not walked for a number that is nice to know. */
+#define WALKED_AREAS 1024u
+
+/* mmap_lock held. */
+static unsigned long rss_behind(struct mm *mm)
+{
+    struct pt_share_usage u;
+
+    if (mm->nr_vmas > WALKED_AREAS)
+        return READ_ONCE(mm->shared_rss);
+    pt_share_usage(mm, &u);
+    return u.rss[MM_ANON] + u.rss[MM_FILE] + u.rss[MM_SHMEM];
+}
+
+unsigned long pt_share_rss(struct mm *mm)
+{
+    if (atomic_long_read(&mm->nr_shared) == 0)
+        return 0;
+    if (rwsem_read_trylock(&mm->mmap_lock)) {
+        WRITE_ONCE(mm->shared_rss, rss_behind(mm));
+        mmap_read_unlock(mm);
+    }
+    return READ_ONCE(mm->shared_rss);
+}
+
+void pt_share_note_peak(struct mm *mm)
+{
+    unsigned long behind = rss_behind(mm), rss = mm_rss(mm) + behind;
+
+    mm->shared_rss = behind;
+    if (rss > mm->hiwater_rss)
+        mm->hiwater_rss = rss;
+}
+
+u64 mm_peak_rss(struct mm *mm)
+{
+    return max((u64)mm_rss(mm) + pt_share_rss(mm), READ_ONCE(mm->hiwater_rss));
+}
+
 static void count_below(const struct vma *v, const pte_t *base, unsigned int level, vaddr_t va,
                         u64 *bytes)
 {

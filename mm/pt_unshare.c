@@ -146,6 +146,8 @@ static bool take_over(const struct share_link *l)
 
 static void clear_link(struct tlb_gather *t, const struct share_link *l)
 {
+    if (t->nr_links == 0 && !t->full_mm) /* exit has looked before */
+        pt_share_note_peak(l->mm);
     pt_lock(l->parent);
     ASSERT(pte_is_table(pte_load(l->slot), l->parent->level) && l->parent->pt_used != 0);
     pte_store(l->slot, pte_none());

@@ -106,6 +106,7 @@ struct mm {
     atomic_long_t pt_pages;  /* base pages of page tables, root included */
     atomic_long_t nr_shared; /* links from these to tables of objects, with those not yet flushed */
     u64 hiwater_rss;         /* pages */
+    unsigned long shared_rss; /* pages behind links when somebody last counted (pt_share_rss) */
     /* [M] in pages */
     unsigned long total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
     unsigned long def_flags; /* [M] mlockall(MCL_FUTURE), prctl */
@@ -289,6 +290,9 @@ static inline unsigned long mm_rss(const struct mm *mm)
                            atomic_long_read(&mm->rss[MM_FILE]) +
                            atomic_long_read(&mm->rss[MM_SHMEM]));
 }
+
+/* The most that ever was resident, pages, with those behind links to shared tables. */
+u64 mm_peak_rss(struct mm *mm);
 
 /* System-wide counters for /proc/vmstat; per CPU, summed by vmstat_sum. */
 #define VMSTAT_ITEMS(X)                                                                           \
