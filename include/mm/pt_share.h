@@ -103,8 +103,8 @@ struct pt_share_usage {
     unsigned long tables;
 };
 void pt_share_usage(struct mm *mm, struct pt_share_usage *u);
-/* Pages behind @mm's links that count for what is resident. Does not wait: while mmap_lock is taken,
- * or when there are very many areas, what was found last. */
+/* Pages behind @mm's links that count for what is resident. Does not wait: while mmap_lock is
+ * taken, or when there are very many areas, it is what was found last. */
 unsigned long pt_share_rss(struct mm *mm);
 /* @mm is about to clear links: mm->hiwater_rss. mmap_lock held. */
 void pt_share_note_peak(struct mm *mm);
