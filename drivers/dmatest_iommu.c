@@ -26,6 +26,7 @@
 #include <mm/gup.h>
 #include <mm/notifier.h>
 #include <mm/pt_ops.h>
+#include <mm/pt_share.h>
 #include <mm/pt_walk.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
@@ -95,29 +96,34 @@ static u64 entry_from(const struct vma *v, pte_t e, unsigned int level, vaddr_t 
            ((prot & PT_W) && (pte_state(e) & PT_DIRTY) ? ENTRY_WRITE : 0);
 }
 
-/* Copies the leaf for @va into the table. False: it does not allow the access. */
-static bool copy_leaf(struct window *w, vaddr_t va, bool write)
+/* Copies the leaf for @va into the table. 0; -EAGAIN: it does not allow the access; -EOPNOTSUPP: it
+ * is inside a shared space, whose changes are not told to clients of its users. */
+static int copy_leaf(struct window *w, vaddr_t va, bool write)
 {
     struct mm *mm = w->notifier.mm;
     struct page *table;
     unsigned int level;
     struct vma *v;
     u64 new = 0;
+    bool told = true;
     pte_t *slot;
 
     mmap_read_lock(mm);
     v = vma_lookup(mm, va);
     slot = v ? pt_find_locked(mm, va, &table, &level) : NULL;
     if (slot != NULL) {
+        told = !pt_is_foreign(table, mm) || pt_is_shared(table);
         mm_notifier_lock(&w->notifier);
-        new = entry_from(v, pte_load(slot), level, va);
+        new = told ? entry_from(v, pte_load(slot), level, va) : 0;
         *entry_of(w, va) = new;
         w->misses++;
         mm_notifier_unlock(&w->notifier);
         pt_unlock(table);
     }
     mmap_read_unlock(mm);
-    return (new & ENTRY_VALID) && (!write || (new & ENTRY_WRITE));
+    if (!told)
+        return -EOPNOTSUPP;
+    return (new & ENTRY_VALID) && (!write || (new & ENTRY_WRITE)) ? 0 : -EAGAIN;
 }
 
 /* A fault on the process' behalf, then its result. 0, or why the process may not. */
@@ -125,6 +131,7 @@ static int fill(struct window *w, vaddr_t va, bool write)
 {
     struct mm *mm = w->notifier.mm;
     struct page *p;
+    int err = 0;
     long got;
 
     if (!atomic_inc_not_zero(&mm->users))
@@ -133,9 +140,10 @@ static int fill(struct window *w, vaddr_t va, bool write)
         got = get_user_pages(mm, va, 1, write ? GUP_WRITE : 0, &p);
         if (got == 1)
             put_user_page(p);
-    } while (got == 1 && !copy_leaf(w, va, write) && !fatal_signal_pending());
+        err = got == 1 ? copy_leaf(w, va, write) : (int)got;
+    } while (err == -EAGAIN && !fatal_signal_pending());
     mm_put(mm);
-    return got == 1 ? 0 : (int)got;
+    return err == -EAGAIN ? 0 : err;
 }
 
 /* ---- accesses ---- */

@@ -308,6 +308,7 @@ struct inode *tmpfs_make_inode(struct super_block *sb, const struct inode *dir, 
 int tmpfs_setsize(struct inode *i, u64 size);
 extern const struct file_ops tmpfs_file_fops, hugetlbfs_file_fops;
 void tmpfs_init(void);
+void msharefs_init(void);  /* likewise */
 void hugetlbfs_init(void); /* after sysfs and procfs: the pools are files there */
 extern struct super_block *shmem_sb; /* of memory objects without a file system */
 

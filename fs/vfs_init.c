@@ -26,6 +26,7 @@ void vfs_init(void)
     sysfs_init();
     devpts_init();
     hugetlbfs_init();
+    msharefs_init();
     mem_devices_init();
     page_huge_init();
     experiment_init();

@@ -247,7 +247,7 @@ static int add_anon(struct mm *mm, const struct map_plan *p)
     if (!v)
         return -ENOMEM;
     vma_set_attr(v, p->start, p->end, &p->attr);
-    err = vma_ops(v)->may_map(v);
+    err = vma_ops(v)->may_map(v, v->flags);
     if (err) {
         vma_free_new(v);
         return err;
@@ -264,7 +264,7 @@ static int prepare_file_area(struct vma *v, const struct map_plan *p)
     vma_set_attr(v, p->start, p->end, &p->attr);
     err = v->file->op->mmap(v->file, v);
     if (!err)
-        err = vma_ops(v)->may_map(v);
+        err = vma_ops(v)->may_map(v, v->flags);
     ASSERT(v->start == p->start && v->end == p->end && v->pt_ops < NR_PT_OPS);
     if (v->flags & VM_SPECIAL)
         v->flags &= ~VM_LOCKED_MASK;

@@ -47,7 +47,9 @@ static int protect_area(struct tlb_gather *tlb, struct vma **v, vaddr_t start, v
     ASSERT(start >= (*v)->start && end <= (*v)->end && start < end);
     if (flags == old)
         return 0;
-    err = charge_writable(*v, pages, &flags);
+    err = vma_ops(*v)->may_map(*v, flags);
+    if (!err)
+        err = charge_writable(*v, pages, &flags);
     if (err)
         return err;
     changed = vma_modify_flags(*v, start, end, flags);

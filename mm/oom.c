@@ -4,9 +4,10 @@
  *
  * Before that, pages go that programs gave up with MADV_FREE (lazyfree.c).
  *
- * The victim is the process whose end frees most: resident pages plus page tables, shifted by
- * oom_score_adj (a thousandth of all memory per step). Never init, never a kernel thread, never one
- * with -1000. All processes that share its memory die with it.
+ * The victim is the process whose end frees most: resident pages, also those behind links to shared
+ * tables, plus page tables of its own, shifted by oom_score_adj (a thousandth of all memory per
+ * step). Never init, never a kernel thread, never one with -1000. All processes that share its
+ * memory die with it.
  *
  * One task at a time chooses; the others sleep a little and try their allocation again. A victim
  * that has not given its memory back yet is waited for rather than joined by a second one, for
@@ -22,6 +23,7 @@
  */
 #include <kernel/rcu.h>
 #include <kernel/time.h>
+#include <mm/pt_share.h>
 #include <mm/slab.h>
 #include "vma_internal.h"
 
@@ -61,7 +63,8 @@ static long badness(struct process *p, long total_pages)
     mm = process_mm(p);
     if (!mm || mm->oom_reaped)
         return -1;
-    points = (long)mm_rss(mm) + atomic_long_read(&mm->pt_pages) + adj * (total_pages / 1000);
+    points = (long)mm_rss(mm) + (long)pt_share_rss(mm) + atomic_long_read(&mm->pt_pages);
+    points += adj * (total_pages / 1000);
     return max(points, 1L);
 }
 

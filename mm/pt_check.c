@@ -202,7 +202,7 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
         if (pte_is_none(e))
             continue;
         used++;
-        if (pte_is_table(e, level) && pt_is_shared(pt_table_page(pt_link_table(e, level))))
+        if (pte_is_table(e, level) && pt_is_foreign(pt_table_page(pt_link_table(e, level)), c->mm))
             check_shared(c, e, level, va);
         else if (pte_is_table(e, level))
             check_table(c, pt_link_table(e, level), level - 1, va);

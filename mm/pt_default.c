@@ -19,9 +19,9 @@
 #include "pt_internal.h"
 #include "thp_internal.h"
 
-int pt_default_may_map(struct vma *v)
+int pt_default_may_map(const struct vma *v, unsigned long flags)
 {
-    (void)v;
+    (void)v, (void)flags;
     return 0;
 }
 

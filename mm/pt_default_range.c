@@ -215,8 +215,9 @@ void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, va
     struct pt_run r;
 
     ASSERT(tlb->mm == v->mm && start >= v->start && end <= v->end);
-    pt_unshare(tlb, v, start, end, PT_UNSHARE_protect);
+    pt_share_protect(tlb, v, start, end);
     pt_cursor_begin(&c, v->mm, start, end, true);
+    c.own = true;
     while (pt_cursor_next_table(&c, &r))
         if (likely(r.level == 0) || (!thp_cut_run(&c, &r, tlb) && !thp_wait_run(&c, &r)))
             protect_run(&p, &r);

@@ -124,7 +124,7 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
 /* pt_default.c */
 enum fault_result pt_default_fault(struct fault_ctx *f);
 struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write);
-int pt_default_may_map(struct vma *v);
+int pt_default_may_map(const struct vma *v, unsigned long flags);
 int pt_default_may_split(struct vma *v, vaddr_t addr);
 bool pt_default_may_share(const struct vma *v);
 
@@ -139,8 +139,19 @@ bool pt_hugetlb_may_share(const struct vma *v);
 /* pt_hugetlb_char.c */
 enum fault_result pt_hugetlb_char_fault(struct fault_ctx *f);
 
+/* pt_space.c */
+int pt_space_may_map(const struct vma *v, unsigned long flags);
+enum fault_result pt_space_fault(struct fault_ctx *f);
+int pt_space_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
+void pt_space_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
+void pt_space_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);
+struct page *pt_space_pin(struct vma *v, vaddr_t va, bool write);
+int pt_space_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
+                  size_t len, size_t *moved);
+int pt_space_may_split(struct vma *v, vaddr_t addr);
+
 /* pt_pfnmap.c */
-int pt_pfnmap_may_map(struct vma *v);
+int pt_pfnmap_may_map(const struct vma *v, unsigned long flags);
 enum fault_result pt_pfnmap_fault(struct fault_ctx *f);
 int pt_pfnmap_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
 void pt_pfnmap_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_t end);

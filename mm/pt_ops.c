@@ -66,6 +66,9 @@ const struct pt_ops pt_ops_table[NR_PT_OPS] = {
     ROW(PT_HUGETLB_CHAR, "page-huge", HUGE_LEVELS, pt_default_may_map, pt_hugetlb_char_fault,
         pt_hugetlb_copy, pt_hugetlb_zap, pt_default_protect, pt_hugetlb_move, pt_default_pin,
         pt_hugetlb_may_split, pt_free_tables, pt_pfnmap_may_share),
+    ROW(PT_SHARED_SPACE, "space", BIT(0) | BIT(1), pt_space_may_map, pt_space_fault, pt_space_copy,
+        pt_space_zap, pt_space_protect, pt_space_move, pt_space_pin, pt_space_may_split,
+        pt_free_tables, pt_pfnmap_may_share),
     EXPERIMENT_ROW,
 };
 

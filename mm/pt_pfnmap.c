@@ -21,12 +21,13 @@ int pfnmap_setup(struct vma *v, const struct pfnmap *m)
     v->pt_ops = PT_PFNMAP;
     v->private = (void *)m;
     v->flags |= VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
-    return pt_pfnmap_may_map(v);
+    return pt_pfnmap_may_map(v, v->flags);
 }
 
-int pt_pfnmap_may_map(struct vma *v)
+int pt_pfnmap_may_map(const struct vma *v, unsigned long flags)
 {
-    return !(v->flags & VM_SHARED) && (v->flags & VM_MAYWRITE) ? -EINVAL : 0;
+    (void)v;
+    return !(flags & VM_SHARED) && (flags & VM_MAYWRITE) ? -EINVAL : 0;
 }
 
 int pt_pfnmap_may_split(struct vma *v, vaddr_t addr)

@@ -206,7 +206,10 @@ void pt_share_put_links(struct mm *mm, struct page **tables, unsigned int n)
 
     tlb_gather_begin_batch(&batch);
     for (unsigned int i = 0; i < n; i++)
-        share_put(&batch, tables[i]);
+        if (pt_is_shared(tables[i]))
+            share_put(&batch, tables[i]);
+        else
+            pt_space_put_link(tables[i]);
     tlb_gather_end(&batch);
     atomic_long_add(&mm->nr_shared, -(long)n);
 }

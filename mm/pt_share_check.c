@@ -35,8 +35,8 @@ static void add_table(struct pt_share_usage *u, struct page *table)
     }
 }
 
-static void add_below(struct pt_share_usage *u, pte_t *base, unsigned int level, vaddr_t va,
-                      vaddr_t end)
+static void add_below(struct mm *mm, struct pt_share_usage *u, pte_t *base, unsigned int level,
+                      vaddr_t va, vaddr_t end)
 {
     for (vaddr_t next; va < end; va = next) {
         pte_t e = pte_load(base + pt_index(va, level));
@@ -48,8 +48,10 @@ static void add_below(struct pt_share_usage *u, pte_t *base, unsigned int level,
         table = pt_table_page(pt_link_table(e, level));
         if (pt_is_shared(table))
             add_table(u, table);
+        else if (pt_is_foreign(table, mm))
+            pt_space_usage(table, u);
         else if (level > 1)
-            add_below(u, pt_link_table(e, level), level - 1, va, next);
+            add_below(mm, u, pt_link_table(e, level), level - 1, va, next);
     }
 }
 
@@ -60,7 +62,46 @@ void pt_share_usage(struct mm *mm, struct pt_share_usage *u)
         return;
     for_each_vma (v, mm)
         if (v->has_shared)
-            add_below(u, mm->root, pt_top_level(), v->start, v->end);
+            add_below(mm, u, mm->root, pt_top_level(), v->start, v->end);
+}
+
+/* Who has more areas than this is not walked for a number that is nice to know. */
+#define WALKED_AREAS 1024u
+
+/* mmap_lock held. */
+static unsigned long rss_behind(struct mm *mm)
+{
+    struct pt_share_usage u;
+
+    if (mm->nr_vmas > WALKED_AREAS)
+        return READ_ONCE(mm->shared_rss);
+    pt_share_usage(mm, &u);
+    return u.rss[MM_ANON] + u.rss[MM_FILE] + u.rss[MM_SHMEM];
+}
+
+unsigned long pt_share_rss(struct mm *mm)
+{
+    if (atomic_long_read(&mm->nr_shared) == 0)
+        return 0;
+    if (rwsem_read_trylock(&mm->mmap_lock)) {
+        WRITE_ONCE(mm->shared_rss, rss_behind(mm));
+        mmap_read_unlock(mm);
+    }
+    return READ_ONCE(mm->shared_rss);
+}
+
+void pt_share_note_peak(struct mm *mm)
+{
+    unsigned long behind = rss_behind(mm), rss = mm_rss(mm) + behind;
+
+    mm->shared_rss = behind;
+    if (rss > mm->hiwater_rss)
+        mm->hiwater_rss = rss;
+}
+
+u64 mm_peak_rss(struct mm *mm)
+{
+    return max((u64)mm_rss(mm) + pt_share_rss(mm), READ_ONCE(mm->hiwater_rss));
 }
 
 static void count_below(const struct vma *v, const pte_t *base, unsigned int level, vaddr_t va,
@@ -74,9 +115,9 @@ static void count_below(const struct vma *v, const pte_t *base, unsigned int lev
         if (!pte_is_table(e, level))
             continue;
         table = pt_link_table(e, level);
-        bytes[pt_is_shared(pt_table_page(table))] += PAGE_SIZE << pt_table_order(level - 1);
+        bytes[pt_is_foreign(pt_table_page(table), v->mm)] += PAGE_SIZE << pt_table_order(level - 1);
         if (level > 1) {
-            struct vma part = {.end = next};
+            struct vma part = {.mm = v->mm, .end = next};
 
             count_below(&part, table, level - 1, va, bytes);
         }
@@ -112,10 +153,14 @@ static bool is_in_part(const struct vma *v, vaddr_t base, const struct share_key
 const char *pt_share_check_link(const struct vma *v, vaddr_t va, pte_t link,
                                 const struct page *table)
 {
-    const struct pt_share *d = share_of(table);
-    const struct share_key *k = &d->key;
+    const struct pt_share *d;
+    const struct share_key *k;
     pt_prot_t want = links_carry_prot() ? vma_prot(v) | PT_R | PT_U : PT_RWXU;
 
+    if (!pt_is_shared(table))
+        return pt_space_check_link(v, va, link, table);
+    d = share_of(table);
+    k = &d->key;
     if (v->mapping != d->object)
         return "link to a table of another object";
     if (!d->indexed)

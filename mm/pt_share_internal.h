@@ -59,6 +59,27 @@ static inline unsigned int share_smallest_level(const struct vma *v)
     return max((unsigned int)v->level, mmu_has(MMU_LINK_ANY) ? 0u : 1u);
 }
 
+/* pt_unshare.c: a link to a table of an object or a space, in a table that is the address space's
+ * own. */
+struct share_link {
+    struct mm *mm;
+    struct page *parent, *table;
+    pte_t *slot;
+    vaddr_t va; /* of the span */
+};
+/* The first one around or behind *va; *va moves on. False: none before @end. */
+bool share_find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link *l);
+
+/* pt_space.c: is @table, which a link of @v leads to, one of the space that @v maps? */
+bool pt_space_has_table(const struct vma *v, const struct page *table);
+/* One link less, flushed. */
+void pt_space_put_link(struct page *table);
+/* What a table that users link has. */
+void pt_space_usage(const struct page *table, struct pt_share_usage *u);
+/* As pt_share_check_link. */
+const char *pt_space_check_link(const struct vma *v, vaddr_t va, pte_t link,
+                                const struct page *table);
+
 /* pt_share.c */
 unsigned int share_nr_tables(void); /* of all objects */
 /* share_lock held. */

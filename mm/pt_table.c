@@ -169,16 +169,20 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
         pte_t *slot = base + pt_index(va, level);
         pte_t link = pte_load(slot);
         vaddr_t first = ALIGN_DOWN(va, pt_size(level));
+        struct page *table;
 
         next = pt_next(va, end, level);
         if (!pte_is_table(link, level))
             continue;
-        if (unlikely(READ_ONCE(pt_table_page(pt_link_table(link, level))->pt_shared) != 0))
-            continue; /* a neighbour's, made since these areas left the tree */
+        table = pt_table_page(pt_link_table(link, level));
+        if (unlikely(READ_ONCE(table->pt_shared) != 0))
+            continue; /* a neighbour's, made since these areas left the tree; or users of a space */
         if (level > 1)
             free_below(f, pt_link_table(link, level), level - 1, va, next);
         if (first < f->floor || first + (pt_size(level) - 1) > f->last)
             continue;
+        if (unlikely(f->tlb->mm->space != NULL) && table->pt_used != 0)
+            continue; /* holds such tables, though no area is there */
         struct page *parent = pt_table_page(base);
         pt_lock(parent);
         ASSERT(pte_paddr(pte_load(slot), level) == pte_paddr(link, level) && parent->pt_used != 0);
@@ -187,7 +191,7 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
         pt_unlock(parent);
         /* The link may be cached although no leaf was. */
         tlb_gather_range(f->tlb, va, va + PAGE_SIZE, 0);
-        tlb_gather_table(f->tlb, pt_table_page(pt_link_table(link, level)));
+        tlb_gather_table(f->tlb, table);
     }
 }
 

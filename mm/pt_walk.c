@@ -69,7 +69,7 @@ static inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
 }
 
 /* From the deepest table known to cover c->va down to the entry that is no link. NULL: that way
- * leads to a table of an object, and c->va is behind it. */
+ * leads to a table of an object or a space, and c->va is behind it. */
 static pte_t *cursor_descend(struct pt_cursor *c)
 {
     unsigned int level = c->level;
@@ -89,7 +89,8 @@ static pte_t *cursor_descend(struct pt_cursor *c)
         c->path[level - 1] = pt_link_table(e, level);
         if (level <= PT_SHARE_LEVELS) {
             note_link(c, e, level);
-            if (unlikely(c->own && c->sharers[level - 1] != 0)) {
+            if (unlikely(c->own && c->sharers[level - 1] != 0 &&
+                         pt_table_page(c->path[level - 1])->pt_mm != c->mm)) {
                 c->level = level;
                 c->va = pt_next(c->va, c->end, level);
                 return NULL;

@@ -357,7 +357,7 @@ ssize_t pid_store_clear_refs(const char *buf, size_t n, struct task *t)
         return (ssize_t)n;
     mmap_write_lock(mm);
     if (what == CLEAR_HIWATER)
-        mm->hiwater_rss = mm_rss(mm);
+        mm->hiwater_rss = 0; /* what is now comes by itself */
     else
         clear_refs(mm, what);
     mmap_write_unlock(mm);

@@ -94,12 +94,23 @@ void rwsem_read_slow(struct rwsem *s);
 int rwsem_write_slow(struct rwsem *s, bool killable);
 void rwsem_wake(struct rwsem *s);
 
-static inline void rwsem_read_lock(struct rwsem *s)
+static inline void rwsem_read_lock_common(struct rwsem *s, bool nested)
 {
     might_sleep();
-    lockcheck_acquire(s, s->class, false, false);
+    lockcheck_acquire(s, s->class, nested, false);
     if (unlikely(__atomic_fetch_add(&s->count.v, 1, __ATOMIC_ACQUIRE) & ~RWSEM_READERS))
         rwsem_read_slow(s);
+}
+
+static inline void rwsem_read_lock(struct rwsem *s)
+{
+    rwsem_read_lock_common(s, false);
+}
+
+/* Second of its class; the caller says why the order is always the same. */
+static inline void rwsem_read_lock_nested(struct rwsem *s)
+{
+    rwsem_read_lock_common(s, true);
 }
 
 static inline bool rwsem_read_trylock(struct rwsem *s)

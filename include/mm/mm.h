@@ -20,6 +20,7 @@
 struct anon_family;
 struct file;
 struct mapping;
+struct pt_space;
 struct task;
 
 /* vma->flags; the low bits are what mprotect speaks of. */
@@ -105,6 +106,7 @@ struct mm {
     atomic_long_t pt_pages;  /* base pages of page tables, root included */
     atomic_long_t nr_shared; /* links from these to tables of objects, with those not yet flushed */
     u64 hiwater_rss;         /* pages */
+    unsigned long shared_rss; /* pages behind links when somebody last counted (pt_share_rss) */
     /* [M] in pages */
     unsigned long total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
     unsigned long def_flags; /* [M] mlockall(MCL_FUTURE), prctl */
@@ -119,6 +121,7 @@ struct mm {
     struct anon_family *family; /* [S] rmap.h */
     struct list_head family_link; /* MM_LIST of the family */
     struct rcu_head rcu;
+    struct pt_space *space;  /* [S] whose host it is; NULL: tasks live in it */
     bool dumpable, oom_reaped, thp_disable; /* prctl: no huge pages */
     bool has_lazyfree;       /* some page was marked by MADV_FREE since the last look for them */
     bool lazyfree_tried;     /* MM_LIST: this round of reclaim has been here */
@@ -287,6 +290,9 @@ static inline unsigned long mm_rss(const struct mm *mm)
                            atomic_long_read(&mm->rss[MM_SHMEM]));
 }
 
+/* The most that ever was resident, pages, with those behind links to shared tables. */
+u64 mm_peak_rss(struct mm *mm);
+
 /* System-wide counters for /proc/vmstat; per CPU, summed by vmstat_sum. */
 #define VMSTAT_ITEMS(X)                                                                           \
     X(pgfault) X(pgmajfault) X(pgalloc) X(pgfree) X(pgzero) X(pgcow) X(pgreuse) X(pgmap_around)   \
@@ -297,7 +303,8 @@ static inline unsigned long mm_rss(const struct mm *mm)
     X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)                                          \
     X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)                             \
     X(pt_share_alloc) X(pt_share_free) X(pt_share_link) X(pt_share_unlink) X(pt_share_adopt)      \
-    X(pt_share_flush) X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                \
+    X(pt_share_flush) X(pt_share_protect)                                                         \
+    X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                                  \
     X(pt_unshare_dontneed) X(pt_unshare_split) X(pt_unshare_lock) X(pt_unshare_advice)            \
     X(pgmigrate_success) X(pgmigrate_fail) X(thp_migration_success) X(thp_migration_fail)         \
     X(compact_migrate_scanned) X(compact_isolated) X(compact_stall) X(compact_fail)               \

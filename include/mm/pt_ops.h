@@ -17,6 +17,7 @@ enum pt_ops_index {
     PT_PFNMAP,  /* device memory, no struct page */
     PT_HUGETLB_FS,   /* huge pages of a pool: hugetlbfs, MAP_HUGETLB, memfd, shm */
     PT_HUGETLB_CHAR, /* /dev/page-huge: the same, private, zeroes shared until they are written */
+    PT_SHARED_SPACE, /* a space of msharefs: mappings that are changed once for all its users */
     PT_EXPERIMENT,   /* /dev/experiment: what make EXPERIMENT=row.c says; else as PT_DEFAULT */
     NR_PT_OPS
 };
@@ -54,8 +55,9 @@ enum fault_result {
 struct pt_ops {
     const char *name;
     unsigned long page_sizes; /* bit n: leaves at level n are possible */
-    /* May this mapping exist? Called before anything changed; 0 or -errno. */
-    int (*may_map)(struct vma *v);
+    /* May @v have these VM_ flags, its own when it is new, others by mprotect? Called before
+     * anything changed; 0 or -errno. */
+    int (*may_map)(const struct vma *v, unsigned long flags);
     enum fault_result (*fault)(struct fault_ctx *f);
     /* fork: entries of [v->start, v->end) from @src to @dst's same VMA. 0 or -ENOMEM (caller zaps
      * dst). */

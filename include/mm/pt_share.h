@@ -32,11 +32,17 @@
 
 extern bool pt_share_enabled; /* shared_pt= */
 
-/* A link belongs to an object: the table behind it may be changed by it, not by an address space.
- */
+/* The table belongs to an object: it may be changed by that, not by an address space. (A table with
+ * links and an owner is of the host of a space, pt_space.h.) */
 static inline bool pt_is_shared(const struct page *table)
 {
-    return READ_ONCE(table->pt_shared) != 0;
+    return READ_ONCE(table->pt_shared) != 0 && READ_ONCE(table->pt_mm) == NULL;
+}
+
+/* A link in @mm's tables leads to a table that is not its own: an object's, or a space's. */
+static inline bool pt_is_foreign(const struct page *table, const struct mm *mm)
+{
+    return READ_ONCE(table->pt_mm) != mm;
 }
 
 /* How many address spaces map @p, which the leaf of @r maps (a huge page's first): a leaf in a
@@ -78,6 +84,9 @@ void pt_unshare(struct tlb_gather *t, struct vma *v, vaddr_t start, vaddr_t end,
                 enum pt_unshare_why why);
 /* The same with a flush of its own. */
 void pt_unshare_range(struct vma *v, vaddr_t start, vaddr_t end, enum pt_unshare_why why);
+/* mprotect: @v's flags have changed. Links to spans inside [start, end) get its permission where
+ * the MMU has that in links; other shared tables are left as by pt_unshare. */
+void pt_share_protect(struct tlb_gather *t, struct vma *v, vaddr_t start, vaddr_t end);
 /* @addr becomes a border of @v, which is write-locked. */
 void pt_unshare_at(struct vma *v, vaddr_t addr);
 /* @v has just come, or grown: a neighbour that had a span for itself no longer has. mmap_lock held
@@ -94,6 +103,11 @@ struct pt_share_usage {
     unsigned long tables;
 };
 void pt_share_usage(struct mm *mm, struct pt_share_usage *u);
+/* Pages behind @mm's links that count for what is resident. Does not wait: while mmap_lock is
+ * taken, or when there are very many areas, it is what was found last. */
+unsigned long pt_share_rss(struct mm *mm);
+/* @mm is about to clear links: mm->hiwater_rss. mmap_lock held. */
+void pt_share_note_peak(struct mm *mm);
 /* Bytes of tables below the root's entries for @v: its address space's own that lie around it (a
  * table that serves two areas is each one's), and shared ones. Added to what is there. */
 void pt_share_count_tables(const struct vma *v, u64 *own, u64 *shared);

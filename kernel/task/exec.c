@@ -384,8 +384,7 @@ static void switch_mm_to(struct exec *e)
 
     if (old != NULL) {
         task_release_mm(current);
-        p->max_rss_pages =
-            max(p->max_rss_pages, max((u64)mm_rss(old), READ_ONCE(old->hiwater_rss)));
+        p->max_rss_pages = max(p->max_rss_pages, mm_peak_rss(old));
     }
     new->dumpable = !e->secure;
     e->mm = NULL;

@@ -69,8 +69,7 @@ static void exit_mm(struct task *t)
     if (t->mm == NULL)
         return;
     task_release_mm(t);
-    p->max_rss_pages =
-        max(p->max_rss_pages, max((u64)mm_rss(t->mm), READ_ONCE(t->mm->hiwater_rss)));
+    p->max_rss_pages = max(p->max_rss_pages, mm_peak_rss(t->mm));
     mm_set_current(NULL);
 }
 

@@ -83,10 +83,9 @@ static void rusage_thread(struct rusage *ru, struct task *t)
 
 static u64 max_rss(const struct process *p)
 {
-    const struct mm *mm = p == current->proc ? current->mm : NULL;
+    struct mm *mm = p == current->proc ? current->mm : NULL;
 
-    return mm != NULL ? max(p->max_rss_pages, max((u64)mm_rss(mm), READ_ONCE(mm->hiwater_rss)))
-                      : p->max_rss_pages;
+    return mm != NULL ? max(p->max_rss_pages, mm_peak_rss(mm)) : p->max_rss_pages;
 }
 
 static void rusage_self(struct rusage *ru, struct process *p)

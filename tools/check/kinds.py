@@ -12,7 +12,7 @@ import glob
 import re
 import sys
 
-ROW_FILES = re.compile(r"^mm/(pt_ops|pt_default\w*|pt_pfnmap|pt_hugetlb\w*|pt_internal|lazyfree)\.[ch]$")
+ROW_FILES = re.compile(r"^mm/(pt_ops|pt_default\w*|pt_pfnmap|pt_hugetlb\w*|pt_space|space|pt_internal|lazyfree)\.[ch]$")
 ROWS = r"PT_(DEFAULT|PFNMAP|HUGETLB_FS|HUGETLB_CHAR|SHARED_SPACE|EXPERIMENT)\b"
 QUESTIONS = [
     (re.compile(r"pt_ops\s*[!=]=\s*" + ROWS), "compares a row's index"),

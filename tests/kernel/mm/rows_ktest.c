@@ -10,6 +10,7 @@
 #include <kernel/vfs.h>
 #include <linux/falloc.h>
 #include <mm/hugetlb.h>
+#include <mm/pt_space.h>
 #include <mm/slab.h>
 
 #define VALUE    0x5eedULL
@@ -19,7 +20,8 @@ struct place {
     struct mm *mm;
     vaddr_t va;
     unsigned int level;
-    size_t size;
+    size_t size; /* of the leaf */
+    size_t area; /* of the smallest area of the kind */
     bool shared;
 };
 
@@ -179,6 +181,54 @@ static vaddr_t map_experiment(size_t len)
     return map_and_put(file_of(file_alloc_anon("rows", &ops, O_RDWR, NULL)), len, MAP_PRIVATE);
 }
 
+/* Memory inside a space, of which the area maps a span: what is inside is what is looked at, and
+ * the whole area is moved and protected. */
+static struct inode space_owner;
+static struct pt_space *space;
+
+static int space_mmap(struct file *f, struct vma *v)
+{
+    (void)f;
+    return pt_space_setup(v, space);
+}
+
+static unsigned int space_level(struct file *f, size_t *len)
+{
+    (void)f, (void)len;
+    return SPACE_LEVEL + 1;
+}
+
+static vaddr_t map_space(size_t len)
+{
+    static const struct file_ops ops = {.mmap = space_mmap, .map_level = space_level};
+    struct huge_pool *pool = len > PAGE_SIZE ? pool_of(len) : NULL;
+    struct pt_space_map inside = {.len = len, .prot = RW};
+    struct file *f;
+    int err;
+
+    if (len > PAGE_SIZE && !pool)
+        return 0;
+    space_owner = (struct inode){.size = SPACE_SPAN};
+    space = pt_space_create(&space_owner, VM_WRITE);
+    EXPECT(space != NULL);
+    if (pool)
+        inside.file = file_of(hugetlb_file_create("rows", pool, len, false));
+    err = pt_space_map(space, &inside);
+    if (pool)
+        file_put(inside.file);
+    EXPECT_EQ(err, 0);
+    f = file_of(file_alloc_anon("rows", &ops, O_RDWR, NULL));
+    f->mapping = &space->users;
+    return map_and_put(f, SPACE_SPAN, MAP_SHARED);
+}
+
+static void space_end(void)
+{
+    if (space)
+        pt_space_destroy(space);
+    space = NULL;
+}
+
 /* ---- operations; each returns what the table shows ---- */
 
 static const char *verdict(bool ok)
@@ -244,11 +294,13 @@ static const char *op_fork(struct place *p)
 
 static const char *op_protect(struct place *p)
 {
-    bool ok = mm_mprotect(p->mm, p->va, p->size, PROT_READ) == 0 && !test_write(p->va, 3) &&
-              test_read(p->va) == VALUE && test_check(p->mm) == 0;
+    int err = mm_mprotect(p->mm, p->va, p->area, PROT_READ);
+    bool ok = err ? test_write(p->va, VALUE) : !test_write(p->va, 3);
 
-    ok = ok && mm_mprotect(p->mm, p->va, p->size, PROT_NONE) == 0 && test_read(p->va) == ~0ULL;
-    return verdict(mm_mprotect(p->mm, p->va, p->size, RW) == 0 && ok && test_write(p->va, VALUE));
+    ok = ok && test_read(p->va) == VALUE && test_check(p->mm) == 0;
+    ok = ok && mm_mprotect(p->mm, p->va, p->area, PROT_NONE) == 0 && test_read(p->va) == ~0ULL;
+    ok = mm_mprotect(p->mm, p->va, p->area, RW) == 0 && ok && test_write(p->va, VALUE);
+    return err == -EOPNOTSUPP && ok ? "NOTSUPP" : verdict(err == 0 && ok);
 }
 
 static const char *op_pin(struct place *p)
@@ -276,8 +328,8 @@ static const char *op_pin(struct place *p)
 static const char *op_move(struct place *p)
 {
     struct mremap_request q = {.addr = p->va,
-                               .old_len = p->size,
-                               .new_len = p->size,
+                               .old_len = p->area,
+                               .new_len = p->area,
                                .flags = MREMAP_MAYMOVE | MREMAP_FIXED,
                                .new_addr = p->va - FAR_AWAY};
     long at = mm_mremap(p->mm, &q);
@@ -294,9 +346,9 @@ static const char *op_cut(struct place *p)
 {
     int err;
 
-    if (p->level == 0)
+    if (p->area == PAGE_SIZE)
         return "-";
-    err = mm_munmap(p->mm, p->va + p->size / 2, PAGE_SIZE);
+    err = mm_munmap(p->mm, p->va + p->area / 2, PAGE_SIZE);
     if (err)
         return err == -EINVAL && test_read(p->va + p->size / 2) == 0 ? "EINVAL" : "WRONG";
     return verdict(test_read(p->va) == VALUE && test_read(p->va + p->size / 2) == ~0ULL &&
@@ -346,14 +398,17 @@ static const struct kind {
     {"hugetlb shared", PT_HUGETLB_FS, map_huge_shared, true, "ok", "EINVAL", "ok"},
     {"page-huge", PT_HUGETLB_CHAR, map_device, false, "ok", "EINVAL", "ok"},
     {"experiment", PT_EXPERIMENT, map_experiment, false, "ok", "ok", "ok"},
+    {"space", PT_SHARED_SPACE, map_space, true, "ok", "EINVAL", "ok"},
 };
 
-static const char *wanted(const struct kind *k, const char *op, unsigned int level)
+static const char *wanted(const struct kind *k, const char *op, const struct place *p)
 {
     if (strcmp(op, "pin") == 0)
         return k->pin;
     if (strcmp(op, "cut") == 0)
-        return level == 0 ? "-" : k->cut;
+        return p->area == PAGE_SIZE ? "-" : k->cut;
+    if (strcmp(op, "protect") == 0 && p->area != p->size && !mmu_has(MMU_LINK_WRITE))
+        return "NOTSUPP"; /* the table is the others', too */
     return strcmp(op, "zap") == 0 ? k->zap : "ok";
 }
 
@@ -369,7 +424,8 @@ static void show_line(const char *kind, const char *size, const char *const *cel
 
 static void try_kind(const struct kind *k, unsigned int level)
 {
-    struct place p = {.level = level, .size = pt_size(level), .shared = k->shared};
+    struct place p = {
+        .level = level, .size = pt_size(level), .area = pt_size(level), .shared = k->shared};
     const char *cells[NR_OPS];
     char size[16];
 
@@ -378,12 +434,15 @@ static void try_kind(const struct kind *k, unsigned int level)
         cells[i] = "-";
     p.mm = test_mm_enter();
     p.va = k->map(p.size);
+    if (space)
+        p.area = SPACE_SPAN;
     for (unsigned int i = 0; i < NR_OPS && p.va; i++) {
         cells[i] = ops[i].run(&p);
-        if (strcmp(cells[i], wanted(k, ops[i].name, level)) != 0)
+        if (strcmp(cells[i], wanted(k, ops[i].name, &p)) != 0)
             ktest_fail(__FILE__, __LINE__, ops[i].name, (long)(k - kinds), (long)level);
     }
     test_mm_leave();
+    space_end();
     device_end();
     region_end();
     pools_end();
@@ -435,6 +494,11 @@ KTEST(rows, page_huge)
 
 KTEST(rows, experiment)
 {
-    _Static_assert(ARRAY_SIZE(kinds) == 7, "each kind has its test");
     try_sizes(&kinds[6]);
+}
+
+KTEST(rows, shared_space)
+{
+    _Static_assert(ARRAY_SIZE(kinds) == 8, "each kind has its test");
+    try_sizes(&kinds[7]);
 }

@@ -194,6 +194,44 @@ KTEST(share, reader_elsewhere_cannot_write)
     file_put(f);
 }
 
+/* mprotect of a whole span by one user changes his link, and his CPU's translations, and nothing
+ * else; where links carry no permission he leaves the table. */
+KTEST(share, protection_changes_in_the_link)
+{
+    bool carry = mmu_has(MMU_LINK_WRITE) && mmu_has(MMU_LINK_EXEC);
+    struct file *f = new_object(2 * span());
+    vaddr_t at = place(0);
+    u64 kept = vmstat_sum(VMSTAT_pt_share_protect);
+    struct page *table;
+    struct mm *mm[2];
+
+    make_users(mm, 2, at, 2 * span(), f);
+    table = table_at(mm[1], at);
+    live_in(mm[1]);
+    EXPECT(test_write(at, 1)); /* the CPU has a translation that allows it */
+    EXPECT(test_write(at + span(), 1));
+    for (unsigned int i = 0; i < 3; i++) {
+        EXPECT_EQ(mm_mprotect(mm[1], at, span(), PROT_READ), 0);
+        EXPECT_EQ(table_at(mm[1], at) == table, carry);
+        EXPECT(!test_write(at, 2));
+        EXPECT_EQ(test_read(at), i == 0 ? 1 : 3);
+        EXPECT(test_write(at + span(), 4)); /* not his neighbour */
+        EXPECT(put(mm[0], at + PAGE_SIZE, 5));
+        EXPECT_EQ(test_read(at + PAGE_SIZE), 5);
+        EXPECT_EQ(test_check(mm[1]), 0);
+        EXPECT_EQ(mm_mprotect(mm[1], at, span(), RW), 0);
+        EXPECT(test_write(at, 3));
+        EXPECT(!carry || table_at(mm[1], at) == table_at(mm[0], at));
+    }
+    EXPECT_EQ(mm_mprotect(mm[1], at, span(), PROT_NONE), 0);
+    EXPECT_EQ(table_at(mm[1], at), NULL);
+    EXPECT_EQ(test_read(at), ~0ULL);
+    EXPECT_EQ(vmstat_sum(VMSTAT_pt_share_protect) - kept, carry ? 6 : 0);
+    test_mm_leave();
+    drop_users(mm, 2);
+    file_put(f);
+}
+
 /* T6, bug 4: a private mapping shares while it is read-only and was never written. */
 KTEST(share, private_mappings)
 {
