@@ -251,6 +251,22 @@ static __noinline int refill_with_others(u64 seg, vaddr_t va, pte_t e, unsigned 
     return 0;
 }
 
+static int refill_small(struct mm *mm, vaddr_t va, unsigned int flags, unsigned long irq,
+                        const pte_t *table, u64 links, pte_t *slot, u64 entry);
+
+/* In another segment than the last one: if the SLB has it, it is the last one from now on. */
+static __noinline int refill_elsewhere(struct mm *mm, vaddr_t va, unsigned int flags,
+                                       unsigned long irq, const pte_t *table, u64 links,
+                                       pte_t *slot, u64 entry)
+{
+    u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
+
+    slb_look_for(va);
+    if (seg != 0 && !(seg & SEG_16M) && slb_has_small(va, seg))
+        return refill_small(mm, va, flags, irq, table, links, slot, entry);
+    return refill_any(mm, va, flags, irq);
+}
+
 /*
  * The same where the tree has a small leaf, @entry at @slot, that allows the access. If links take
  * something away, the segment has no number or is not loaded, or the leaf changes meanwhile, it is
@@ -262,8 +278,9 @@ static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags
     pte_t old = {entry}, new = {entry | PPC_PTE_REF | (flags & FAULT_WRITE ? PPC_PTE_C : 0)};
     u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
 
+    if (unlikely(!slb_has_small(va, seg)))
+        return refill_elsewhere(mm, va, flags, irq, table, links, slot, entry);
     if (unlikely((links & (PPC_LINK_NOW | PPC_LINK_NOX)) || seg == 0 || (seg & SEG_16M)) ||
-        unlikely(!slb_has_small(va, seg)) ||
         (new.v != old.v && !pte_cmpxchg(slot, &old, new)))
         return refill_any(mm, va, flags, irq);
     if ((flags & (PPC_FAULT_ANSWERED | FAULT_WRITE | FAULT_EXEC)) == PPC_FAULT_ANSWERED &&

@@ -19,6 +19,7 @@
  * Locks: none; a walk runs with interrupts off and takes LEAF locks only, so it ends soon.
  * Invariants: I1 a CPU's counter is odd exactly while it walks.
  * Checked by models/hash_refill.pml, tests/kernel/ppc64/hash_smp_ktest.c.
+ * A switch that loads segments (slb_switch) is a walk for each, as if they had missed then.
  * Read next: hash.c.
  */
 #include <kernel/printk.h>

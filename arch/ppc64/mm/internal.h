@@ -214,6 +214,8 @@ static inline bool slb_has_small(vaddr_t va, u64 seg)
     return s->esid[last] == (ALIGN_DOWN(va, SLB_SEGMENT_SIZE) | 1) &&
            s->rs[last] == (seg_vsid(seg) << 12 | slb_llp_4k);
 }
+/* If there is an entry for @va, it is the last one that was asked for. Interrupts off. */
+void slb_look_for(vaddr_t va);
 /* Makes the entry for @va what (@seg, @link) says. Interrupts off. True: it was another, or
  * missing. */
 bool slb_install(vaddr_t va, u64 seg, pt_prot_t link);

@@ -134,6 +134,11 @@ static inline unsigned int find(struct slb *s, vaddr_t va)
     return slot;
 }
 
+void slb_look_for(vaddr_t va)
+{
+    (void)find(&slbs[smp_processor_id()], va);
+}
+
 static inline void write_slot(struct slb *s, unsigned int slot, vaddr_t va, u64 rs)
 {
     if (s->esid[slot] != 0)
