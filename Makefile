@@ -265,14 +265,14 @@ bench: runnable deps
 	    tools/run-qemu.sh bench || exit 1; done
 	@ARCH=$(ARCH) tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
-# Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.
 # Processes that map the same object of 1 GiB, with shared page tables and without: faults, table memory, instructions per page.
 bench-share: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all
-	@for how in "shared_pt=on run=/bin/sharebench" "shared_pt=off run=/bin/sharebench,2,8"; do echo "$$how"; \
-	  ARCH=$(ARCH) SMP=1 MEM=$(if $(filter command%,$(origin MEM)),$(MEM),2G) CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$(MMU) \
-	    KERNEL=build/$(ARCH)/quire.elf INITRD=build/$(ARCH)/initrd.cpio APPEND="quiet $$how $(APPEND)" \
-	    tools/run-qemu.sh bench || exit 1; done
+	@for mmu in $(or $(MMU),$(MMUS),one); do [ $$mmu != one ] || mmu=; \
+	  for how in "shared_pt=on run=/bin/sharebench" "shared_pt=off run=/bin/sharebench,2,8"; do echo "$$mmu $$how"; \
+	    ARCH=$(ARCH) SMP=1 MEM=$(if $(filter command%,$(origin MEM)),$(MEM),2G) CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
+	      KERNEL=build/$(ARCH)/quire.elf INITRD=build/$(ARCH)/initrd.cpio APPEND="quiet $$how $(APPEND)" \
+	      tools/run-qemu.sh bench || exit 1; done; done
 
 # Huge pages on a fragmented machine. One instruction is one nanosecond.
 bench-frag: runnable deps
@@ -280,6 +280,7 @@ bench-frag: runnable deps
 	@ARCH=$(ARCH) SMP=1 MEM=512M CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$(MMU) KERNEL=build/$(ARCH)/quire.elf \
 	  INITRD=build/$(ARCH)/initrd.cpio APPEND="quiet run=/bin/fragbench $(APPEND)" tools/run-qemu.sh bench
 
+# Linux's own tests on Linux and on Quire, side by side: docs/CONFORMANCE.md. Fetches Debian packages.
 conformance: deps
 	@$(MAKE) --no-print-directory DEBUG=0 kernel
 	@$(PYTHON) tests/conformance/run.py

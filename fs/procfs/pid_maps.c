@@ -242,8 +242,8 @@ static void smaps_area(struct seq *s, struct vma *v, void *arg)
     count_area(&u, v);
     show_header(s, v, arg);
     show_kb(s, "Size:", v->end - v->start);
-    show_kb(s, "KernelPageSize:", vma_page_size(v));
-    show_kb(s, "MMUPageSize:", vma_page_size(v));
+    show_kb(s, "KernelPageSize:", vma_leaf_size(v));
+    show_kb(s, "MMUPageSize:", vma_leaf_size(v));
     show_usage(s, &u, false);
     seq_printf(s, "%-16s%8u\n", "THPeligible:", thp_eligible(v) && fits_huge(v));
     show_vm_flags(s, v);

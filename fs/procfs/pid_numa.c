@@ -61,7 +61,7 @@ static void show_name(struct seq *s, struct vma *v, char *buf)
 
 static void show_count(struct seq *s, const char *name, u64 base_pages, const struct vma *v)
 {
-    u64 n = base_pages >> (pt_shift(v->level) - PAGE_SHIFT);
+    u64 n = base_pages / (vma_leaf_size(v) >> PAGE_SHIFT);
 
     if (n)
         seq_printf(s, " %s=%llu", name, (unsigned long long)n);
@@ -83,7 +83,7 @@ static void show_area(struct seq *s, struct vma *v, char *buf)
         if (n.mapmax > 1)
             seq_printf(s, " mapmax=%llu", (unsigned long long)n.mapmax);
         show_count(s, "N0", n.pages, v);
-        seq_printf(s, " kernelpagesize_kB=%lu", vma_page_size(v) >> 10);
+        seq_printf(s, " kernelpagesize_kB=%lu", vma_leaf_size(v) >> 10);
     }
     seq_puts(s, "\n");
 }

@@ -92,6 +92,12 @@ static inline const struct pt_ops *vma_ops(const struct vma *v)
     return &pt_ops_table[v->pt_ops];
 }
 
+/* Bytes of the smallest leaf that may be in @v, which may be cut at larger steps only. */
+static inline size_t vma_leaf_size(const struct vma *v)
+{
+    return vma_ops(v)->page_sizes & BIT(0) ? PAGE_SIZE : vma_page_size(v);
+}
+
 /* userfaultfd.c: f->vma, which has VM_USERFAULT, has a hole at f->addr. FAULT_WAIT. */
 enum fault_result userfault_begin(struct fault_ctx *f);
 /* Tells the user and sleeps until the hole is filled. No locks. False: a signal came first. */

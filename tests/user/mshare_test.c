@@ -395,6 +395,7 @@ TEST(what_proc_shows)
     share_fill(p, 100 * page_size, 1);
     CHECK(file_field("/proc/self/status", "VmRSS") >= rss + 100 * (long)page_size / 1024);
     CHECK_EQ(smaps_field(p, "Rss"), 100 * (long)page_size / 1024);
+    CHECK_EQ(smaps_field(p, "KernelPageSize"), (long)page_size / 1024);
     CHECK(smaps_field(p, "TableShared") > 0);
     CHECK(pagemap(p + 99 * page_size) & PAGEMAP_PRESENT);
     CHECK(!(pagemap(p + 100 * page_size) & PAGEMAP_PRESENT));
