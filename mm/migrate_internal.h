@@ -24,8 +24,8 @@ struct mapping_unmapped {
         u32 had, wrote; /* bit per page: mapped there; with the right to write */
     } locked[MAX_LOCKED_AREAS];
 };
-/* 0; -EAGAIN: a lock is taken; -EBUSY: too many areas are locked in memory, or they map huge pages;
- * then nothing has changed. One round of calls per address space. Only tries. */
+/* 0; -EAGAIN: a lock is taken; -EBUSY: too many areas are locked in memory; then nothing has
+ * changed. One round of calls per address space. Only tries. */
 int __must_check mapping_unmap_begin(struct mapping_unmapped *u, struct mapping *m,
                                      struct page *const *pages, unsigned int n);
 /* @p, locked, is what the object has now in the place of page @i. */

@@ -114,7 +114,8 @@ static int hold_area(struct mapping_unmapped *u, struct vma *v)
 {
     struct locked_area *a = &u->locked[u->nr_locked];
 
-    if (v->level != 0 || u->nr_locked == MAX_LOCKED_AREAS)
+    ASSERT(v->level == 0); /* what is paid for in advance is not locked (mlock.c) */
+    if (u->nr_locked == MAX_LOCKED_AREAS)
         return -EBUSY;
     if (!vma_read_trylock(v))
         return -EAGAIN;

@@ -110,6 +110,31 @@ TEST(pages_of_a_file)
     CHECK_POOL(4, 0);
 }
 
+/* mlock changes nothing for pages of a pool: they move, and come back by faults. */
+TEST(locked_pages_of_a_file)
+{
+    uint64_t before;
+    char *p;
+    int fd;
+
+    set_pool(2);
+    fd = huge_memfd();
+    REQUIRE(fd >= 0);
+    CHECK_OK(ftruncate(fd, (off_t)huge_size));
+    p = mmap(NULL, huge_size, RW, MAP_SHARED, fd, 0);
+    REQUIRE(p != MAP_FAILED);
+    CHECK_OK(mlock(p, huge_size));
+    fill(p, huge_size);
+    before = frame(p);
+    migrate(p, huge_size);
+    CHECK(is_filled(p, huge_size));
+    CHECK(frame(p) != before);
+    CHECK_OK(munlock(p, huge_size));
+    munmap(p, huge_size);
+    close(fd);
+    CHECK_POOL(2, 0);
+}
+
 TEST(pinned_pages_stay)
 {
     struct dmatest_pin pin = {.len = 100, .flags = DMATEST_WRITE};
@@ -137,4 +162,4 @@ TEST(pinned_pages_stay)
 }
 
 KTAP_MAIN(CASE(private_pages), CASE(shared_with_a_child), CASE(pages_of_a_file),
-          CASE(pinned_pages_stay))
+          CASE(locked_pages_of_a_file), CASE(pinned_pages_stay))

@@ -111,6 +111,35 @@ TEST(moved_on_request)
     CHECK_ERRNO(write_text(MIGRATE, "99999999,0x1000,0x2000"), ESRCH);
 }
 
+/* Memory that is locked moves, too, and its owner does not notice. */
+TEST(locked_pages_of_a_file)
+{
+    int fd = memfd_create("m", 0);
+    uint64_t before[16];
+    long faults;
+    char *p;
+
+    CHECK_OK(ftruncate(fd, 16 * (off_t)page_size));
+    p = mmap(NULL, 16 * page_size, RW, MAP_SHARED, fd, 0);
+    REQUIRE(p != MAP_FAILED);
+    CHECK_OK(mlock(p, 16 * page_size));
+    for (int i = 0; i < 16; i++)
+        p[i * page_size] = (char)i;
+    for (int i = 0; i < 16; i++)
+        before[i] = frame(p + i * page_size);
+    CHECK_OK(migrate(p, page_size)); /* what this needs itself is there now */
+    faults = minor_faults();
+    CHECK_OK(migrate(p, 16 * page_size));
+    for (int i = 0; i < 16; i++) {
+        CHECK_EQ(p[i * page_size], i);
+        p[i * page_size]++;
+    }
+    CHECK_EQ(minor_faults() - faults, 0);
+    for (int i = 1; i < 16; i++)
+        CHECK(frame(p + i * page_size) != before[i]);
+    close(fd);
+}
+
 TEST(a_file_and_its_writers)
 {
     int fd = memfd_create("m", 0);
@@ -215,5 +244,5 @@ TEST(while_they_move)
 }
 
 KTAP_MAIN(CASE(move_pages_tells_where_pages_are), CASE(move_pages_errors),
-          CASE(migrate_pages_answers), CASE(moved_on_request), CASE(a_file_and_its_writers),
-          CASE(compact_memory), CASE(while_they_move))
+          CASE(migrate_pages_answers), CASE(moved_on_request), CASE(locked_pages_of_a_file),
+          CASE(a_file_and_its_writers), CASE(compact_memory), CASE(while_they_move))
