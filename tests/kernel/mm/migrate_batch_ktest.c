@@ -28,7 +28,7 @@ static vaddr_t map_block(unsigned long flags)
 {
     vaddr_t va = ALIGN_UP(test_map(2 * NR * PAGE_SIZE, RW, flags), NR * PAGE_SIZE);
 
-    if (pt_level_can_leaf(HUGE_LEVEL))
+    if (pt_level_can_leaf(1))
         EXPECT_EQ(mm_madvise(current->mm, va, NR * PAGE_SIZE, MADV_NOHUGEPAGE), 0);
     fill(va, NR);
     return va;
