@@ -58,6 +58,10 @@ static void move_leaf(const struct rmap_place *at, void *arg)
 
     if (at->level != 0 || m->held)
         return; /* part of a huge page by now */
+    if (pt_is_shared(at->table)) { /* of all users, not @at's alone */
+        m->held = true;
+        return;
+    }
     ASSERT(m->from->kind == PAGE_ANON && page_mapcount(m->from) > 0);
     e = pte_xchg(at->slot, pte_none());
     mmu_quiesce_walkers(at->mm);

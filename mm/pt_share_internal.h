@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pt_share_internal.h: what the files about tables of objects say to each other only. */
+/* pt_share_internal.h: what the files about shared tables say to each other only. */
 #pragma once
 #include <mm/page_cache.h>
 #include <mm/pt_share.h>
@@ -15,11 +15,13 @@ struct share_key {
 
 struct pt_share {
     struct share_key key;
-    struct mapping *object;
+    struct mapping *object; /* NULL: private memory, shared by fork (pt_share_fork.c) */
     struct page *table;
     struct pt_share *next; /* [share_lock] others at the same place of the index */
     bool indexed;          /* [S] found by its key; else only below the table that links it */
     u32 seen;              /* links that the check has found */
+    u32 nr_anon;           /* no object: anonymous pages that the table maps */
+    u32 walk;              /* [PT] no object: the last walk of the reverse map that has been here */
     struct rcu_head rcu;
 };
 
@@ -27,6 +29,11 @@ static inline struct pt_share *share_of(const struct page *table)
 {
     ASSERT(table->kind == PAGE_TABLE && table->pt_shared != 0);
     return (struct pt_share *)(unsigned long)table->spare;
+}
+/* Private memory, shared since a fork? Does not change while there is a link. */
+static inline bool share_is_forked(const struct pt_share *d)
+{
+    return d->object == NULL;
 }
 static inline bool links_carry_prot(void)
 {
@@ -59,7 +66,26 @@ static inline unsigned int share_smallest_level(const struct vma *v)
     return max((unsigned int)v->level, mmu_has(MMU_LINK_ANY) ? 0u : 1u);
 }
 
+/* A link to a shared table, in a table of the address space's own. */
+struct share_link {
+    struct mm *mm;
+    struct page *parent, *table;
+    pte_t *slot;
+    vaddr_t va; /* of the span */
+};
+
+/* pt_unshare.c */
+/* The first link to a shared table around or behind *va; *va moves on. False: none before @end. */
+bool share_find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link *l);
+
+/* pt_share_fork.c: the same for tables without an object. */
+/* False: others use the table, too. */
+bool fork_share_adopt(const struct share_link *l);
+void fork_share_put(struct tlb_gather *batch, struct pt_share *d);
+
 /* pt_share.c */
+/* A descriptor of nothing yet, counted as a table; NULL. May sleep. */
+struct pt_share *share_alloc_empty(void);
 unsigned int share_nr_tables(void); /* of all objects */
 /* share_lock held. */
 void share_index_remove(struct pt_share *d);

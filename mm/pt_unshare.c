@@ -18,16 +18,7 @@
 #include "pt_share_internal.h"
 #include "vma_internal.h"
 
-/* A link to a shared table, in a table of the address space's own. */
-struct link {
-    struct mm *mm;
-    struct page *parent, *table;
-    pte_t *slot;
-    vaddr_t va; /* of the span */
-};
-
-/* The first link to a shared table around or behind *va; *va moves on. False: none before @end. */
-static bool find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct link *l)
+bool share_find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link *l)
 {
     while (*va < end) {
         pte_t *base = mm->root;
@@ -38,7 +29,7 @@ static bool find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct link *l)
 
             if (!pte_is_table(e, level))
                 break;
-            *l = (struct link){.mm = mm,
+            *l = (struct share_link){.mm = mm,
                                .parent = pt_table_page(base),
                                .table = pt_table_page(pt_link_table(e, level)),
                                .slot = slot,
@@ -79,10 +70,10 @@ static unsigned long narrow(struct page *table, pt_prot_t link)
 
 /* What hangs below a table that was the object's: the object's tables now have a link from @mm's;
  * those without a name of their own become @mm's, too. */
-static void own_children(const struct link *l, struct page *table);
+static void own_children(const struct share_link *l, struct page *table);
 
 /* @table, locked, is @l->mm's own from now on; returns what it maps. */
-static void make_own(const struct link *l, struct page *table, pt_prot_t link)
+static void make_own(const struct share_link *l, struct page *table, pt_prot_t link)
 {
     struct pt_share *d = share_of(table);
     unsigned long leaves = narrow(table, link);
@@ -98,7 +89,7 @@ static void make_own(const struct link *l, struct page *table, pt_prot_t link)
     share_free(d);
 }
 
-static void own_children(const struct link *l, struct page *table)
+static void own_children(const struct share_link *l, struct page *table)
 {
     pte_t *base = page_to_virt(table);
 
@@ -122,7 +113,7 @@ static void own_children(const struct link *l, struct page *table)
  * False: others use the table, too. What a TLB has allows what link and leaf allow, before and
  * after; but where a cache knows them apart, it must go between the two steps.
  */
-static bool take_over(const struct link *l)
+static bool take_over(const struct share_link *l)
 {
     struct pt_share *d = share_of(l->table);
     struct mapping *m = d->object;
@@ -153,7 +144,7 @@ static bool take_over(const struct link *l)
 
 /* ---- leaving ---- */
 
-static void clear_link(struct tlb_gather *t, const struct link *l)
+static void clear_link(struct tlb_gather *t, const struct share_link *l)
 {
     pt_lock(l->parent);
     ASSERT(pte_is_table(pte_load(l->slot), l->parent->level) && l->parent->pt_used != 0);
@@ -180,19 +171,36 @@ static void count_reason(enum pt_unshare_why why)
     vmstat_inc(VMSTAT_pt_share_unlink);
 }
 
+/* All of a private table's span goes, in [start, end). */
+static void leave_forked(struct tlb_gather *t, const struct share_link *l, vaddr_t start,
+                         vaddr_t end)
+{
+    ASSERT(start == l->va && end - start >= pt_size(1)); /* else pt_fork_leave came before */
+    if (fork_share_adopt(l))
+        return;
+    t->rss[MM_ANON] -= (long)share_of(l->table)->nr_anon;
+    clear_link(t, l);
+}
+
 void pt_unshare(struct tlb_gather *t, struct vma *v, vaddr_t start, vaddr_t end,
                 enum pt_unshare_why why)
 {
-    struct link l;
+    struct share_link l;
 
     ASSERT(t->mm == v->mm);
     if (likely(!READ_ONCE(v->has_shared)))
         return;
-    while (find_link(v->mm, &start, end, &l)) {
+    while (share_find_link(v->mm, &start, end, &l)) {
         vaddr_t next = pt_next(start, end, l.parent->level);
 
         ASSERT(share_of(l.table)->object == v->mapping);
         count_reason(why);
+        if (share_is_forked(share_of(l.table))) {
+            ASSERT(why == PT_UNSHARE_unmap || why == PT_UNSHARE_dontneed);
+            leave_forked(t, &l, start, end);
+            start = next;
+            continue;
+        }
         if (why != PT_UNSHARE_unmap && take_over(&l))
             continue; /* lower tables of the object may hang there */
         clear_link(t, &l);
@@ -215,7 +223,7 @@ void pt_unshare_range(struct vma *v, vaddr_t start, vaddr_t end, enum pt_unshare
 void pt_unshare_at(struct vma *v, vaddr_t addr)
 {
     struct tlb_gather t;
-    struct link l;
+    struct share_link l;
 
     ASSERT(IS_ALIGNED(addr, PAGE_SIZE));
     if (likely(!READ_ONCE(v->has_shared)))
@@ -223,8 +231,9 @@ void pt_unshare_at(struct vma *v, vaddr_t addr)
     for (;;) {
         vaddr_t va = addr;
 
-        if (!find_link(v->mm, &va, addr + PAGE_SIZE, &l) || l.va == addr)
+        if (!share_find_link(v->mm, &va, addr + PAGE_SIZE, &l) || l.va == addr)
             return;
+        ASSERT(!share_is_forked(share_of(l.table))); /* pt_fork_leave came before, and may fail */
         count_reason(PT_UNSHARE_split);
         if (take_over(&l))
             continue; /* to what is below */
@@ -250,4 +259,25 @@ void pt_share_claim(struct vma *v)
         claim_from(v->prev, v->prev->end, v->prev->end - 1, v->start);
     if (v->next != NULL)
         claim_from(v->next, v->next->start, v->next->start, v->end - 1);
+}
+
+/* The page at an address shall be the area's own, or be changed: not through a shared table. */
+int pt_leave_at(struct mm *mm, vaddr_t va)
+{
+    int err = mmap_write_lock_killable(mm);
+    struct vma *v;
+
+    if (err)
+        return err;
+    va &= PAGE_MASK;
+    v = vma_lookup(mm, va);
+    if (v != NULL && v->mapping == NULL) {
+        err = pt_fork_leave(v, va, va + PAGE_SIZE);
+    } else if (v != NULL) {
+        vma_write_lock(v);
+        v->has_anon = true; /* will have: so nobody links the table again meanwhile */
+        pt_unshare_range(v, va, va + PAGE_SIZE, PT_UNSHARE_protect);
+    }
+    mmap_write_unlock(mm);
+    return err;
 }

@@ -48,7 +48,7 @@ enum fault_result {
     FAULT_OOM,    /* no memory; the caller lets the OOM killer run and retries or dies */
     FAULT_INTR,   /* fatal signal */
     FAULT_WAIT,   /* userfault_begin has taken note: userfault_wait, without locks */
-    FAULT_SHARED, /* FAULT_UNSHARE: the area must leave the object's page tables first */
+    FAULT_SHARED, /* the area must leave the page tables that it shares first: pt_leave_at */
 };
 
 struct pt_ops {

@@ -17,7 +17,7 @@
 /* Several tables of private memory, written sparsely: enough for fork to share them. */
 #define SPANS 8
 static size_t area_len;
-#define STEP 16
+#define STEP 4
 
 static char *new_area(void)
 {
