@@ -97,18 +97,18 @@ static unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *
         pte_store(dst + i, e);
     }
     c->nr += anon + file + zero;
-    c->zeroes |= zero != 0;
+    if (zero != 0)
+        c->zeroes = true;
     c->anon += anon * pt_leaf_pages(level);
     c->file += file * pt_leaf_pages(level);
     return i;
 }
 
 /* All of the run, to the entries from @dst on of @dst_table. */
-static int copy_run(struct copy *c, const struct pt_run *r, struct page *dst_table, pte_t *dst)
+static __always_inline int copy_run(struct copy *c, const struct pt_run *r, struct page *dst_table, pte_t *dst)
 {
     unsigned int done = 0;
 
-    c->zeroes = c->pinned = false;
     for (;;) {
         pt_lock_two(r->table, dst_table);
         done = copy_entries(c, r, dst, done);
@@ -122,8 +122,10 @@ static int copy_run(struct copy *c, const struct pt_run *r, struct page *dst_tab
         if (c->spare == NULL)
             return -ENOMEM;
     }
-    if (c->zeroes)
+    if (unlikely(c->zeroes)) {
         page_set(dst_table, PG_HAD_ZEROES);
+        c->zeroes = false;
+    }
     return 0;
 }
 
@@ -135,10 +137,13 @@ static int copy_table(struct copy *c, const struct pt_run *r)
     pte_t *dst = pt_get_slot(c->dst, r->va, r->level, &dst_table, &level);
     int err = dst != NULL ? copy_run(c, r, dst_table, dst) : -ENOMEM;
 
-    /* Pins under way fail: the pages are no longer PG_EXCLUSIVE (gup.c, F5), and before they can be
-     * so again fork's flush has waited for them. So the next fork may share the table. */
-    if (!err && r->nr == pt_entries(0) && !c->pinned && page_test(r->table, PG_HAD_PINS))
-        page_clear(r->table, PG_HAD_PINS);
+    if (unlikely(page_test(r->table, PG_HAD_PINS)) && !err) {
+        /* Pins under way fail: the pages are no longer PG_EXCLUSIVE (gup.c, F5), and before they
+         * can be so again fork's flush has waited for them. So the next fork may share the table. */
+        if (!c->pinned && r->nr == pt_entries(0))
+            page_clear(r->table, PG_HAD_PINS);
+        c->pinned = false;
+    }
     return err;
 }
 
@@ -188,7 +193,7 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     if (!src->has_anon)
         return 0;
     dst_vma->has_anon = true;
-    if (src->mapping == NULL)
+    if (unlikely(pt_fork_concerns(src)))
         err = pt_fork_share(dst, dst_vma, src);
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
     cursor.own = true; /* what the object's tables have comes by faults; the child has links already */

@@ -42,6 +42,11 @@ void pt_share_init(void)
         panic("no memory for the cache of shared page tables");
 }
 
+unsigned int pt_share_possible(void)
+{
+    return (pt_share_enabled ? PT_SHARE_OBJECTS : 0) | (pt_fork_possible() ? PT_SHARE_FORK : 0);
+}
+
 unsigned int share_nr_tables(void)
 {
     return (unsigned int)atomic_read(&nr_tables);

@@ -18,7 +18,7 @@
  * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
  * table itself in none's pt_pages.
  *
- * What is worth it: areas of SHARE_SPANS spans and more, tables with SHARE_ENTRIES and more. It
+ * What is worth it: areas of PT_FORK_SPANS spans and more, tables with SHARE_ENTRIES and more. It
  * needs links that carry permissions, for any table (MMU_LINK_WRITE, MMU_LINK_ANY).
  *
  * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
@@ -36,7 +36,6 @@
 #define LINK_PROT (PT_RWXU & ~PT_W)
 
 /* Below, a copy at once costs less than a fault that comes later to do it. docs/DECISIONS.md. */
-#define SHARE_SPANS   4u
 #define SHARE_ENTRIES 64u
 
 static bool enabled __ro_after_init = true;
@@ -60,33 +59,15 @@ struct fork {
     unsigned long nr, anon;
 };
 
-static bool may_share(const struct vma *v)
+bool pt_fork_possible(void)
 {
-    return enabled && mmu_has(MMU_LINK_WRITE) && mmu_has(MMU_LINK_ANY) &&
-           !(v->mm->share_off & PT_SHARE_FORK) &&
-           !(v->flags & (VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT));
+    return enabled && mmu_has(MMU_LINK_WRITE) && mmu_has(MMU_LINK_ANY);
 }
 
-/* The link to the first table of level 0 at or behind *va; NULL: none before @end. */
-static pte_t *next_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct page **parent)
+static bool may_share(const struct vma *v)
 {
-    while (*va < end) {
-        unsigned int level = pt_top_level();
-        pte_t *base = mm->root;
-
-        for (;; level--) {
-            pte_t *slot = base + pt_index(*va, level), e = pte_load(slot);
-
-            if (!pte_is_table(e, level))
-                break;
-            *parent = pt_table_page(base);
-            if (level == 1)
-                return slot;
-            base = pt_link_table(e, level);
-        }
-        *va = pt_next(*va, end, level);
-    }
-    return NULL;
+    return pt_fork_possible() && !(v->mm->share_off & PT_SHARE_FORK) &&
+           !(v->flags & (VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT));
 }
 
 static unsigned int count_anon(struct page *table)
@@ -179,25 +160,51 @@ static int share_table(struct fork *f, vaddr_t va, struct page *parent, pte_t *l
     ASSERT(level == 1);
     if (!pt_is_shared(table) && !make_shared(f->src->mm, table, parent, link))
         return 0;
+    if (f->nr == 0) { /* who changes one of the areas looks for links then */
+        WRITE_ONCE(f->src->has_shared, true);
+        WRITE_ONCE(f->dst_vma->has_shared, true);
+    }
     add_link(f, table, dst_parent, slot);
     return 0;
+}
+
+/* The table of level 1 around *va, or the first behind it; *va moves on. NULL: none before @end. */
+static pte_t *next_parent(struct mm *mm, vaddr_t *va, vaddr_t end)
+{
+    while (*va < end) {
+        unsigned int level = pt_top_level();
+        pte_t *base = mm->root, e;
+
+        for (; level > 1; level--) {
+            e = pte_load(base + pt_index(*va, level));
+            if (!pte_is_table(e, level))
+                break;
+            base = pt_link_table(e, level);
+        }
+        if (level == 1)
+            return base;
+        *va = pt_next(*va, end, level);
+    }
+    return NULL;
 }
 
 int pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src)
 {
     vaddr_t va = ALIGN_UP(src->start, span()), end = ALIGN_DOWN(src->end, span());
     struct fork f = {.dst = dst, .src = src, .dst_vma = dst_vma};
-    struct page *parent;
-    pte_t *link;
     int err = 0;
+    pte_t *base;
 
     ASSERT(src->mapping == NULL && dst_vma->has_anon);
-    if (end <= va || (!src->has_shared && (end - va < SHARE_SPANS * span() || !may_share(src))))
+    if (end <= va || (!src->has_shared && (end - va < PT_FORK_SPANS * span() || !may_share(src))))
         return 0;
-    WRITE_ONCE(src->has_shared, true); /* who changes one of the areas looks for links then */
-    WRITE_ONCE(dst_vma->has_shared, true);
-    for (; err == 0 && (link = next_link(src->mm, &va, end, &parent)) != NULL; va += span())
-        err = share_table(&f, va, parent, link);
+    while (err == 0 && (base = next_parent(src->mm, &va, end)) != NULL)
+        for (vaddr_t stop = pt_next(va, end, 2); err == 0 && va < stop; va += span()) {
+            pte_t *link = base + pt_index(va, 1);
+
+            if (pte_is_table(pte_load(link), 1))
+                err = share_table(&f, va, pt_table_page(base), link);
+        }
     atomic_long_add(&dst->nr_shared, (long)f.nr);
     atomic_long_add(&dst->rss[MM_ANON], (long)f.anon);
     vmstat_add(VMSTAT_pt_fork_share, f.nr);

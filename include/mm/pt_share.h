@@ -28,6 +28,7 @@
 #define MADV_NOSHAREPT 0x5101
 /* prctl: arg2 says what this process, and children that it forks, may share: PT_SHARE_*. */
 #define PR_SET_PT_SHARE 0x51510001
+/* The same; without bits for what machine or boot parameters exclude. */
 #define PR_GET_PT_SHARE 0x51510002
 
 extern bool pt_share_enabled; /* shared_pt= */
@@ -49,6 +50,8 @@ static inline u64 pt_nr_mappings(const struct page *p, const struct pt_run *r)
 }
 
 void pt_share_init(void);
+unsigned int pt_share_possible(void); /* PT_SHARE_*: by the machine and the boot parameters */
+bool pt_fork_possible(void);
 /* As pt_get_slot, for a fault in @v: tables that are missing are the object's where that may be. */
 pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct page **table,
                          unsigned int *level_found) __must_check;
@@ -94,6 +97,14 @@ int __must_check pt_leave_at(struct mm *mm, vaddr_t va);
  * locked for writing; the caller flushes the parent.
  */
 int __must_check pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src);
+/* Areas of less than this many spans are not worth while. */
+#define PT_FORK_SPANS 4u
+/* Is there anything to share, or shared already? */
+static inline bool pt_fork_concerns(const struct vma *v)
+{
+    return v->mapping == NULL &&
+           (v->has_shared || v->end - v->start >= PT_FORK_SPANS * pt_size(1));
+}
 /* No table that maps a part of [start, end) of @v is shared with another process on return: comes
  * before any change of it but the end of whole spans. 0, or -ENOMEM and nothing has changed that
  * anybody sees. mmap_lock held for writing; write-locks @v where it has to. */
