@@ -18,7 +18,7 @@
  * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
  * table itself in none's pt_pages.
  *
- * What is worth it: areas of PT_FORK_SPANS spans and more, tables with SHARE_ENTRIES and more. It
+ * What is worth it: areas of pt_fork_spans spans and more, tables with min_entries and more. It
  * needs links that carry permissions, for any table (MMU_LINK_WRITE, MMU_LINK_ANY).
  *
  * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
@@ -36,15 +36,18 @@
 #define LINK_PROT (PT_RWXU & ~PT_W)
 
 /* Below, a copy at once costs less than a fault that comes later to do it. docs/DECISIONS.md. */
-#define SHARE_ENTRIES 64u
-
+unsigned int pt_fork_spans __ro_after_init = 4;
+static unsigned int min_entries __ro_after_init = 64;
 static bool enabled __ro_after_init = true;
 
 static void set_enabled(const char *value)
 {
     enabled = strcmp(value, "off") != 0;
+    if (strcmp(value, "all") == 0)
+        pt_fork_spans = min_entries = 1;
 }
-KPARAM("fork_share", set_enabled, "off: fork copies all page tables of private memory");
+KPARAM("fork_share", set_enabled,
+       "off: fork copies all page tables of private memory; all: shares also what is not worth it");
 
 static vaddr_t span(void)
 {
@@ -56,6 +59,7 @@ static vaddr_t span(void)
 struct fork {
     struct mm *dst;
     struct vma *src, *dst_vma;
+    bool more; /* tables that are not shared yet may be */
     unsigned long nr, anon;
 };
 
@@ -102,7 +106,7 @@ static bool make_shared(struct mm *mm, struct page *table, struct page *parent, 
     struct pt_share *d;
     bool pinned;
 
-    if (table->pt_used < SHARE_ENTRIES || page_test(table, PG_HAD_PINS))
+    if (page_test(table, PG_HAD_PINS))
         return false;
     d = share_alloc_empty();
     if (d == NULL)
@@ -152,7 +156,7 @@ static int share_table(struct fork *f, vaddr_t va, struct page *parent, pte_t *l
     unsigned int level;
     pte_t *slot;
 
-    if (!pt_is_shared(table) && table->pt_used < SHARE_ENTRIES)
+    if (!pt_is_shared(table) && (!f->more || table->pt_used < min_entries))
         return 0;
     slot = pt_get_slot(f->dst, va, 1, &dst_parent, &level);
     if (slot == NULL)
@@ -196,7 +200,10 @@ int pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src)
     pte_t *base;
 
     ASSERT(src->mapping == NULL && dst_vma->has_anon);
-    if (end <= va || (!src->has_shared && (end - va < PT_FORK_SPANS * span() || !may_share(src))))
+    if (end <= va)
+        return 0;
+    f.more = end - va >= pt_fork_spans * span() && may_share(src);
+    if (!f.more && !src->has_shared)
         return 0;
     while (err == 0 && (base = next_parent(src->mm, &va, end)) != NULL)
         for (vaddr_t stop = pt_next(va, end, 2); err == 0 && va < stop; va += span()) {

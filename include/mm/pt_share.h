@@ -97,13 +97,12 @@ int __must_check pt_leave_at(struct mm *mm, vaddr_t va);
  * locked for writing; the caller flushes the parent.
  */
 int __must_check pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src);
-/* Areas of less than this many spans are not worth while. */
-#define PT_FORK_SPANS 4u
+extern unsigned int pt_fork_spans; /* areas of less than this many spans are not worth while */
 /* Is there anything to share, or shared already? */
 static inline bool pt_fork_concerns(const struct vma *v)
 {
     return v->mapping == NULL &&
-           (v->has_shared || v->end - v->start >= PT_FORK_SPANS * pt_size(1));
+           (v->has_shared || v->end - v->start >= pt_fork_spans * pt_size(1));
 }
 /* No table that maps a part of [start, end) of @v is shared with another process on return: comes
  * before any change of it but the end of whole spans. 0, or -ENOMEM and nothing has changed that
