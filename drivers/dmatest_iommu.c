@@ -78,8 +78,8 @@ static void invalidate(struct mm_notifier *n, vaddr_t start, vaddr_t end)
 
 static const struct mm_notifier_ops notifier_ops = {.invalidate = invalidate};
 
-/* What the leaf @e of @table, which is locked, allows the device; 0: nothing. The links above it say
- * the same as the area, or are those to a table that fork shared: the leaf may allow more. */
+/* What the leaf @e of @table, which is locked, allows the device; 0: nothing. The links above it
+ * say the same as the area, or are those to a table that fork shared: the leaf may allow more. */
 static u64 entry_from(const struct vma *v, const struct page *table, pte_t e, vaddr_t va)
 {
     unsigned int level = table->level;

@@ -36,8 +36,7 @@ static int fault_in(struct vma *v, vaddr_t va, bool write, unsigned int *level)
             return -ENOMEM;
         case FAULT_INTR:
             return -EINTR;
-        case FAULT_SHARED:
-            return -EXDEV;
+        case FAULT_SHARED: return -EXDEV;
         default:
             return -EFAULT;
         }

@@ -105,7 +105,8 @@ static unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *
 }
 
 /* All of the run, to the entries from @dst on of @dst_table. */
-static __always_inline int copy_run(struct copy *c, const struct pt_run *r, struct page *dst_table, pte_t *dst)
+static __always_inline int copy_run(struct copy *c, const struct pt_run *r, struct page *dst_table,
+                                    pte_t *dst)
 {
     unsigned int done = 0;
 
@@ -139,7 +140,8 @@ static int copy_table(struct copy *c, const struct pt_run *r)
 
     if (unlikely(page_test(r->table, PG_HAD_PINS)) && !err) {
         /* Pins under way fail: the pages are no longer PG_EXCLUSIVE (gup.c, F5), and before they
-         * can be so again fork's flush has waited for them. So the next fork may share the table. */
+         * can be so again fork's flush has waited for them. So the next fork may share the table.
+         */
         if (!c->pinned && r->nr == pt_entries(0))
             page_clear(r->table, PG_HAD_PINS);
         c->pinned = false;
@@ -158,8 +160,8 @@ static void drop_spare(struct copy *c)
 
 int pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from, struct page *to)
 {
-    struct copy c = { .dst = v->mm, .dst_vma = v, .ro = vma_prot_ro(v) };
-    struct pt_run r = { .va = va, .slot = page_to_virt(from), .table = from };
+    struct copy c = {.dst = v->mm, .dst_vma = v, .ro = vma_prot_ro(v)};
+    struct pt_run r = {.va = va, .slot = page_to_virt(from), .table = from};
     int err;
 
     ASSERT(pt_is_forked(v, from) && to->pt_used == 0 && IS_ALIGNED(va, pt_size(1)));
@@ -196,7 +198,8 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     if (unlikely(pt_fork_concerns(src)))
         err = pt_fork_share(dst, dst_vma, src);
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
-    cursor.own = true; /* what the object's tables have comes by faults; the child has links already */
+    cursor.own =
+        true; /* what the object's tables have comes by faults; the child has links already */
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
         vaddr_t next;
 

@@ -4,12 +4,12 @@
  *
  * fork does not copy a table of level 0 that lies wholly inside one area, if that is worth it: the
  * parent's link loses the right to write and the child gets a link like it. Nothing changes in the
- * leaves: a page may still be PG_EXCLUSIVE and its leaf writable, for link and leaf decide together,
- * in hardware and in every walker here. So a table with several links is immutable for those who
- * have them. Who wants a change leaves it first (pt_fork_leave): the only user takes it over, in
- * one step; one of several copies it then, as fork would have done, links the copy when that is
- * complete, flushes, and only then uncounts the old link. Who unmaps or discards the whole span
- * just drops the link. The last link's end empties the table.
+ * leaves: a page may still be PG_EXCLUSIVE and its leaf writable, for link and leaf decide
+ * together, in hardware and in every walker here. So a table with several links is immutable for
+ * those who have them. Who wants a change leaves it first (pt_fork_leave): the only user takes it
+ * over, in one step; one of several copies it then, as fork would have done, links the copy when
+ * that is complete, flushes, and only then uncounts the old link. Who unmaps or discards the whole
+ * span just drops the link. The last link's end empties the table.
  *
  * A page that is pinned must stay the parent's own, so a table marked PG_HAD_PINS is copied at
  * once. A pin marks the table before it takes the page and looks at the link again afterwards; fork

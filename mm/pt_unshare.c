@@ -30,10 +30,10 @@ bool share_find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link 
             if (!pte_is_table(e, level))
                 break;
             *l = (struct share_link){.mm = mm,
-                               .parent = pt_table_page(base),
-                               .table = pt_table_page(pt_link_table(e, level)),
-                               .slot = slot,
-                               .va = ALIGN_DOWN(*va, pt_size(level))};
+                                     .parent = pt_table_page(base),
+                                     .table = pt_table_page(pt_link_table(e, level)),
+                                     .slot = slot,
+                                     .va = ALIGN_DOWN(*va, pt_size(level))};
             if (pt_is_shared(l->table))
                 return true;
             if (level == 1)

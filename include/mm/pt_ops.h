@@ -41,7 +41,7 @@ struct fault_ctx {
 /* Result of a fault, as rows give it and callers see it. */
 enum fault_result {
     FAULT_OK,
-    FAULT_RETRY,  /* take mmap_lock and come again: the row needs more than the VMA's lock */
+    FAULT_RETRY, /* take mmap_lock and come again: the row needs more than the VMA's lock */
     FAULT_SIGSEGV_MAPERR,
     FAULT_SIGSEGV_ACCERR,
     FAULT_SIGBUS, /* beyond the end of the object */

@@ -87,8 +87,8 @@ void pt_unshare_at(struct vma *v, vaddr_t addr);
  * for writing. */
 void pt_share_claim(struct vma *v);
 
-/* The answer to FAULT_SHARED: no table around @va is shared on return, until the next fork or fault.
- * 0, -EINTR, -ENOMEM. Nothing locked; may sleep. */
+/* The answer to FAULT_SHARED: no table around @va is shared on return, until the next fork or
+ * fault. 0, -EINTR, -ENOMEM. Nothing locked; may sleep. */
 int __must_check pt_leave_at(struct mm *mm, vaddr_t va);
 
 /*
@@ -101,8 +101,7 @@ extern unsigned int pt_fork_spans; /* areas of less than this many spans are not
 /* Is there anything to share, or shared already? */
 static inline bool pt_fork_concerns(const struct vma *v)
 {
-    return v->mapping == NULL &&
-           (v->has_shared || v->end - v->start >= pt_fork_spans * pt_size(1));
+    return v->mapping == NULL && (v->has_shared || v->end - v->start >= pt_fork_spans * pt_size(1));
 }
 /* No table that maps a part of [start, end) of @v is shared with another process on return: comes
  * before any change of it but the end of whole spans. 0, or -ENOMEM and nothing has changed that
@@ -117,8 +116,8 @@ bool pt_fork_is_at(const struct vma *v, vaddr_t va);
 /* A walk from a page to its leaves comes to the shared @table, which is locked: for the first time?
  * *walk is the walk's number, 0 at its begin. */
 bool pt_fork_first_visit(struct page *table, u32 *walk);
-/* @table, which maps a part of @v, is one that fork shared: its leaves say nothing about the right to
- * write, and do not change. */
+/* @table, which maps a part of @v, is one that fork shared: its leaves say nothing about the right
+ * to write, and do not change. */
 static inline bool pt_is_forked(const struct vma *v, const struct page *table)
 {
     return unlikely(pt_is_shared(table)) && v->mapping == NULL;

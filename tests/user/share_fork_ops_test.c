@@ -442,10 +442,18 @@ static const struct op {
     const char *name;
     void (*run)(char *p);
 } ops[] = {
-    {"mlock", op_lock},           {"clear_refs", op_clear_refs},     {"collapse", op_collapse},
-    {"populate", op_populate},    {"free", op_free},                 {"userfault", op_userfault},
-    {"move", op_move_part},       {"protect", op_protect_one},       {"dontneed", op_dontneed_part},
-    {"shrink", op_shrink},        {"wipeonfork", op_wipe},           {"exclusive", op_exclusive},
+    {"mlock", op_lock},
+    {"clear_refs", op_clear_refs},
+    {"collapse", op_collapse},
+    {"populate", op_populate},
+    {"free", op_free},
+    {"userfault", op_userfault},
+    {"move", op_move_part},
+    {"protect", op_protect_one},
+    {"dontneed", op_dontneed_part},
+    {"shrink", op_shrink},
+    {"wipeonfork", op_wipe},
+    {"exclusive", op_exclusive},
 };
 
 /* Each by the child, by the parent beside a child, and by the parent as the only user. */
