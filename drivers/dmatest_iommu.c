@@ -79,16 +79,19 @@ static void invalidate(struct mm_notifier *n, vaddr_t start, vaddr_t end)
 
 static const struct mm_notifier_ops notifier_ops = {.invalidate = invalidate};
 
-/* What the leaf @e, whose table is locked, allows the device; 0: nothing. The links above it say
- * the same as the area: a leaf that others use, too, may allow more. */
-static u64 entry_from(const struct vma *v, pte_t e, unsigned int level, vaddr_t va)
+/* What the leaf @e of @table, which is locked, allows the device; 0: nothing. The links above it
+ * say the same as the area, or are those to a table that fork shared: the leaf may allow more. */
+static u64 entry_from(const struct vma *v, const struct page *table, pte_t e, vaddr_t va)
 {
+    unsigned int level = table->level;
     pt_prot_t prot;
     u64 pfn;
 
     if (!pte_is_leaf(e, level))
         return 0;
     prot = pte_prot(e, level) & vma_prot(v);
+    if (pt_is_forked(v, table))
+        prot &= ~PT_W;
     if ((prot & (PT_R | PT_U)) != (PT_R | PT_U))
         return 0;
     pfn = (pte_paddr(e, level) + (va & (pt_size(level) - 1))) >> PAGE_SHIFT;
@@ -114,7 +117,7 @@ static int copy_leaf(struct window *w, vaddr_t va, bool write)
     if (slot != NULL) {
         told = !pt_is_foreign(table, mm) || pt_is_shared(table);
         mm_notifier_lock(&w->notifier);
-        new = told ? entry_from(v, pte_load(slot), level, va) : 0;
+        new = told ? entry_from(v, table, pte_load(slot), va) : 0;
         *entry_of(w, va) = new;
         w->misses++;
         mm_notifier_unlock(&w->notifier);
@@ -339,7 +342,7 @@ static int check_window(struct window *w)
         v = atomic_read(&mm->users) > 0 ? vma_lookup(mm, va) : NULL;
         slot = v ? pt_find_locked(mm, va, &table, &level) : NULL;
         if (slot != NULL) {
-            now = entry_from(v, pte_load(slot), level, va);
+            now = entry_from(v, table, pte_load(slot), va);
             pt_unlock(table);
         }
         if (e >> 2 == now >> 2 && (e & ~now) == 0)

@@ -226,11 +226,24 @@ static enum collapse copy(struct span *s, gfp_t gfp)
     return COLLAPSE_OK;
 }
 
+/* The table is one that fork shared. It is copied only where all its pages may be copied. */
+static enum collapse leave_table(struct span *s, const struct collapse_limits *limits)
+{
+    pt_fork_adopt(s->v, s->va, s->va + pt_size(HUGE_LEVEL));
+    if (pt_is_shared(s->table) && limits->shared < nr_entries())
+        return COLLAPSE_NO;
+    if (pt_fork_leave(s->v, s->va, s->va + pt_size(HUGE_LEVEL)))
+        return COLLAPSE_NO_MEMORY;
+    return find_table(s->v->mm, s);
+}
+
 /* mmap_lock and the area held. */
 static enum collapse collapse_span(struct span *s, const struct collapse_limits *limits)
 {
     enum collapse found = find_table(s->v->mm, s);
 
+    if (found == COLLAPSE_OK && unlikely(pt_is_shared(s->table)))
+        found = leave_table(s, limits);
     if (found != COLLAPSE_OK)
         return found;
     if (!survey(s) || s->none == nr_entries())

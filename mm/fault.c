@@ -6,6 +6,7 @@
  *   with_vma_lock     the VMA's own lock, found under RCU                         VMA lock
  *   with_mmap_lock    when that fails: the address space, its stack may grow      mmap_lock (read)
  *   mm_handle_fault   does the VMA allow the access? then the row's fault         either
+ *   with_own_table    a page table that is shared is left first                   mmap_lock (write)
  *   finish            a signal, or back to the instruction                        nothing locked
  *
  * It does not look at page tables. A fault in the kernel on a user address takes the same way; when
@@ -103,6 +104,23 @@ static __noinline enum fault_result with_mmap_lock(struct mm *mm, struct fault_c
     }
 }
 
+/* The access needs a table of the address space's own; then it is looked at again. */
+static __noinline enum fault_result with_own_table(struct mm *mm, struct fault_ctx *f)
+{
+    enum fault_result result;
+
+    do {
+        int err = pt_leave_at(mm, f->addr);
+
+        if (err)
+            return err == -ENOMEM ? FAULT_OOM : FAULT_INTR;
+        result = with_vma_lock(mm, f);
+        if (result == FAULT_RETRY)
+            result = with_mmap_lock(mm, f);
+    } while (result == FAULT_SHARED); /* another thread has forked meanwhile */
+    return result;
+}
+
 /* What cannot be repaired: tells the user. The address is the one that was used, not its page's. */
 static __noinline void finish_failed(const struct fault_info *fi, enum fault_result result)
 {
@@ -179,6 +197,8 @@ bool mm_fault(const struct fault_info *fi)
             vmstat_inc(VMSTAT_vma_lock_miss);
             result = with_mmap_lock(mm, &f);
         }
+        if (unlikely(result == FAULT_SHARED))
+            result = with_own_table(mm, &f);
     }
     if (unlikely(READ_ONCE(faulttrace_on)))
         trace(fi, &f, result, start);

@@ -17,7 +17,9 @@
  * have interrupts on. The frame may be freed and reused between F2 and F3; F4 shows it, since the
  * entry goes before the frame does. A frame that is the same again is the right one again. Fork
  * clears PG_EXCLUSIVE and then looks for pins, F3 pins and F5 then looks at PG_EXCLUSIVE, with full
- * barriers on both sides: fork copies the page, or the pin is not given (page_try_share).
+ * barriers on both sides: fork copies the page, or the pin is not given (page_try_share). Fork that
+ * shares the whole table takes the right to write from the link and then looks whether the table is
+ * marked; before F3 the pin marks it, and F4 looks at the link.
  *
  * Not every leaf may be had without its row's consent: an address space that ever had a leaf of
  * PT_PFNMAP, whose frames are not this process' to hold, takes the slow way (mm->has_pfnmap).
@@ -107,6 +109,13 @@ static inline bool try_grab(struct page *p, u64 units)
     return false;
 }
 
+/* Before F3: fork does not share a table with this mark. */
+static inline void note_pins(struct page *table)
+{
+    if (!page_test(table, PG_HAD_PINS))
+        page_set(table, PG_HAD_PINS);
+}
+
 /* F4. Hardware may have marked the entry meanwhile. */
 static inline bool unchanged(const struct walk *w, const pte_t *slot, pte_t e)
 {
@@ -128,11 +137,12 @@ static inline bool is_exclusive(const struct page *p)
     return (__atomic_load_n(&page_whole(p)->flags, __ATOMIC_SEQ_CST) & PG_EXCLUSIVE) != 0;
 }
 
-/* F5: is what the entry maps what a pin may be on, without a fault first? */
-static inline bool is_pinnable(const struct request *r, const struct page *p)
+/* F5: is what the entry maps what a pin may be on, without a fault first? In a table that fork
+ * shared no page is. */
+static inline bool is_pinnable(const struct request *r, const struct walk *w, const struct page *p)
 {
     if (likely(is_private(p)))
-        return is_exclusive(p);
+        return is_exclusive(p) && (w->prot & PT_W);
     /* In a private mapping this would have to be copied; only the area knows. */
     return !(r->flags & GUP_LONGTERM);
 }
@@ -154,7 +164,7 @@ static struct page *grab_fast(const struct request *r, const struct walk *w, con
     if (unlikely(!try_grab(counted, units)))
         return NULL;
     smp_mb();
-    if (unlikely(!unchanged(w, slot, e)) || (r->pin && unlikely(!is_pinnable(r, p)))) {
+    if (unlikely(!unchanged(w, slot, e)) || (r->pin && unlikely(!is_pinnable(r, w, p)))) {
         page_put_units(counted, units);
         return NULL;
     }
@@ -173,6 +183,8 @@ static unsigned long fast_table(const struct request *r, vaddr_t va, unsigned lo
 
     if (!walk_down(r->mm, va, &w))
         return 0;
+    if (r->pin && w.level == 0)
+        note_pins(pt_table_page(w.slot));
     size = pt_size(max(w.level, 1u));
     nr = min(nr, (size - (va & (size - 1))) >> PAGE_SHIFT);
     for (; done < nr; done++, va += PAGE_SIZE) {
@@ -229,9 +241,14 @@ static bool must_unshare(const struct vma *v, const struct page *p, const struct
 static struct page *try_pin(struct vma *v, vaddr_t va, const struct request *r, unsigned int *fault)
 {
     bool write = r->flags & GUP_WRITE;
-    struct page *p = vma_ops(v)->pin(v, va, write);
+    struct page *p;
 
     *fault = FAULT_REMOTE | (write ? FAULT_WRITE : 0);
+    if (r->pin && unlikely(pt_fork_is_at(v, va))) {
+        *fault |= FAULT_UNSHARE;
+        return NULL;
+    }
+    p = vma_ops(v)->pin(v, va, write);
     if (p == NULL || IS_ERR(p))
         return p;
     if (unlikely(page_refs(page_head(p)) > GUP_REFS_MAX)) {
@@ -299,24 +316,6 @@ static unsigned long pin_locked(const struct request *r, vaddr_t va, unsigned lo
     return done;
 }
 
-/* The entry for @va shall map a page of the area's own, so must not be in the object's table. */
-static int leave_shared_table(struct mm *mm, vaddr_t va)
-{
-    int err = mmap_write_lock_killable(mm);
-    struct vma *v;
-
-    if (err)
-        return err;
-    v = vma_lookup(mm, va);
-    if (v) {
-        vma_write_lock(v);
-        v->has_anon = true; /* will have: so nobody links the table again meanwhile */
-        pt_unshare_range(v, va, va + PAGE_SIZE, PT_UNSHARE_protect);
-    }
-    mmap_write_unlock(mm);
-    return 0;
-}
-
 static long gup_slow(const struct request *r, vaddr_t start, unsigned long nr, struct page **pages)
 {
     vaddr_t grown = ~0UL;
@@ -334,7 +333,7 @@ static long gup_slow(const struct request *r, vaddr_t start, unsigned long nr, s
         mmap_read_unlock(r->mm);
         va = start + done * PAGE_SIZE;
         if (err == -EXDEV) {
-            err = leave_shared_table(r->mm, va);
+            err = pt_leave_at(r->mm, va);
             if (err)
                 break;
             continue;

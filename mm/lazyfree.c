@@ -11,7 +11,8 @@
  * what it saves.
  *
  * A page that another process shares copy-on-write is passed by, when it is advised and when it is
- * reclaimed: its other leaf might be dirty. So is one that is pinned.
+ * reclaimed: its other leaf might be dirty. So is one that is pinned, or in a page table that fork
+ * shared.
  *
  * Locks: advice: mmap_lock for reading, PT. Reclaim: whoever allocates may hold anything down to
  * PAGE, so mmap_lock is only tried for reading; an address space that is being changed is passed
@@ -79,6 +80,7 @@ void lazyfree_mark(struct vma *v, vaddr_t start, vaddr_t end)
     thp_split_range(v->mm, start, end);
     tlb_gather_begin(&tlb, v->mm, false);
     pt_cursor_begin(&c, v->mm, start, end, true);
+    c.own = true;
     while (pt_cursor_next(&c, &r))
         if (r.kind == PT_KIND_LEAF && r.level == 0) /* what is huge again has new contents */
             nr += mark_run(&tlb, &r);
@@ -146,7 +148,10 @@ static unsigned long take_area(struct tlb_gather *tlb, struct vma *v)
     lock_assert_held(&v->mm->mmap_lock);
     if (!v->has_anon || !vma_is_anon(v) || !vma_has_pages(v) || (v->flags & VM_LOCKED))
         return 0;
+    if (READ_ONCE(v->has_shared))
+        WRITE_ONCE(v->mm->has_lazyfree, true); /* later, perhaps */
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);
+    c.own = true;
     while (pt_cursor_next(&c, &r))
         if (r.kind == PT_KIND_LEAF && r.level == 0)
             nr += take_run(tlb, &r);

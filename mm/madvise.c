@@ -3,7 +3,7 @@
  * madvise.c: hints and orders about ranges of memory.
  *
  * Three kinds. Orders about pages (DONTNEED, FREE, REMOVE, POPULATE_*) hold mmap_lock for reading
- * (DONTNEED for writing where page tables are shared) and go through the row of each area.
+ * (DONTNEED and FREE for writing where page tables are shared) and go through the row of each area.
  * Properties (DONTFORK, WIPEONFORK, DONTDUMP, RANDOM …) are flags of areas, so they split and merge
  * under the lock for writing; so do those about sharing of page tables. Hints that could only
  * matter with reclaim (COLD, PAGEOUT, WILLNEED) are checked as Linux checks them and change
@@ -34,11 +34,15 @@ struct advice {
 
 static int zap(struct vma *v, vaddr_t start, vaddr_t end)
 {
+    bool alone = rwsem_is_write_locked(&v->mm->mmap_lock);
     struct tlb_gather tlb;
+    int err = alone ? pt_fork_leave_edges(v, start, end) : 0;
 
     ASSERT(start >= v->start && end <= v->end && start < end);
+    if (err)
+        return err;
     tlb_gather_begin(&tlb, v->mm, false);
-    if (rwsem_is_write_locked(&v->mm->mmap_lock)) {
+    if (alone) {
         vma_write_lock(v);
         pt_unshare(&tlb, v, start, end, PT_UNSHARE_dontneed);
     }
@@ -101,6 +105,8 @@ static int advise_pages(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
     case MADV_FREE:
         if (!droppable(v) || !vma_is_anon(v))
             return -EINVAL;
+        if (rwsem_is_write_locked(&v->mm->mmap_lock))
+            pt_fork_adopt(v, start, end);
         lazyfree_mark(v, start, end);
         return 0;
     default:
@@ -165,6 +171,8 @@ static int advise_flags(struct vma *v, vaddr_t start, vaddr_t end, int behavior)
     ASSERT(((flags ^ v->flags) & (VM_ACCESS_FLAGS | VM_SHARED | VM_ACCOUNT | VM_LOCKED)) == 0);
     if (err || flags == v->flags)
         return err;
+    if ((flags & VM_NOSHAREPT) && pt_fork_leave(v, start, end))
+        return -EAGAIN;
     v = vma_modify_flags(v, start, end, flags);
     if (IS_ERR(v))
         return PTR_ERR(v) == -ENOMEM ? -EAGAIN : (int)PTR_ERR(v);
@@ -226,12 +234,13 @@ static bool is_populate_advice(int behavior)
     return behavior == MADV_POPULATE_READ || behavior == MADV_POPULATE_WRITE;
 }
 
-/* Page tables of objects are in the way of dropping translations of this process alone, and links
- * go only while nothing else uses the area. (One that comes after this look comes after the
+/* Shared page tables are in the way of dropping translations of this process alone, and links go
+ * only while nothing else uses the area. (One that comes after this look comes after the
  * advice.) */
 static bool needs_unshare(const struct advice *a)
 {
-    if (a->behavior != MADV_DONTNEED && a->behavior != MADV_DONTNEED_LOCKED)
+    if (a->behavior != MADV_DONTNEED && a->behavior != MADV_DONTNEED_LOCKED &&
+        a->behavior != MADV_FREE)
         return false;
     if (likely(atomic_long_read(&a->mm->nr_shared) == 0))
         return false;

@@ -17,6 +17,7 @@
  * all; I3 no TLB translates to the old frame when the caller is told 0.
  * Checked by tests/kernel/mm/migrate_ktest.c. Read next: migrate_file.c, migrate_huge.c, compact.c.
  */
+#include <mm/pt_share.h>
 #include <mm/rmap.h>
 #include "migrate_internal.h"
 #include "pt_internal.h"
@@ -109,6 +110,10 @@ static void move_leaves(const struct rmap_place *at, void *arg)
         if (slot == NULL)
             continue;
         ASSERT(m->from->kind == PAGE_ANON && page_mapcount(m->from) > 0);
+        if (unlikely(pt_is_shared(at->table))) { /* of all users, not @at's alone */
+            m->err = -EBUSY;
+            continue;
+        }
         va = base + (vaddr_t)(slot - (pte_t *)page_to_virt(at->table)) * PAGE_SIZE;
         start = min(start, va);
         end = max(end, va + PAGE_SIZE);

@@ -20,8 +20,8 @@
 
 #define POPULATE_BATCH 256 /* pages between two chances for writers of mmap_lock */
 
-/* One page of @v through the normal fault path, *level gets its leaf's. 0, or -errno as
- * mm_populate. mmap_lock held for reading. */
+/* One page of @v through the normal fault path, *level gets its leaf's. 0, -EXDEV: pt_leave_at is
+ * due, or -errno as mm_populate. mmap_lock held for reading. */
 static int fault_in(struct vma *v, vaddr_t va, bool write, unsigned int *level)
 {
     lock_assert_held(&v->mm->mmap_lock);
@@ -37,6 +37,7 @@ static int fault_in(struct vma *v, vaddr_t va, bool write, unsigned int *level)
             return -ENOMEM;
         case FAULT_INTR:
             return -EINTR;
+        case FAULT_SHARED: return -EXDEV;
         default:
             return -EFAULT;
         }
@@ -78,6 +79,8 @@ int mm_populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write)
         else
             err = fault_in_batch(v, &at, end, write);
         mmap_read_unlock(mm);
+        if (err == -EXDEV)
+            err = pt_leave_at(mm, at);
     }
     return err;
 }
@@ -104,9 +107,11 @@ int mm_populate_areas(struct mm *mm, vaddr_t start, vaddr_t end, bool ignore_err
             err = -EFAULT;
         else /* private writable memory gets its own pages now, not the shared zero page */
             err = fault_in_batch(v, &at, end, (v->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE);
-        if (err)
+        if (err && err != -EXDEV)
             at = v->end;
         mmap_read_unlock(mm);
+        if (err == -EXDEV)
+            err = pt_leave_at(mm, at);
         if (err && (!ignore_errors || err == -EINTR))
             return err;
     }
@@ -127,6 +132,8 @@ static struct vma *lock_area(struct vma *v, vaddr_t start, vaddr_t end, unsigned
     ASSERT((lock & ~VM_LOCKED_MASK) == 0 && start >= v->start && end <= v->end);
     if (flags == v->flags || v->flags & VM_SPECIAL)
         return v;
+    if (lock != 0 && pt_fork_leave(v, start, end))
+        return ERR_PTR(-ENOMEM);
     v = vma_modify_flags(v, start, end, flags);
     if (!IS_ERR(v) && lock != 0) { /* what is locked has tables of its own */
         vma_write_lock(v);

@@ -15,6 +15,7 @@
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
+#include <mm/pt_share.h>
 #include "vma_internal.h"
 
 /* The limits that apply when @v's pages [start, end) turn into data; adds VM_ACCOUNT to *flags when
@@ -48,6 +49,8 @@ static int protect_area(struct tlb_gather *tlb, struct vma **v, vaddr_t start, v
     if (flags == old)
         return 0;
     err = vma_ops(*v)->may_map(*v, flags);
+    if (!err)
+        err = pt_fork_leave(*v, start, end);
     if (!err)
         err = charge_writable(*v, pages, &flags);
     if (err)

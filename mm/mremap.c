@@ -19,6 +19,7 @@
  */
 #include <asm/errno.h>
 #include <kernel/syscall.h>
+#include <mm/pt_share.h>
 #include "vma_internal.h"
 
 /* One call. Lengths are page-aligned. */
@@ -162,9 +163,9 @@ static int charge_target(const struct remap *r, const struct vma *v)
 static int may_cut(const struct remap *r, struct vma *v)
 {
     vaddr_t end = r->old + r->old_len;
-    int err = 0;
+    int err = pt_fork_leave(v, r->old, end);
 
-    if (v->start != r->old)
+    if (!err && v->start != r->old)
         err = vma_ops(v)->may_split(v, r->old);
     if (!err && v->end != end && end != r->old)
         err = vma_ops(v)->may_split(v, end);

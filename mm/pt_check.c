@@ -179,8 +179,9 @@ static void check_shared(struct check *c, pte_t e, unsigned int level, vaddr_t v
     c->links++;
     while (c->v != NULL && c->v->end <= va)
         c->v = c->v->next;
-    wrong = c->v == NULL ? "link to a shared table outside every VMA"
-                         : pt_share_check_link(c->v, va, e, pt_table_page(pt_link_table(e, level)));
+    wrong = c->v == NULL
+                ? "link to a shared table outside every VMA"
+                : pt_share_check_link(c->v, va, e, pt_table_page(pt_link_table(e, level)), c->rss);
     if (wrong != NULL)
         report(c, va, wrong);
 }

@@ -50,6 +50,8 @@ static enum fault_result map_zero(struct fault_ctx *f)
         ASSERT(f->table->pt_mm == f->vma->mm && f->table->pt_used < pt_entries(0));
         pte_store(f->slot, pte_with_state(e, PT_YOUNG));
         f->table->pt_used++;
+        if (!page_test(f->table, PG_HAD_ZEROES))
+            page_set(f->table, PG_HAD_ZEROES);
     }
     pt_unlock(f->table);
     return FAULT_OK;
@@ -99,10 +101,13 @@ static int fill_hole(struct fault_ctx *f, pte_t leaf, bool anon)
     if (f->slot == NULL)
         return -ENOMEM;
     pt_lock(f->table);
+    ASSERT(!pt_is_shared(f->table)); /* areas that a user fills have none */
     empty = f->level == 0 && pte_is_none(pte_load(f->slot));
     if (empty) {
         if (anon)
             f->vma->has_anon = true;
+        else
+            page_set(f->table, PG_HAD_ZEROES);
         pte_store(f->slot, leaf);
         f->table->pt_used++;
     }
@@ -136,6 +141,12 @@ int pt_fill_hole_zero(struct vma *v, vaddr_t addr)
     return fill_hole(&f, pte_make_leaf(page_to_phys(zero_page), 0, vma_prot_ro(v)), false);
 }
 
+/* Does the fault change more than the state of a leaf? */
+static bool changes_table(const struct fault_ctx *f)
+{
+    return (f->flags & (FAULT_WRITE | FAULT_UNSHARE)) || !pte_is_leaf(f->entry, f->level);
+}
+
 static __always_inline enum fault_result fault_once(struct fault_ctx *f)
 {
     f->slot = pt_find_slot(f->vma->mm, f->addr, 0, &f->table, &f->level);
@@ -151,6 +162,8 @@ static __always_inline enum fault_result fault_once(struct fault_ctx *f)
     ASSERT(f->table->kind == PAGE_TABLE);
     ASSERT(f->table->pt_mm == f->vma->mm || pt_is_shared(f->table));
     f->entry = pte_load(f->slot);
+    if (pt_is_forked(f->vma, f->table) && changes_table(f))
+        return FAULT_SHARED;
     if (pte_is_none(f->entry)) {
         if (unlikely(f->level != 0))
             return FAULT_AGAIN; /* a huge leaf went meanwhile */
@@ -189,6 +202,10 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
     if (slot == NULL)
         return NULL;
     e = pte_load(slot);
+    if (write && pt_is_forked(v, table)) {
+        pt_unlock(table);
+        return NULL;
+    }
     if (pte_is_leaf(e, level) && (pte_prot(e, level) & need)) {
         p = pte_page(e, level) + ((va & (pt_size(level) - 1)) >> PAGE_SHIFT);
         /* In the midst of a split, which cannot end while this table is locked, a part has neither
@@ -197,6 +214,8 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
                huge_is_splitting(huge_head(p)));
         ASSERT(!write || p->kind != PAGE_ANON || page_test(page_whole(p), PG_EXCLUSIVE) ||
                huge_is_splitting(huge_head(p)));
+        if (level == 0 && !page_test(table, PG_HAD_PINS))
+            page_set(table, PG_HAD_PINS); /* fork is excluded: order does not matter */
         page_pin(p);
         if (write) {
             while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))

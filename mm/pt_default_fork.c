@@ -5,7 +5,8 @@
  * Pages of private memory are shared until one side writes: both entries lose PT_W and the page
  * PG_EXCLUSIVE. A page that is pinned stays the parent's own, and the child gets a copy at once:
  * whoever pinned it must keep seeing what the parent sees. Memory that can be had again by a fault
- * (objects without private copies, zeroes) is not copied at all.
+ * (objects without private copies, zeroes) is not copied at all, nor are tables that parent and
+ * child can share until one side writes (pt_share_fork.c).
  *
  * It does not flush the parent's TLB: mm_fork does, once, when all VMAs are copied, before it gives
  * mmap_lock back.
@@ -26,6 +27,7 @@ struct copy {
     struct page *spare;       /* for a pinned page's copy */
     unsigned long anon, file; /* base pages that the child got */
     unsigned int nr;          /* entries that the table got, not yet in pt_used */
+    bool zeroes, pinned;      /* some were of the zero page, of pinned pages */
 };
 
 /* The child's own copy of the pinned page behind @e, or false when there is no page for it yet. */
@@ -72,6 +74,7 @@ static unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *
         p = pte_page(e, level);
         if (likely(p->kind == PAGE_ANON)) {
             if (page_test(p, PG_EXCLUSIVE) && unlikely(!page_try_share(p))) {
+                c->pinned = true;
                 if (!copy_pinned(c, e, level, dst + i))
                     break;
                 anon++;
@@ -94,24 +97,23 @@ static unsigned int copy_entries(struct copy *c, const struct pt_run *r, pte_t *
         pte_store(dst + i, e);
     }
     c->nr += anon + file + zero;
+    if (zero != 0)
+        c->zeroes = true;
     c->anon += anon * pt_leaf_pages(level);
     c->file += file * pt_leaf_pages(level);
     return i;
 }
 
-/* The run's table is not locked; nothing but truncation changes it. */
-static int copy_table(struct copy *c, const struct pt_run *r)
+/* All of the run, to the entries from @dst on of @dst_table. */
+static __always_inline int copy_run(struct copy *c, const struct pt_run *r, struct page *dst_table,
+                                    pte_t *dst)
 {
-    struct page *dst_table;
-    unsigned int level, done = 0;
-    pte_t *dst = pt_get_slot(c->dst, r->va, r->level, &dst_table, &level);
+    unsigned int done = 0;
 
-    if (dst == NULL)
-        return -ENOMEM;
     for (;;) {
         pt_lock_two(r->table, dst_table);
         done = copy_entries(c, r, dst, done);
-        ASSERT(dst_table->pt_used + c->nr <= pt_entries(level));
+        ASSERT(dst_table->pt_used + c->nr <= pt_entries(0));
         dst_table->pt_used += c->nr;
         c->nr = 0;
         pt_unlock_two(r->table, dst_table);
@@ -121,7 +123,52 @@ static int copy_table(struct copy *c, const struct pt_run *r)
         if (c->spare == NULL)
             return -ENOMEM;
     }
+    if (unlikely(c->zeroes)) {
+        page_set(dst_table, PG_HAD_ZEROES);
+        c->zeroes = false;
+    }
     return 0;
+}
+
+/* The run's table is not locked; nothing but truncation changes it. */
+static int copy_table(struct copy *c, const struct pt_run *r)
+{
+    struct page *dst_table;
+    unsigned int level;
+    pte_t *dst = pt_get_slot(c->dst, r->va, r->level, &dst_table, &level);
+    int err = dst != NULL ? copy_run(c, r, dst_table, dst) : -ENOMEM;
+
+    if (unlikely(page_test(r->table, PG_HAD_PINS)) && !err) {
+        /* Pins under way fail: the pages are no longer PG_EXCLUSIVE (gup.c, F5), and before they
+         * can be so again fork's flush has waited for them. So the next fork may share the table.
+         */
+        if (!c->pinned && r->nr == pt_entries(0))
+            page_clear(r->table, PG_HAD_PINS);
+        c->pinned = false;
+    }
+    return err;
+}
+
+/* A page for a pinned one that was not needed in the end: it had gone. */
+static void drop_spare(struct copy *c)
+{
+    if (c->spare == NULL)
+        return;
+    c->spare->mapcount = 0;
+    page_put(c->spare);
+}
+
+int pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from, struct page *to)
+{
+    struct copy c = {.dst = v->mm, .dst_vma = v, .ro = vma_prot_ro(v)};
+    struct pt_run r = {.va = va, .slot = page_to_virt(from), .table = from};
+    int err;
+
+    ASSERT(pt_is_forked(v, from) && to->pt_used == 0 && IS_ALIGNED(va, pt_size(1)));
+    r.nr = pt_entries(0);
+    err = copy_run(&c, &r, to, page_to_virt(to));
+    drop_spare(&c);
+    return err;
 }
 
 /* Huge leaves; *next: where the walk goes on. */
@@ -148,8 +195,11 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     if (!src->has_anon)
         return 0;
     dst_vma->has_anon = true;
+    if (unlikely(pt_fork_concerns(src)))
+        err = pt_fork_share(dst, dst_vma, src);
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
-    cursor.own = true; /* what the object's tables have comes by faults */
+    cursor.own =
+        true; /* what the object's tables have comes by faults; the child has links already */
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
         vaddr_t next;
 
@@ -162,10 +212,7 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
         pt_cursor_seek(&cursor, next);
     }
     pt_cursor_end(&cursor);
-    if (c.spare != NULL) { /* truncation took the pinned page's entry away */
-        c.spare->mapcount = 0;
-        page_put(c.spare);
-    }
+    drop_spare(&c);
     atomic_long_add(&dst->rss[MM_ANON], (long)c.anon);
     atomic_long_add(&dst->rss[vma_file_counter(src)], (long)c.file);
     return err;

@@ -110,6 +110,7 @@ static vaddr_t move_small(const struct move *m)
     ASSERT(src_table->pt_used >= moved);
     src_table->pt_used -= moved;
     dst_table->pt_used += moved;
+    page_set(dst_table, READ_ONCE(src_table->flags) & (PG_HAD_PINS | PG_HAD_ZEROES));
     pt_unlock_two(src_table, dst_table);
     return len;
 }

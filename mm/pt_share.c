@@ -42,6 +42,11 @@ void pt_share_init(void)
         panic("no memory for the cache of shared page tables");
 }
 
+unsigned int pt_share_possible(void)
+{
+    return (pt_share_enabled ? PT_SHARE_OBJECTS : 0) | (pt_fork_possible() ? PT_SHARE_FORK : 0);
+}
+
 unsigned int share_nr_tables(void)
 {
     return (unsigned int)atomic_read(&nr_tables);
@@ -122,24 +127,32 @@ void share_for_each(struct mapping *m, unsigned int level, u64 first, u64 last,
 
 /* ---- tables ---- */
 
-static struct pt_share *share_alloc(struct mapping *m, const struct share_key *k)
+struct pt_share *share_alloc_empty(void)
 {
     struct pt_share *d = kmem_cache_alloc(cache, GFP_KERNEL);
 
     if (d == NULL)
         return NULL;
+    *d = (struct pt_share){.object = NULL};
+    atomic_inc(&nr_tables);
+    vmstat_inc(VMSTAT_pt_share_alloc);
+    return d;
+}
+
+static struct pt_share *share_alloc(struct mapping *m, const struct share_key *k)
+{
+    struct pt_share *d = share_alloc_empty();
+
+    if (d == NULL)
+        return NULL;
     d->table = pt_table_alloc_shared(k->level, GFP_KERNEL);
     if (d->table == NULL) {
-        kmem_cache_free(cache, d);
+        share_free(d);
         return NULL;
     }
     d->table->spare = (u64)(unsigned long)d;
     d->key = *k;
     d->object = m;
-    d->next = NULL;
-    d->seen = 0;
-    atomic_inc(&nr_tables);
-    vmstat_inc(VMSTAT_pt_share_alloc);
     return d;
 }
 
@@ -189,6 +202,10 @@ void share_put(struct tlb_gather *batch, struct page *table)
     struct mapping *m = d->object;
     bool last;
 
+    if (share_is_forked(d)) {
+        fork_share_put(batch, d);
+        return;
+    }
     spin_lock(&m->share_lock);
     last = table->pt_shared == 1;
     if (!last)
@@ -412,5 +429,5 @@ vaddr_t pt_share_alignment(size_t len, u64 pgoff)
 
 pt_prot_t pt_share_leaf_prot(const struct vma *v)
 {
-    return links_carry_prot() ? PT_RWXU : vma_prot(v);
+    return links_carry_prot() && v->mapping != NULL ? PT_RWXU : vma_prot(v);
 }

@@ -16,11 +16,15 @@
 
 static void add_table(struct pt_share_usage *u, struct page *table)
 {
-    enum mm_counter counter = object_counter(share_of(table)->object);
+    const struct pt_share *d = share_of(table);
     unsigned int level = table->level;
     pte_t *base = page_to_virt(table);
+    enum mm_counter counter;
 
     u->tables += 1UL << pt_table_order(level);
+    if (share_is_forked(d)) /* its pages are in mm->rss */
+        return;
+    counter = object_counter(d->object);
     if (level == 0) {
         u->rss[counter] += READ_ONCE(table->pt_used);
         return;
@@ -150,17 +154,48 @@ static bool is_in_part(const struct vma *v, vaddr_t base, const struct share_key
            (v->next == NULL || v->next->start > last);
 }
 
-const char *pt_share_check_link(const struct vma *v, vaddr_t va, pte_t link,
+/* To a table that fork shared. Which pages it may map depends on the area. */
+static const char *check_forked(const struct vma *v, vaddr_t va, pte_t link,
                                 const struct page *table)
 {
+    const pte_t *base = page_to_virt(table);
+
+    if (v->mapping != NULL || !v->has_shared || !v->has_anon ||
+        (v->flags & (VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT)))
+        return "table shared by fork in a VMA that may not have one";
+    if (table->level != 0 || v->start > va || v->end - va < pt_size(1))
+        return "table shared by fork reaches out of its VMA";
+    if (pte_prot(link, 1) & PT_W)
+        return "link to a table shared by fork allows writing";
+    for (unsigned int i = 0; i < pt_entries(0); i++, va += PAGE_SIZE) {
+        pte_t e = pte_load(base + i);
+
+        if (!pte_is_leaf(e, 0) || pte_page(e, 0) == zero_page)
+            continue;
+        if (pte_page(e, 0)->kind != PAGE_ANON ||
+            pte_page(e, 0)->index != v->pgoff + ((va - v->start) >> PAGE_SHIFT))
+            return "table shared by fork maps another page than the VMA has there";
+        if ((pte_prot(e, 0) & PT_RWXU & ~vma_prot(v)) != 0)
+            return "leaf of a table shared by fork allows more than the VMA";
+    }
+    return NULL;
+}
+
+const char *pt_share_check_link(const struct vma *v, vaddr_t va, pte_t link,
+                                const struct page *table, long *rss)
+{
+    pt_prot_t want = links_carry_prot() ? vma_prot(v) | PT_R | PT_U : PT_RWXU;
     const struct pt_share *d;
     const struct share_key *k;
-    pt_prot_t want = links_carry_prot() ? vma_prot(v) | PT_R | PT_U : PT_RWXU;
 
     if (!pt_is_shared(table))
         return pt_space_check_link(v, va, link, table);
     d = share_of(table);
     k = &d->key;
+    if (share_is_forked(d)) {
+        rss[MM_ANON] += d->nr_anon;
+        return check_forked(v, va, link, table);
+    }
     if (v->mapping != d->object)
         return "link to a table of another object";
     if (!d->indexed)
@@ -206,6 +241,35 @@ static void check_leaf(struct check *c, const struct pt_share *d, pte_t e, u64 a
     require(c, (pte_prot(e, d->key.level) & PT_RWXU & ~most) == 0, d, "leaf allows too much");
 }
 
+/* Of a table that fork shared. Returns how many pages of anonymous memory it maps: 0 or 1. */
+static unsigned int check_forked_leaf(struct check *c, const struct pt_share *d, pte_t e)
+{
+    const struct page *p = pte_page(e, 0);
+    bool exclusive = page_test(p, PG_EXCLUSIVE);
+
+    if (p == zero_page)
+        return 0;
+    require(c, p->kind == PAGE_ANON && page_pins(p) == 0, d, "maps a page that is pinned");
+    require(c, exclusive || !(pte_prot(e, 0) & PT_W), d,
+            "writable leaf of a page that others may have");
+    require(c, !exclusive || page_mapcount(p) == 1, d,
+            "exclusive page that is mapped more than once");
+    require(c, page_mapcount(p) > 0 && page_refs(p) >= (u32)page_mapcount(p), d,
+            "references fewer than mappings");
+    return 1;
+}
+
+static void check_forked_table(struct check *c, const struct pt_share *d)
+{
+    const pte_t *base = page_to_virt(d->table);
+    unsigned int anon = 0;
+
+    for (unsigned int i = 0; i < pt_entries(0); i++)
+        if (pte_is_leaf(pte_load(base + i), 0))
+            anon += check_forked_leaf(c, d, pte_load(base + i));
+    require(c, anon == d->nr_anon, d, "count of anonymous pages is wrong");
+}
+
 static void meet(struct check *c, const pte_t *base, unsigned int level, bool count);
 
 /* A link to the shared @table was met. The first time its entries are looked at. */
@@ -229,12 +293,16 @@ static void meet_shared(struct check *c, struct page *table, bool count)
         pte_t e = pte_load(base + i);
 
         used += !pte_is_none(e);
+        if (share_is_forked(d))
+            continue;
         if (pte_is_leaf(e, level))
             check_leaf(c, d, e, i * pt_size(level));
         else
             require(c, pte_is_none(e) || pte_is_table(e, level), d, "holds a marker");
     }
     require(c, used == table->pt_used, d, "count of used entries is wrong");
+    if (share_is_forked(d))
+        check_forked_table(c, d);
     meet(c, base, level, count);
 }
 

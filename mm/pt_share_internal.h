@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pt_share_internal.h: what the files about tables of objects say to each other only. */
+/* pt_share_internal.h: what the files about shared tables say to each other only. */
 #pragma once
 #include <mm/page_cache.h>
 #include <mm/pt_share.h>
@@ -15,11 +15,13 @@ struct share_key {
 
 struct pt_share {
     struct share_key key;
-    struct mapping *object;
+    struct mapping *object; /* NULL: private memory, shared by fork (pt_share_fork.c) */
     struct page *table;
     struct pt_share *next; /* [share_lock] others at the same place of the index */
     bool indexed;          /* [S] found by its key; else only below the table that links it */
     u32 seen;              /* links that the check has found */
+    u32 nr_anon;           /* no object: anonymous pages that the table maps */
+    u32 walk;              /* [PT] no object: the last walk of the reverse map that has been here */
     struct rcu_head rcu;
 };
 
@@ -27,6 +29,11 @@ static inline struct pt_share *share_of(const struct page *table)
 {
     ASSERT(table->kind == PAGE_TABLE && table->pt_shared != 0);
     return (struct pt_share *)(unsigned long)table->spare;
+}
+/* Private memory, shared since a fork? Does not change while there is a link. */
+static inline bool share_is_forked(const struct pt_share *d)
+{
+    return d->object == NULL;
 }
 static inline bool links_carry_prot(void)
 {
@@ -59,16 +66,22 @@ static inline unsigned int share_smallest_level(const struct vma *v)
     return max((unsigned int)v->level, mmu_has(MMU_LINK_ANY) ? 0u : 1u);
 }
 
-/* pt_unshare.c: a link to a table of an object or a space, in a table that is the address space's
- * own. */
+/* A link to a table of an object, of fork's or of a space, in a table of the address space's own. */
 struct share_link {
     struct mm *mm;
     struct page *parent, *table;
     pte_t *slot;
     vaddr_t va; /* of the span */
 };
+
+/* pt_unshare.c */
 /* The first one around or behind *va; *va moves on. False: none before @end. */
 bool share_find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link *l);
+
+/* pt_share_fork.c: tables without an object. */
+/* False: others use the table, too. */
+bool fork_share_adopt(const struct share_link *l);
+void fork_share_put(struct tlb_gather *batch, struct pt_share *d);
 
 /* pt_space.c: is @table, which a link of @v leads to, one of the space that @v maps? */
 bool pt_space_has_table(const struct vma *v, const struct page *table);
@@ -81,6 +94,8 @@ const char *pt_space_check_link(const struct vma *v, vaddr_t va, pte_t link,
                                 const struct page *table);
 
 /* pt_share.c */
+/* A descriptor of nothing yet, counted as a table; NULL. May sleep. */
+struct pt_share *share_alloc_empty(void);
 unsigned int share_nr_tables(void); /* of all objects */
 /* share_lock held. */
 void share_index_remove(struct pt_share *d);

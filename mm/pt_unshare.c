@@ -30,10 +30,10 @@ bool share_find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link 
             if (!pte_is_table(e, level))
                 break;
             *l = (struct share_link){.mm = mm,
-                               .parent = pt_table_page(base),
-                               .table = pt_table_page(pt_link_table(e, level)),
-                               .slot = slot,
-                               .va = ALIGN_DOWN(*va, pt_size(level))};
+                                     .parent = pt_table_page(base),
+                                     .table = pt_table_page(pt_link_table(e, level)),
+                                     .slot = slot,
+                                     .va = ALIGN_DOWN(*va, pt_size(level))};
             if (pt_is_foreign(l->table, mm))
                 return true;
             if (level == 1)
@@ -173,6 +173,17 @@ static void count_reason(enum pt_unshare_why why)
     vmstat_inc(VMSTAT_pt_share_unlink);
 }
 
+/* All of a private table's span goes, in [start, end). */
+static void leave_forked(struct tlb_gather *t, const struct share_link *l, vaddr_t start,
+                         vaddr_t end)
+{
+    ASSERT(start == l->va && end - start >= pt_size(1)); /* else pt_fork_leave came before */
+    if (fork_share_adopt(l))
+        return;
+    t->rss[MM_ANON] -= (long)share_of(l->table)->nr_anon;
+    clear_link(t, l);
+}
+
 void pt_unshare(struct tlb_gather *t, struct vma *v, vaddr_t start, vaddr_t end,
                 enum pt_unshare_why why)
 {
@@ -186,6 +197,12 @@ void pt_unshare(struct tlb_gather *t, struct vma *v, vaddr_t start, vaddr_t end,
 
         ASSERT(pt_space_has_table(v, l.table) || share_of(l.table)->object == v->mapping);
         count_reason(why);
+        if (pt_is_forked(v, l.table)) {
+            ASSERT(why == PT_UNSHARE_unmap || why == PT_UNSHARE_dontneed);
+            leave_forked(t, &l, start, end);
+            start = next;
+            continue;
+        }
         if (why != PT_UNSHARE_unmap && pt_is_shared(l.table) && take_over(&l))
             continue; /* lower tables of the object may hang there */
         clear_link(t, &l);
@@ -218,8 +235,9 @@ void pt_unshare_at(struct vma *v, vaddr_t addr)
 
         if (!share_find_link(v->mm, &va, addr + PAGE_SIZE, &l) || l.va == addr)
             return;
-        count_reason(PT_UNSHARE_split);
         ASSERT(pt_is_shared(l.table)); /* areas of a space have borders where spans have */
+        ASSERT(!pt_is_forked(v, l.table)); /* pt_fork_leave came before, and may fail */
+        count_reason(PT_UNSHARE_split);
         if (take_over(&l))
             continue; /* to what is below */
         tlb_gather_begin(&t, v->mm, false);
@@ -244,4 +262,25 @@ void pt_share_claim(struct vma *v)
         claim_from(v->prev, v->prev->end, v->prev->end - 1, v->start);
     if (v->next != NULL)
         claim_from(v->next, v->next->start, v->next->start, v->end - 1);
+}
+
+/* The page at an address shall be the area's own, or be changed: not through a shared table. */
+int pt_leave_at(struct mm *mm, vaddr_t va)
+{
+    int err = mmap_write_lock_killable(mm);
+    struct vma *v;
+
+    if (err)
+        return err;
+    va &= PAGE_MASK;
+    v = vma_lookup(mm, va);
+    if (v != NULL && v->mapping == NULL) {
+        err = pt_fork_leave(v, va, va + PAGE_SIZE);
+    } else if (v != NULL) {
+        vma_write_lock(v);
+        v->has_anon = true; /* will have: so nobody links the table again meanwhile */
+        pt_unshare_range(v, va, va + PAGE_SIZE, PT_UNSHARE_protect);
+    }
+    mmap_write_unlock(mm);
+    return err;
 }

@@ -18,7 +18,7 @@
 #include <kernel/ktest.h>
 #include <kernel/printk.h>
 #include <mm/huge.h>
-#include <mm/pt_walk.h>
+#include <mm/pt_share.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
 
@@ -144,6 +144,7 @@ struct walk {
     void *arg;
     unsigned int found;
     bool trying;
+    u32 number; /* pt_fork_first_visit */
 };
 
 /* Does the entry at @va map the page? */
@@ -158,6 +159,10 @@ static void look_at(struct walk *w, struct vma *v, vaddr_t va)
     if (at.slot == NULL)
         return;
     e = pte_load(at.slot);
+    if (unlikely(pt_is_shared(at.table)) && !pt_fork_first_visit(at.table, &w->number)) {
+        pt_unlock(at.table);
+        return;
+    }
     if (pte_is_leaf(e, at.level) &&
         (pte_paddr(e, at.level) | (va & (pt_size(at.level) - 1))) == page_to_phys(w->p)) {
         ASSERT(page_mapcount(page_whole(w->p)) > 0 || huge_is_splitting(huge_head(w->p)));

@@ -106,6 +106,7 @@ static void replace_leaf(struct page *head, struct page *table, const struct hug
 
     ASSERT(table->pt_mm == at->mm && at->parent->pt_mm == at->mm);
     pt_table_ready(table);
+    table->flags = PG_HAD_PINS; /* the whole's mark may be set by a pin right now */
     fill(table, leaf);
     pt_lock(at->parent);
     ASSERT(pte_load(slot).v == pte_with_prot(leaf, HUGE_LEVEL, 0).v);

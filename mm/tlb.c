@@ -232,7 +232,7 @@ void tlb_gather_link(struct tlb_gather *t, struct page *table)
 {
     struct page *p;
 
-    ASSERT(t->nr_links < t->max_links && pt_is_shared(table));
+    ASSERT(t->nr_links < t->max_links && READ_ONCE(table->pt_shared) != 0);
     t->links[t->nr_links++] = table;
     if (likely(t->nr_links < t->max_links))
         return;

@@ -297,6 +297,8 @@ static int change_areas(struct userfaultfd *u, vaddr_t start, vaddr_t end, bool 
                     v->flags &= ~VM_USERFAULT;
                 }
             } else {
+                if (pt_fork_leave(v, max(v->start, start), min(v->end, end)))
+                    return -ENOMEM;
                 v = vma_modify_flags(v, max(v->start, start), min(v->end, end),
                                      v->flags | VM_USERFAULT);
             }

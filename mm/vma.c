@@ -262,6 +262,8 @@ struct vma *vma_split(struct vma *v, vaddr_t addr)
     ASSERT(addr > v->start && addr < v->end && IS_ALIGNED(addr, PAGE_SIZE));
     vma_write_lock(v); /* no fault puts a leaf across the cut any more */
     err = vma_ops(v)->may_split(v, addr);
+    if (!err)
+        err = pt_fork_leave_edges(v, addr, v->end);
     if (err)
         return ERR_PTR(err);
     upper = vma_alloc(mm);
@@ -295,6 +297,9 @@ static int shift_border(struct vma *low, vaddr_t border)
     vma_write_lock(low);
     vma_write_lock(high);
     err = vma_ops(low)->may_split(low, border);
+    if (!err)
+        err = border < low->end ? pt_fork_leave_edges(low, border, low->end)
+                                : pt_fork_leave_edges(high, border, high->end);
     if (err)
         return err;
     if (low->has_anon || high->has_anon)

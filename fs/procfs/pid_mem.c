@@ -333,15 +333,28 @@ static void clear_area(struct mm *mm, struct vma *v, bool soft)
     pt_cursor_end(&c);
 }
 
-static void clear_refs(struct mm *mm, u64 what)
+static bool is_meant(const struct vma *v, u64 what)
 {
-    bool soft = what == CLEAR_SOFT_DIRTY;
+    return what == CLEAR_ALL || what == CLEAR_SOFT_DIRTY ||
+           (what == CLEAR_MAPPED) == (v->file != NULL);
+}
+
+/* 0, or -ENOMEM and nothing was cleared. */
+static int clear_refs(struct mm *mm, u64 what)
+{
+    int err = 0;
 
     for_each_vma (v, mm)
-        if (what == CLEAR_ALL || soft || (what == CLEAR_MAPPED) == (v->file != NULL))
-            clear_area(mm, v, soft);
+        if (!err && is_meant(v, what))
+            err = pt_fork_leave(v, v->start, v->end);
+    if (err)
+        return err;
+    for_each_vma (v, mm)
+        if (is_meant(v, what))
+            clear_area(mm, v, what == CLEAR_SOFT_DIRTY);
     mmu_quiesce_walkers(mm);
     mmu_flush_mm(mm);
+    return 0;
 }
 
 ssize_t pid_store_clear_refs(const char *buf, size_t n, struct task *t)
@@ -349,6 +362,7 @@ ssize_t pid_store_clear_refs(const char *buf, size_t n, struct task *t)
     const char *end;
     u64 what = parse_u64(buf, &end);
     struct mm *mm;
+    int err = 0;
 
     if (end == buf || what < CLEAR_ALL || what > CLEAR_HIWATER)
         return -EINVAL;
@@ -359,8 +373,8 @@ ssize_t pid_store_clear_refs(const char *buf, size_t n, struct task *t)
     if (what == CLEAR_HIWATER)
         mm->hiwater_rss = 0; /* what is now comes by itself */
     else
-        clear_refs(mm, what);
+        err = clear_refs(mm, what);
     mmap_write_unlock(mm);
     mm_put(mm);
-    return (ssize_t)n;
+    return err ? err : (ssize_t)n;
 }

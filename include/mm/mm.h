@@ -73,7 +73,7 @@ struct vma {
     struct mapping *mapping;
     struct list_head mapping_link; /* MAPPING: in mapping->vmas */
     bool has_anon;         /* [PT lock] ever held an anonymous page: merge and share decisions */
-    bool has_shared;       /* [vma lock] may link tables of its object (pt_share.h) */
+    bool has_shared;       /* [vma lock] may have links to shared tables (pt_share.h) */
     void *private;         /* [S] row's own */
     u32 lock_seq;          /* equals mm->lock_seq while write-locked */
     u32 readers;           /* [A] faults in flight, plus VMA_WRITER_WAITS; only vma_lock.c */
@@ -86,7 +86,8 @@ enum mm_counter { MM_ANON, MM_FILE, MM_SHMEM, MM_HUGETLB, NR_MM_COUNTERS };
 
 /* mm->share_off, and prctl's argument. */
 #define PT_SHARE_OBJECTS 1u /* page tables of objects */
-#define PT_SHARE_ALL     PT_SHARE_OBJECTS
+#define PT_SHARE_FORK    2u /* of private memory, with children */
+#define PT_SHARE_ALL     (PT_SHARE_OBJECTS | PT_SHARE_FORK)
 
 struct mm {
     struct rwsem mmap_lock;
@@ -104,7 +105,7 @@ struct mm {
     cpumask_t cpus;          /* [A] CPUs whose TLB may hold its translations */
     atomic_long_t rss[NR_MM_COUNTERS]; /* pages */
     atomic_long_t pt_pages;  /* base pages of page tables, root included */
-    atomic_long_t nr_shared; /* links from these to tables of objects, with those not yet flushed */
+    atomic_long_t nr_shared; /* links from these to shared tables, with those not yet flushed */
     u64 hiwater_rss;         /* pages */
     unsigned long shared_rss; /* pages behind links when somebody last counted (pt_share_rss) */
     /* [M] in pages */
@@ -306,6 +307,7 @@ u64 mm_peak_rss(struct mm *mm);
     X(pt_share_flush) X(pt_share_protect)                                                         \
     X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                                  \
     X(pt_unshare_dontneed) X(pt_unshare_split) X(pt_unshare_lock) X(pt_unshare_advice)            \
+    X(pt_fork_share) X(pt_fork_break) X(pt_fork_adopt)                                            \
     X(pgmigrate_success) X(pgmigrate_fail) X(thp_migration_success) X(thp_migration_fail)         \
     X(compact_migrate_scanned) X(compact_isolated) X(compact_stall) X(compact_fail)               \
     X(compact_success) X(compact_daemon_wake)

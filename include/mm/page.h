@@ -51,7 +51,9 @@ enum page_kind {
 #define PG_EXCLUSIVE  (1u << 5)
 #define PG_LAZYFREE   (1u << 6) /* MADV_FREE: clean means discardable */
 #define PG_MLOCKED    (1u << 7)
-#define PG_HAD_PINS   (1u << 8) /* head of a huge page: a subpage was pinned, perhaps is */
+/* head of a huge page: a subpage was pinned, perhaps is; a page table: likewise, what it maps */
+#define PG_HAD_PINS   (1u << 8)
+#define PG_HAD_ZEROES (1u << 9) /* page table: an entry maps the zero page, or did */
 
 struct page {
     u64 word;       /* {TAIL, refs, pins}: only through the functions below */

@@ -42,14 +42,14 @@ struct fault_ctx {
 /* Result of a fault, as rows give it and callers see it. */
 enum fault_result {
     FAULT_OK,
-    FAULT_RETRY,  /* take mmap_lock and come again: the row needs more than the VMA's lock */
+    FAULT_RETRY, /* take mmap_lock and come again: the row needs more than the VMA's lock */
     FAULT_SIGSEGV_MAPERR,
     FAULT_SIGSEGV_ACCERR,
     FAULT_SIGBUS, /* beyond the end of the object */
     FAULT_OOM,    /* no memory; the caller lets the OOM killer run and retries or dies */
     FAULT_INTR,   /* fatal signal */
     FAULT_WAIT,   /* userfault_begin has taken note: userfault_wait, without locks */
-    FAULT_SHARED, /* FAULT_UNSHARE: the area must leave the object's page tables first */
+    FAULT_SHARED, /* the area must leave the page tables that it shares first: pt_leave_at */
 };
 
 struct pt_ops {

@@ -28,6 +28,7 @@
 #define MADV_NOSHAREPT 0x5101
 /* prctl: arg2 says what this process, and children that it forks, may share: PT_SHARE_*. */
 #define PR_SET_PT_SHARE 0x51510001
+/* The same; without bits for what machine or boot parameters exclude. */
 #define PR_GET_PT_SHARE 0x51510002
 
 extern bool pt_share_enabled; /* shared_pt= */
@@ -55,6 +56,8 @@ static inline u64 pt_nr_mappings(const struct page *p, const struct pt_run *r)
 }
 
 void pt_share_init(void);
+unsigned int pt_share_possible(void); /* PT_SHARE_*: by the machine and the boot parameters */
+bool pt_fork_possible(void);
 /* As pt_get_slot, for a fault in @v: tables that are missing are the object's where that may be. */
 pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct page **table,
                          unsigned int *level_found) __must_check;
@@ -93,6 +96,42 @@ void pt_unshare_at(struct vma *v, vaddr_t addr);
  * for writing. */
 void pt_share_claim(struct vma *v);
 
+/* The answer to FAULT_SHARED: no table around @va is shared on return, until the next fork or
+ * fault. 0, -EINTR, -ENOMEM. Nothing locked; may sleep. */
+int __must_check pt_leave_at(struct mm *mm, vaddr_t va);
+
+/*
+ * pt_share_fork.c: private memory. fork: the tables of @src that are worth it get a link from the
+ * child's @dst_vma. 0, or -ENOMEM (the child's links then stand, and go with it). Both sides are
+ * locked for writing; the caller flushes the parent.
+ */
+int __must_check pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src);
+extern unsigned int pt_fork_spans; /* areas of less than this many spans are not worth while */
+/* Is there anything to share, or shared already? */
+static inline bool pt_fork_concerns(const struct vma *v)
+{
+    return v->mapping == NULL && (v->has_shared || v->end - v->start >= pt_fork_spans * pt_size(1));
+}
+/* No table that maps a part of [start, end) of @v is shared with another process on return: comes
+ * before any change of it but the end of whole spans. 0, or -ENOMEM and nothing has changed that
+ * anybody sees. mmap_lock held for writing; write-locks @v where it has to. */
+int __must_check pt_fork_leave(struct vma *v, vaddr_t start, vaddr_t end);
+/* The same for the tables that reach out of the range; pt_unshare sees to the others. */
+int __must_check pt_fork_leave_edges(struct vma *v, vaddr_t start, vaddr_t end);
+/* Tables that nobody else uses any more, only. */
+void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end);
+/* Is @va of @v in such a table? mmap_lock, or the area's. */
+bool pt_fork_is_at(const struct vma *v, vaddr_t va);
+/* A walk from a page to its leaves comes to the shared @table, which is locked: for the first time?
+ * *walk is the walk's number, 0 at its begin. */
+bool pt_fork_first_visit(struct page *table, u32 *walk);
+/* @table, which maps a part of @v, is one that fork shared: its leaves say nothing about the right
+ * to write, and do not change. */
+static inline bool pt_is_forked(const struct vma *v, const struct page *table)
+{
+    return unlikely(pt_is_shared(table)) && v->mapping == NULL;
+}
+
 /* Pages [first, last) leave the object: their leaves in tables that it owns go, and one round
  * reaches all users. */
 void pt_share_zap(struct mapping *m, u64 first, u64 last);
@@ -112,9 +151,9 @@ void pt_share_note_peak(struct mm *mm);
  * table that serves two areas is each one's), and shared ones. Added to what is there. */
 void pt_share_count_tables(const struct vma *v, u64 *own, u64 *shared);
 /* pt_check: is the link to @table around @va, of @v's address space, as it should be? What is
- * wrong, or NULL. */
+ * wrong, or NULL. rss[]: what it means for mm->rss is added. */
 const char *pt_share_check_link(const struct vma *v, vaddr_t va, pte_t link,
-                                const struct page *table);
+                                const struct page *table, long *rss);
 
 /* pt_walk.h's gather: links that were flushed are uncounted, the last of a table ends it. */
 void pt_share_put_links(struct mm *mm, struct page **tables, unsigned int n);

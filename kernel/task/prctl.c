@@ -68,7 +68,7 @@ static long pt_share(bool set, unsigned long what, unsigned long rest)
     if (rest != 0)
         return -EINVAL;
     if (!set)
-        return what != 0 ? -EINVAL : (long)(PT_SHARE_ALL & ~current->proc->pt_share_off);
+        return what != 0 ? -EINVAL : (long)(pt_share_possible() & ~current->proc->pt_share_off);
     if (what & ~(unsigned long)PT_SHARE_ALL)
         return -EINVAL;
     current->proc->pt_share_off = current->mm->share_off = PT_SHARE_ALL & ~(u8)what;

@@ -267,6 +267,26 @@ KTAP_UNUSED static struct share_mark share_begin(const char *counter)
 #define SHARE_PT              "pt_share_link"
 #define CHECK_SHARED(mark, n) CHECK_ROSE(mark, (n) + 1, "shared_pt=off")
 
+/*
+ * Tables that fork shares. The kernel says whether this machine can: POWER's radix MMU cannot, its
+ * links carry no permissions, and the hash MMU not, a table of base pages has one address space
+ * there; nor with fork_share=off.
+ */
+#define SHARE_FORK      "pt_fork_share"
+#define PR_SET_PT_SHARE 0x51510001
+#define PR_GET_PT_SHARE 0x51510002
+KTAP_UNUSED static bool share_forks(void)
+{
+    int bits = prctl(PR_GET_PT_SHARE, 0, 0, 0, 0);
+
+    return bits > 0 && (bits & 2) != 0;
+}
+#define CHECK_FORK_SHARED(mark, n)                                                                 \
+    do {                                                                                           \
+        if (share_forks())                                                                         \
+            CHECK_ROSE(mark, n, "fork_share=off");                                                 \
+    } while (0)
+
 /* Races differ from run to run, so that faults do not come again. */
 KTAP_UNUSED static void skip_race_under_sweep(void)
 {

@@ -10,14 +10,12 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 
-#define ROUNDS                     (ktap_swept ? 2 : 20)
-#define SHARE_FORK                 "pt_fork_share" /* tables that fork shared */
-#define CHECK_FORK_SHARED(mark, n) CHECK_ROSE(mark, n, "fork_share=off")
+#define ROUNDS (ktap_swept ? 2 : 20)
 
 /* Several tables of private memory, written sparsely: enough for fork to share them. */
 #define SPANS 8
 static size_t area_len;
-#define STEP 16
+#define STEP 4
 
 static char *new_area(void)
 {

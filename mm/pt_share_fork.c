@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pt_share_fork.c: page tables of private memory that fork shares copy-on-write.
+ *
+ * fork does not copy a table of level 0 that lies wholly inside one area, if that is worth it: the
+ * parent's link loses the right to write and the child gets a link like it. Nothing changes in the
+ * leaves: a page may still be PG_EXCLUSIVE and its leaf writable, for link and leaf decide
+ * together, in hardware and in every walker here. So a table with several links is immutable for
+ * those who have them. Who wants a change leaves it first (pt_fork_leave): the only user takes it
+ * over, in one step; one of several copies it then, as fork would have done, links the copy when
+ * that is complete, flushes, and only then uncounts the old link. Who unmaps or discards the whole
+ * span just drops the link. The last link's end empties the table.
+ *
+ * A page that is pinned must stay the parent's own, so a table marked PG_HAD_PINS is copied at
+ * once. A pin marks the table before it takes the page and looks at the link again afterwards; fork
+ * takes the right to write from the link, then looks at the mark: one of the two sees the other.
+ *
+ * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
+ * table itself in none's pt_pages.
+ *
+ * What is worth it: areas of pt_fork_spans spans and more, tables with min_entries and more. It
+ * needs links that carry permissions, for any table (MMU_LINK_WRITE, MMU_LINK_ANY).
+ *
+ * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
+ * area write-locked. Invariants: I1 pt_shared is the number of links, those not yet flushed
+ * included; I2 no link to a shared table allows writing; I3 a page in one has no pin; I4 its span
+ * lies in one area of each user. Checked by pt_check, pt_share_check, models/fork_share.pml,
+ * tests/user/share_fork_test.c. Read next: pt_unshare.c.
+ */
+#include <asm/errno.h>
+#include <kernel/param.h>
+#include <kernel/string.h>
+#include "pt_share_internal.h"
+#include "vma_internal.h"
+
+#define LINK_PROT (PT_RWXU & ~PT_W)
+
+/* Below, a copy at once costs less than a fault that comes later to do it. docs/DECISIONS.md. */
+unsigned int pt_fork_spans __ro_after_init = 4;
+static unsigned int min_entries __ro_after_init = 64;
+static bool enabled __ro_after_init = true;
+
+static void set_enabled(const char *value)
+{
+    enabled = strcmp(value, "off") != 0;
+    if (strcmp(value, "all") == 0)
+        pt_fork_spans = min_entries = 1;
+}
+KPARAM("fork_share", set_enabled,
+       "off: fork copies all page tables of private memory; all: shares also what is not worth it");
+
+static vaddr_t span(void)
+{
+    return pt_size(1);
+}
+
+/* ---- fork ---- */
+
+struct fork {
+    struct mm *dst;
+    struct vma *src, *dst_vma;
+    bool more; /* tables that are not shared yet may be */
+    unsigned long nr, anon;
+};
+
+bool pt_fork_possible(void)
+{
+    return enabled && mmu_has(MMU_LINK_WRITE) && mmu_has(MMU_LINK_ANY);
+}
+
+static bool may_share(const struct vma *v)
+{
+    return pt_fork_possible() && !(v->mm->share_off & PT_SHARE_FORK) &&
+           !(v->flags & (VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT));
+}
+
+static unsigned int count_anon(struct page *table)
+{
+    const pte_t *base = page_to_virt(table);
+    unsigned int zeroes = 0;
+
+    if (likely(!page_test(table, PG_HAD_ZEROES)))
+        return table->pt_used;
+    for (unsigned int i = 0; i < pt_entries(0); i++) {
+        pte_t e = pte_load(base + i);
+
+        zeroes += pte_is_leaf(e, 0) && pte_page(e, 0) == zero_page;
+    }
+    if (zeroes == 0)
+        page_clear(table, PG_HAD_ZEROES);
+    return table->pt_used - zeroes;
+}
+
+/* The address space's hardware, too, may write the state of a link. */
+static void set_link_prot(pte_t *slot, pt_prot_t prot)
+{
+    pte_t e = pte_load(slot);
+
+    while (!pte_cmpxchg(slot, &e, pte_with_prot(e, 1, prot)))
+        ;
+}
+
+/* The parent's own table becomes one with a single link. False: it is to be copied. */
+static bool make_shared(struct mm *mm, struct page *table, struct page *parent, pte_t *slot)
+{
+    struct pt_share *d;
+    bool pinned;
+
+    if (page_test(table, PG_HAD_PINS))
+        return false;
+    d = share_alloc_empty();
+    if (d == NULL)
+        return false;
+    pt_lock(parent);
+    set_link_prot(slot, LINK_PROT);
+    smp_mb(); /* the link before the mark; pairs with gup.c, F3 */
+    pinned = page_test(table, PG_HAD_PINS);
+    if (unlikely(pinned))
+        set_link_prot(slot, PT_RWXU);
+    pt_unlock(parent);
+    if (unlikely(pinned)) {
+        share_free(d);
+        return false;
+    }
+    ASSERT(table->pt_mm == mm && table->level == 0);
+    d->table = table;
+    d->nr_anon = count_anon(table);
+    table->pt_mm = NULL;
+    table->spare = (u64)(unsigned long)d;
+    WRITE_ONCE(table->pt_shared, 1);
+    atomic_long_add(&mm->pt_pages, -1L);
+    atomic_long_add(&mm->nr_shared, 1);
+    return true;
+}
+
+/* The child's link. */
+static void add_link(struct fork *f, struct page *table, struct page *parent, pte_t *slot)
+{
+    pt_lock(table);
+    ASSERT(table->pt_shared != 0);
+    WRITE_ONCE(table->pt_shared, table->pt_shared + 1);
+    pt_unlock(table);
+    pt_lock(parent);
+    ASSERT(pte_is_none(pte_load(slot)));
+    pte_store(slot, pte_make_table(page_to_phys(table), LINK_PROT));
+    parent->pt_used++;
+    pt_unlock(parent);
+    f->nr++;
+    f->anon += share_of(table)->nr_anon;
+}
+
+/* The table around @va, behind the parent's @link. 0 (shared now, or not) or -ENOMEM. */
+static int share_table(struct fork *f, vaddr_t va, struct page *parent, pte_t *link)
+{
+    struct page *table = pt_table_page(pt_link_table(pte_load(link), 1)), *dst_parent;
+    unsigned int level;
+    pte_t *slot;
+
+    if (!pt_is_shared(table) && (!f->more || table->pt_used < min_entries))
+        return 0;
+    slot = pt_get_slot(f->dst, va, 1, &dst_parent, &level);
+    if (slot == NULL)
+        return -ENOMEM;
+    ASSERT(level == 1);
+    if (!pt_is_shared(table) && !make_shared(f->src->mm, table, parent, link))
+        return 0;
+    if (f->nr == 0) { /* who changes one of the areas looks for links then */
+        WRITE_ONCE(f->src->has_shared, true);
+        WRITE_ONCE(f->dst_vma->has_shared, true);
+    }
+    add_link(f, table, dst_parent, slot);
+    return 0;
+}
+
+/* The table of level 1 around *va, or the first behind it; *va moves on. NULL: none before @end. */
+static pte_t *next_parent(struct mm *mm, vaddr_t *va, vaddr_t end)
+{
+    while (*va < end) {
+        unsigned int level = pt_top_level();
+        pte_t *base = mm->root, e;
+
+        for (; level > 1; level--) {
+            e = pte_load(base + pt_index(*va, level));
+            if (!pte_is_table(e, level))
+                break;
+            base = pt_link_table(e, level);
+        }
+        if (level == 1)
+            return base;
+        *va = pt_next(*va, end, level);
+    }
+    return NULL;
+}
+
+int pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src)
+{
+    vaddr_t va = ALIGN_UP(src->start, span()), end = ALIGN_DOWN(src->end, span());
+    struct fork f = {.dst = dst, .src = src, .dst_vma = dst_vma};
+    int err = 0;
+    pte_t *base;
+
+    ASSERT(src->mapping == NULL && dst_vma->has_anon);
+    if (end <= va)
+        return 0;
+    f.more = end - va >= pt_fork_spans * span() && may_share(src);
+    if (!f.more && !src->has_shared)
+        return 0;
+    while (err == 0 && (base = next_parent(src->mm, &va, end)) != NULL)
+        for (vaddr_t stop = pt_next(va, end, 2); err == 0 && va < stop; va += span()) {
+            pte_t *link = base + pt_index(va, 1);
+
+            if (pte_is_table(pte_load(link), 1))
+                err = share_table(&f, va, pt_table_page(base), link);
+        }
+    atomic_long_add(&dst->nr_shared, (long)f.nr);
+    atomic_long_add(&dst->rss[MM_ANON], (long)f.anon);
+    vmstat_add(VMSTAT_pt_fork_share, f.nr);
+    return err;
+}
+
+/* ---- leaving ---- */
+
+/* Pages of @table, which nobody can reach any more, go to the batch. */
+static void empty(struct tlb_gather *batch, struct page *table)
+{
+    pte_t *base = page_to_virt(table);
+
+    for (unsigned int i = 0; i < pt_entries(0) && table->pt_used != 0; i++) {
+        pte_t e = pte_load(base + i);
+
+        if (pte_is_none(e))
+            continue;
+        pte_store(base + i, pte_none());
+        table->pt_used--;
+        if (!pte_is_leaf(e, 0) || pte_page(e, 0) == zero_page)
+            continue;
+        ASSERT(page_mapcount(pte_page(e, 0)) > 0);
+        page_map_dec(pte_page(e, 0));
+        if (tlb_gather_page(batch, pte_page(e, 0)))
+            tlb_gather_flush(batch);
+    }
+}
+
+void fork_share_put(struct tlb_gather *batch, struct pt_share *d)
+{
+    struct page *table = d->table;
+    bool last;
+
+    pt_lock(table);
+    last = table->pt_shared == 1;
+    if (!last)
+        WRITE_ONCE(table->pt_shared, table->pt_shared - 1);
+    pt_unlock(table);
+    if (!last)
+        return;
+    empty(batch, table);
+    mmu_forget(table);
+    table->pt_shared = 0;
+    pt_table_free_shared(table);
+    share_free(d);
+}
+
+bool fork_share_adopt(const struct share_link *l)
+{
+    struct page *table = l->table;
+    struct pt_share *d = share_of(table);
+    bool sole;
+
+    pt_lock(table);
+    sole = table->pt_shared == 1;
+    if (sole) {
+        table->pt_mm = l->mm;
+        table->spare = 0;
+        WRITE_ONCE(table->pt_shared, 0);
+    }
+    pt_unlock(table);
+    if (!sole)
+        return false;
+    atomic_long_add(&l->mm->pt_pages, 1);
+    atomic_long_add(&l->mm->nr_shared, -1);
+    pt_lock(l->parent);
+    set_link_prot(l->slot, PT_RWXU);
+    pt_unlock(l->parent);
+    share_free(d);
+    vmstat_inc(VMSTAT_pt_fork_adopt);
+    return true;
+}
+
+/* A table of @v's own takes the place of the one that others use, too. 0 or -ENOMEM. */
+static int replace_table(struct tlb_gather *t, struct vma *v, const struct share_link *l)
+{
+    struct page *own = pt_table_alloc(v->mm, 0, GFP_KERNEL);
+    struct tlb_gather batch;
+    int err;
+
+    if (own == NULL)
+        return -ENOMEM;
+    err = pt_default_copy_shared(v, l->va, l->table, own);
+    if (unlikely(err)) {
+        tlb_gather_begin_batch(&batch);
+        empty(&batch, own);
+        tlb_gather_end(&batch);
+        pt_table_free(own);
+        return err;
+    }
+    ASSERT(own->pt_used == l->table->pt_used);
+    pt_lock(l->parent);
+    pte_store(l->slot, pte_make_table(page_to_phys(own), PT_RWXU));
+    pt_unlock(l->parent);
+    tlb_gather_range(t, l->va, l->va + span(), 0);
+    tlb_gather_link(t, l->table);
+    vmstat_inc(VMSTAT_pt_fork_break);
+    return 0;
+}
+
+static __noinline int leave(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    struct tlb_gather t;
+    struct share_link l;
+    int err = 0;
+
+    vma_write_lock(v);
+    tlb_gather_begin(&t, v->mm, false);
+    while (err == 0 && share_find_link(v->mm, &start, end, &l))
+        if (!fork_share_adopt(&l))
+            err = replace_table(&t, v, &l);
+    tlb_gather_end(&t);
+    return err;
+}
+
+int pt_fork_leave(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    ASSERT(start >= v->start && end <= v->end);
+    if (likely(!READ_ONCE(v->has_shared)) || v->mapping != NULL)
+        return 0;
+    return leave(v, start, end);
+}
+
+int pt_fork_leave_edges(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    int err = 0;
+
+    if (!IS_ALIGNED(start, span()))
+        err = pt_fork_leave(v, start, start + PAGE_SIZE);
+    if (!err && !IS_ALIGNED(end, span()))
+        err = pt_fork_leave(v, end - PAGE_SIZE, end);
+    return err;
+}
+
+void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    struct share_link l;
+
+    if (likely(!READ_ONCE(v->has_shared)) || v->mapping != NULL)
+        return;
+    vma_write_lock(v);
+    while (share_find_link(v->mm, &start, end, &l)) {
+        (void)fork_share_adopt(&l);
+        start = pt_next(start, end, 1);
+    }
+}
+
+bool pt_fork_is_at(const struct vma *v, vaddr_t va)
+{
+    struct share_link l;
+
+    return v->mapping == NULL && READ_ONCE(v->has_shared) &&
+           share_find_link(v->mm, &va, (va & PAGE_MASK) + PAGE_SIZE, &l);
+}
+
+/* ---- the reverse map ---- */
+
+bool pt_fork_first_visit(struct page *table, u32 *walk)
+{
+    static u32 walks;
+    struct pt_share *d = share_of(table);
+
+    if (!share_is_forked(d))
+        return true;
+    if (*walk == 0)
+        *walk = __atomic_add_fetch(&walks, 1, __ATOMIC_RELAXED);
+    if (d->walk == *walk)
+        return false;
+    d->walk = *walk;
+    return true;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork_share.pml: page tables that fork shares copy-on-write (mm/pt_share_fork.c): fork against pins without a lock (mm/gup.c),
+ * against write faults of both sides, which copy the table or take it over, against their exits.
+ *
+ * One table with one entry. A table is its address space's own (links 0), or shared, and then links counts them. The permission
+ * to write is that of link and leaf together. A process' walks, its hardware's included, keep flushes of its address space
+ * waiting. Checked: a store meets a page that nobody else can see; a pinned page is its process' own, and what that maps, until it
+ * is unpinned; no freed table is read, none freed twice; counts never fall below zero; everything ends. A missing barrier is its
+ * two steps swapped.
+ *
+ *   NO_MARK        a pin does not mark the table                               must fail
+ *   MARK_LATE      the mark is set after the second look at the link           must fail
+ *   FORK_FIRST     fork looks at the mark before it takes W from the link      must fail
+ *   NO_LINK_LOOK   the pin looks a second time at the entry only               must fail
+ *   PIN_SHARED     a pin for reading needs no right to write in the link       must fail
+ *   KEEP_LEAF_W    who copies a table leaves W in the leaves of the old one    must fail
+ *   KEEP_BIT       who copies a table leaves PG_EXCLUSIVE to its pages         must fail
+ *   UNCOUNT_FIRST  a link is uncounted before the flush                        must fail
+ *   TAKE_TWO       a table is taken over although another link is left         must fail
+ *   NO_FORK_FLUSH  fork does not flush the parent                              must fail
+ *   CLEAR_MARK     a copy of all pages, none pinned, takes the mark away       must pass
+ *   CLEAR_PINNED   a copy takes the mark away although a page is pinned        must fail
+ */
+#if defined(CLEAR_MARK) || defined(CLEAR_PINNED)
+#define TWO_FORKS
+#endif
+#if defined(TWO_FORKS) || defined(NO_FORK_FLUSH)
+#define CHILDLESS /* the child: fewer states */
+#endif
+#define NP     3 /* processes: a parent, its child, and the child of either */
+#define NT     6
+#define NF     6
+#define NONE   9
+
+byte entry[NT];
+bool leaf_w[NT], used[NT], mark[NT], ptl[NT];
+byte links[NT];
+byte refs[NF], pins[NF];
+bool exclusive[NF];
+byte table[NP];                  /* what the link of a process leads to */
+bool link_w[NP], mmap_lock[NP];
+byte walking[NP];                /* walks of its tables, by CPUs and by programs */
+
+inline lock(l)
+{
+    atomic { !l -> l = true }
+}
+
+inline flush(p)
+{
+    walking[p] == 0
+}
+
+inline get_frame(f)
+{
+    atomic {
+        f = 0;
+        do
+        :: refs[f] != 0 -> f++
+        :: else -> break
+        od;
+        refs[f] = 1;
+        exclusive[f] = true
+    }
+}
+
+inline put_frame(f)
+{
+    atomic {
+        assert(refs[f] > 0);
+        refs[f]--;
+        assert(refs[f] > 0 || pins[f] == 0)
+    }
+}
+
+inline get_table(t)
+{
+    atomic {
+        t = 0;
+        do
+        :: used[t] -> t++
+        :: else -> break
+        od;
+        used[t] = true;
+        entry[t] = NONE;
+        mark[t] = false;
+        links[t] = 0
+    }
+}
+
+inline free_table(t)
+{
+    atomic {
+        assert(used[t] && !ptl[t]);
+        used[t] = false;
+        put_frame(entry[t])
+    }
+}
+
+/* Nobody but @p can see frame @f. */
+inline assert_own(p, f)
+{
+    assert(p == 0 || table[0] == NONE || entry[table[0]] != f);
+    assert(p == 1 || table[1] == NONE || entry[table[1]] != f);
+    assert(p == 2 || table[2] == NONE || entry[table[2]] != f)
+}
+
+/* A pin without a lock, of process @p's page. */
+proctype gup(byte p; bool write)
+{
+    byte t, f;
+    bool w, lw, same, own;
+
+    walking[p]++;                                            /* F1: interrupts off */
+    atomic { t = table[p]; lw = link_w[p] };
+    if
+    :: t != NONE ->
+        atomic { assert(used[t]); f = entry[t]; w = leaf_w[t] };
+        if
+#ifdef PIN_SHARED
+        :: f != NONE && ((w && lw) || !write) ->
+#else
+        :: f != NONE && lw && (w || !write) ->               /* F2 */
+#endif
+#if !defined(NO_MARK) && !defined(MARK_LATE)
+            mark[t] = true;
+#endif
+            atomic {                                         /* F3 */
+                same = refs[f] != 0;
+                if
+                :: same -> refs[f]++; pins[f]++
+                :: else
+                fi
+            };
+            if
+            :: same ->
+                atomic { assert(used[t]); same = (entry[t] == f && leaf_w[t] == w) };   /* F4 */
+#ifndef NO_LINK_LOOK
+                same = same && table[p] == t && link_w[p] == lw;
+#endif
+#ifdef MARK_LATE
+                mark[t] = true;
+#endif
+                own = exclusive[f];                          /* F5 */
+                walking[p]--;
+                if
+                :: same && own ->
+                    atomic {                                 /* held for any time */
+                        if
+                        :: table[p] != NONE ->
+                            assert(entry[table[p]] == f && (exclusive[f] || ptl[table[p]]));
+                            assert(links[table[p]] == 0);
+                            assert_own(p, f)
+                        :: else
+                        fi;
+                        pins[f]--;
+                        put_frame(f)
+                    }
+                :: else -> atomic { pins[f]--; put_frame(f) }
+                fi
+            :: else -> walking[p]--
+            fi
+        :: else -> walking[p]--
+        fi
+    :: else -> walking[p]--
+    fi
+}
+
+/* A program writes, by what the tables say at one moment, a little later. */
+proctype store(byte p)
+{
+    byte t, f;
+
+    walking[p]++;
+    atomic { t = table[p]; f = NONE;
+        if
+        :: t != NONE ->
+            assert(used[t]);
+            if
+            :: link_w[p] && leaf_w[t] -> f = entry[t]
+            :: else
+            fi
+        :: else
+        fi
+    };
+    atomic {
+        if
+        :: f != NONE -> assert_own(p, f)
+        :: else
+        fi;
+        walking[p]--
+    }
+}
+
+/* A link less. Pages of the last go with it. */
+inline uncount(t)
+{
+    atomic {
+        !ptl[t];
+        assert(used[t] && links[t] > 0);
+        links[t]--;
+        if
+        :: links[t] == 0 -> free_table(t)
+        :: else
+        fi
+    }
+}
+
+/* The entry of @t goes into a new table @n, as fork does it; @t is locked. */
+inline copy(t, n, f)
+{
+    atomic {
+        get_table(n);
+        f = entry[t];
+        pinned = exclusive[f];
+#ifndef KEEP_BIT
+        exclusive[f] = false
+#endif
+    };
+    atomic {
+        pinned = pinned && pins[f] != 0;
+        if
+        :: pinned -> exclusive[f] = true; get_frame(entry[n])
+        :: else ->
+#ifndef KEEP_LEAF_W
+            leaf_w[t] = false;
+#endif
+            refs[f]++;
+            entry[n] = f
+        fi;
+        leaf_w[n] = false
+    }
+}
+
+/* @p's table becomes its own. mmap_lock held. */
+inline make_own(p, t, n, f)
+{
+    atomic {
+        t = table[p];
+        !ptl[t];
+        if
+        :: links[t] == 0 -> t = NONE
+#ifdef TAKE_TWO
+        :: links[t] > 0 -> links[t] = 0; t = NONE
+#else
+        :: links[t] == 1 -> links[t] = 0; t = NONE
+        :: links[t] > 1 -> ptl[t] = true
+#endif
+        fi
+    };
+    if
+    :: t == NONE -> link_w[p] = true
+    :: else ->
+        copy(t, n, f);
+        atomic { ptl[t] = false; table[p] = n; link_w[p] = true };
+#ifdef UNCOUNT_FIRST
+        uncount(t);
+        flush(p)
+#else
+        flush(p);
+        uncount(t)
+#endif
+    fi
+}
+
+/* Copy-on-write of the page, after that of the table. */
+inline make_writable(p, t, n, f)
+{
+    atomic {
+        t = table[p];
+        !ptl[t];
+        f = entry[t];
+        if
+        :: leaf_w[t] -> f = NONE
+        :: !leaf_w[t] && (exclusive[f] || refs[f] == 1) ->
+            exclusive[f] = true;
+            leaf_w[t] = true;
+            f = NONE
+        :: else -> ptl[t] = true; entry[t] = NONE; get_frame(n)
+        fi
+    };
+    if
+    :: f == NONE
+    :: else ->
+        flush(p);
+        atomic { entry[t] = n; leaf_w[t] = true; ptl[t] = false; put_frame(f) }
+    fi
+}
+
+proctype writer(byte p)
+{
+    byte t, n, f;
+    bool pinned;
+
+    lock(mmap_lock[p]);
+    if
+    :: table[p] != NONE ->
+        make_own(p, t, n, f);
+        make_writable(p, t, n, f)
+    :: else
+    fi;
+    mmap_lock[p] = false
+}
+
+proctype exit(byte p)
+{
+    byte t;
+
+    lock(mmap_lock[p]);
+    t = table[p];
+    if
+    :: t != NONE ->
+        table[p] = NONE;
+        if
+        :: links[t] == 0 -> flush(p); free_table(t)
+#ifdef UNCOUNT_FIRST
+        :: else -> uncount(t); flush(p)
+#else
+        :: else -> flush(p); uncount(t)
+#endif
+        fi
+    :: else
+    fi;
+    mmap_lock[p] = false
+}
+
+/* @p gets the child @q, which goes on when all is done. */
+proctype fork(byte p, q)
+{
+    byte t, n, f, child = NONE;
+    bool had_pins, pinned;
+
+    lock(mmap_lock[p]);
+    t = table[p];
+    if
+    :: t == NONE
+    :: t != NONE && links[t] != 0 -> atomic { !ptl[t]; links[t]++; child = t }
+    :: t != NONE && links[t] == 0 ->
+#ifdef FORK_FIRST
+        had_pins = mark[t];
+        link_w[p] = false;
+#else
+        link_w[p] = false;
+        had_pins = mark[t];
+#endif
+        if
+        :: had_pins ->
+            link_w[p] = true;
+            lock(ptl[t]);
+            copy(t, n, f);
+            atomic {
+#ifdef CLEAR_MARK
+                if
+                :: !pinned -> mark[t] = false
+                :: else
+                fi;
+#endif
+#ifdef CLEAR_PINNED
+                mark[t] = false;
+#endif
+                ptl[t] = false;
+                child = n
+            }
+        :: else -> links[t] = 2; child = t
+        fi
+    fi;
+#ifndef NO_FORK_FLUSH
+    flush(p);
+#endif
+    atomic {
+        table[q] = child;
+        link_w[q] = (child != NONE && links[child] == 0);
+        mmap_lock[p] = false
+    };
+    if
+    :: child != NONE ->
+        if
+        :: run exit(q)
+        :: run writer(q)
+        :: run store(q); run writer(q)
+        :: run gup(q, true); run writer(q)
+#ifndef CHILDLESS
+        :: q == 1 -> run fork(1, 2); run exit(1)
+#endif
+        fi
+    :: else
+    fi
+}
+
+/* Some of what may happen to the parent meanwhile, in any combination of two or three. */
+init
+{
+    atomic {
+        table[1] = NONE;
+        table[2] = NONE;
+        used[0] = true;
+        refs[0] = 1;
+        exclusive[0] = true;
+        leaf_w[0] = true;
+        link_w[0] = true;
+        run fork(0, 1);
+        if
+        :: run gup(0, true)
+        :: run gup(0, false)
+        :: run store(0)
+        fi;
+        if
+        :: run writer(0)
+        :: run exit(0)
+        :: run gup(0, true)
+#ifdef TWO_FORKS
+        :: run fork(0, 2)
+#endif
+        fi
+    }
+}
