@@ -316,6 +316,8 @@ void proc_create(const char *path, mode_t mode, pseudo_show_t show, pseudo_store
                  void *arg);
 void sysfs_create(const char *path, mode_t mode, pseudo_show_t show, pseudo_store_t store,
                   void *arg);
+/* An empty directory; directories on the way are made too. */
+void sysfs_mkdir(const char *path);
 /* The CPUs have started: each gets its directory in /sys/devices/system/cpu. */
 void sysfs_add_cpus(void);
 /* Files with operations of their own. */
