@@ -232,7 +232,7 @@ void tlb_gather_link(struct tlb_gather *t, struct page *table)
 {
     struct page *p;
 
-    ASSERT(t->nr_links < t->max_links && pt_is_shared(table));
+    ASSERT(t->nr_links < t->max_links && table->kind == PAGE_TABLE);
     t->links[t->nr_links++] = table;
     if (likely(t->nr_links < t->max_links))
         return;
