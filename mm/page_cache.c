@@ -42,7 +42,7 @@ void page_cache_init(void)
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, struct inode *host, u32 flags)
 {
-    ASSERT(ops != NULL && (ops->charge == NULL) == (ops->uncharge == NULL));
+    ASSERT(ops == NULL || (ops->charge == NULL) == (ops->uncharge == NULL));
     *m = (struct mapping){
         .lock = SPINLOCK_INIT(LOCK_PAGE_CACHE), .flags = flags, .ops = ops, .host = host};
     rwsem_init(&m->vmas_lock, LOCK_MAPPING);

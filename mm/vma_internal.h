@@ -33,6 +33,7 @@ struct vma_attr {
 
 static inline struct vma_attr vma_attr_at(const struct vma *v, vaddr_t at)
 {
+    ASSERT(at >= v->start && at <= v->end);
     return (struct vma_attr){ .flags = v->flags,
                               .pgoff = v->pgoff + ((at - v->start) >> PAGE_SHIFT),
                               .file = v->file,

@@ -30,7 +30,6 @@ void sysfs_create_ops(const char *path, mode_t mode, const struct file_ops *fop,
     pseudo_create_ops(tree(), path, mode, fop, private);
 }
 
-/* An empty directory; directories on the way are made too. */
 void sysfs_mkdir(const char *path)
 {
     (void)pseudo_mkdir(tree(), path);

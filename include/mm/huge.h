@@ -126,6 +126,7 @@ void huge_form(struct page *head);
  * not come to this leaf yet has taken the whole apart already. */
 static inline void huge_get(struct page *head)
 {
+    ASSERT(huge_refs(huge_load(head)) > 0);
     (void)__atomic_fetch_add(huge_word(head), HUGE_REF, __ATOMIC_RELAXED);
 }
 void huge_put(struct page *head);
@@ -159,6 +160,7 @@ static inline bool __must_check huge_trylock(struct page *head)
 }
 static inline void huge_unlock(struct page *head)
 {
+    ASSERT(huge_load(head) & HUGE_BUSY);
     (void)__atomic_fetch_and(huge_word(head), ~HUGE_BUSY, __ATOMIC_RELEASE);
 }
 /* Spins until nobody is BUSY with @head's frame. No locks held, interrupts on. */

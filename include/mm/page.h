@@ -16,6 +16,7 @@
 #pragma once
 #include <kernel/atomic.h>
 #include <kernel/list.h>
+#include <kernel/printk.h>
 #include <kernel/spinlock.h>
 
 struct mapping;
@@ -131,10 +132,12 @@ static inline u32 page_pins(const struct page *p)
 /* Caller already holds a reference: never 0 -> 1. */
 static inline void page_get(struct page *p)
 {
+    ASSERT(p->word != 0);
     (void)__atomic_fetch_add(&p->word, PAGE_REF, __ATOMIC_RELAXED);
 }
 static inline void page_get_n(struct page *p, u32 n)
 {
+    ASSERT(p->word != 0);
     (void)__atomic_fetch_add(&p->word, n * PAGE_REF, __ATOMIC_RELAXED);
 }
 /* Speculative: false when the word is 0, or TAIL (its references belong to the head). Acquire: what
@@ -156,6 +159,8 @@ void page_free_last(struct page *p);
 static inline void page_put_units(struct page *p, u64 units)
 {
     u64 left = __atomic_sub_fetch(&p->word, units, __ATOMIC_RELEASE);
+
+    ASSERT((u32)(left + units) >= PAGE_REF && (left + units) >> 32 >= units >> 32); /* there were */
     if (unlikely(left == 0)) {
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         page_free_last(p);

@@ -195,12 +195,14 @@ bool tlb_gather_full(struct tlb_gather *t);
  * tlb_gather_flush before the next; that may be called with a PT lock held, it does not sleep. */
 static inline bool tlb_gather_page(struct tlb_gather *t, struct page *p)
 {
+    ASSERT(t->nr_pages < t->max_pages); /* who was told that it is full has flushed */
     t->pages[t->nr_pages++] = p;
     return unlikely(t->nr_pages == t->max_pages) && tlb_gather_full(t);
 }
 /* The same for a reference to a whole huge page. */
 static inline bool tlb_gather_huge(struct tlb_gather *t, struct page *head)
 {
+    ASSERT(t->nr_huge < ARRAY_SIZE(t->huge));
     t->huge[t->nr_huge++] = head;
     return t->nr_huge == ARRAY_SIZE(t->huge);
 }
