@@ -66,7 +66,7 @@ static inline unsigned int share_smallest_level(const struct vma *v)
     return max((unsigned int)v->level, mmu_has(MMU_LINK_ANY) ? 0u : 1u);
 }
 
-/* A link to a table of an object, of fork's or of a space, in a table of the address space's own. */
+/* A link to a table of an object, of fork's or of a space, in one of the address space's own. */
 struct share_link {
     struct mm *mm;
     struct page *parent, *table;
