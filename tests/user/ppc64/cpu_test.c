@@ -597,13 +597,14 @@ TEST(time_base_counts)
 }
 
 KTAP_MAIN(CASE(syscall_keeps_registers), CASE(syscall_keeps_the_callers_condition_fields),
-          CASE(errors_are_positive_with_a_flag), CASE(success_clears_the_flag), CASE(syscall_numbers), CASE(trap_instruction),
-          CASE(illegal_instruction), CASE(privileged_instruction),
-          CASE(division_by_zero_does_not_trap), CASE(page_fault_frame),
-          CASE(addresses_out_of_reach), CASE(jumps_out_of_reach), CASE(unaligned_accesses_work),
-          CASE(unaligned_reservation_is_sigbus), CASE(frame_has_the_registers),
-          CASE(changes_of_the_frame_take_effect), CASE(red_zone_survives),
-          CASE(bad_frames_kill_the_program_only), CASE(vectors_survive_switches),
-          CASE(vectors_survive_fork), CASE(vectors_survive_a_signal),
-          CASE(rounding_mode_is_the_own_of_a_thread), CASE(cache_block_is_as_the_kernel_says),
-          CASE(written_code_runs), CASE(data_does_not_run), CASE(time_base_counts))
+          CASE(errors_are_positive_with_a_flag), CASE(success_clears_the_flag),
+          CASE(syscall_numbers), CASE(trap_instruction), CASE(illegal_instruction),
+          CASE(privileged_instruction), CASE(division_by_zero_does_not_trap),
+          CASE(page_fault_frame), CASE(addresses_out_of_reach), CASE(jumps_out_of_reach),
+          CASE(unaligned_accesses_work), CASE(unaligned_reservation_is_sigbus),
+          CASE(frame_has_the_registers), CASE(changes_of_the_frame_take_effect),
+          CASE(red_zone_survives), CASE(bad_frames_kill_the_program_only),
+          CASE(vectors_survive_switches), CASE(vectors_survive_fork),
+          CASE(vectors_survive_a_signal), CASE(rounding_mode_is_the_own_of_a_thread),
+          CASE(cache_block_is_as_the_kernel_says), CASE(written_code_runs), CASE(data_does_not_run),
+          CASE(time_base_counts))
