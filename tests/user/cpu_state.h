@@ -41,11 +41,17 @@ static void catch_signal(int sig)
 #if defined(CPU_STATE_VECTORS) && !defined(CPU_STATE_HAS_VECTORS)
 #define CPU_STATE_HAS_VECTORS
 
+/* So many must have started before any goes on: else each may have run alone. */
+static int spoilers_wanted, spoilers;
+
 static void *spoil_vectors(void *arg)
 {
     struct vectors v;
     bool ok = true;
 
+    __atomic_add_fetch(&spoilers, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&spoilers, __ATOMIC_SEQ_CST) < spoilers_wanted)
+        syscall(SYS_sched_yield);
     memset(&v, (int)(long)arg, sizeof(v));
     for (int i = 0; i < 2000; i++) {
         load_vectors(&v);
@@ -60,6 +66,7 @@ TEST(vectors_survive_switches)
     pthread_t t[4];
     void *ok;
 
+    spoilers_wanted = 4;
     for (long i = 0; i < 4; i++)
         REQUIRE(pthread_create(&t[i], NULL, spoil_vectors, (void *)(i + 1)) == 0);
     for (int i = 0; i < 4; i++) {

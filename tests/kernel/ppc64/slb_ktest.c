@@ -3,6 +3,7 @@
  * slb_ktest.c: what a switch loads into the SLB: the segments that missed last, as the tree has
  * them at the switch. Skipped with the radix MMU.
  */
+#include <arch/debug.h>
 #include <kernel/preempt.h>
 #include <kernel/vfs.h>
 #include <mm/page_cache.h>
@@ -138,4 +139,21 @@ KTEST(slb, changes_while_switched_out)
     mm_put(mm);
     mm_put(other);
     file_put(f);
+}
+
+/* The tree's indexes know nothing of the bits above them: a miss there must not find what lies
+ * below. */
+KTEST(slb, addresses_above_the_user_half)
+{
+    unsigned long v;
+
+    if (!is_hash())
+        return;
+    test_mm_enter();
+    EXPECT_EQ(test_map_file(BASE, PAGE_SIZE, RW, ANON, NULL), BASE);
+    EXPECT(test_write(BASE, 4711));
+    for (vaddr_t bit = user_top(); bit != 0; bit <<= 1)
+        EXPECT(!arch_peek((void *)(BASE | bit), &v));
+    EXPECT_EQ(read_word(BASE), 4711);
+    test_mm_leave();
 }

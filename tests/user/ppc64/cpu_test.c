@@ -27,6 +27,9 @@
 #define MSR_EE (1ul << 15)
 #define MSR_HV (1ul << 60)
 
+/* Where the CPU says why it interrupted. */
+#define MSR_CAUSES 0x783f0000ul
+
 #define TRAP_DSI        0x300
 #define TRAP_ISI        0x400
 #define TRAP_ALIGNMENT  0x600
@@ -129,6 +132,21 @@ TEST(errors_are_positive_with_a_flag)
     CHECK(!failed);
 }
 
+/* A call that succeeds right behind one that failed, with nothing in between that changes CR0. */
+TEST(success_clears_the_flag)
+{
+    unsigned long cr, value;
+
+    __asm__ volatile("li 0, %2\n\tli 3, -1\n\tsc\n\t"
+                     "li 0, %3\n\tsc\n\t"
+                     "mfcr %0\n\tmr %1, 3"
+                     : "=&r"(cr), "=&r"(value)
+                     : "i"(SYS_close), "i"(SYS_getpid)
+                     : "r0", "r3", CLOBBER_SYSCALL, "cr0");
+    CHECK(!(cr & 0x10000000));
+    CHECK_EQ(value, getpid());
+}
+
 TEST(syscall_numbers)
 {
     bool failed;
@@ -151,6 +169,7 @@ TEST(trap_instruction)
     CHECK_EQ(caught_code, TRAP_BRKPT);
     CHECK_EQ(caught_addr, caught_gp[GP_NIP]);
     CHECK_EQ(caught_gp[GP_TRAP], TRAP_PROGRAM);
+    CHECK_EQ(caught_gp[GP_MSR] & MSR_CAUSES, 0); /* they are no bits of the program's MSR */
 }
 
 TEST(illegal_instruction)
@@ -578,13 +597,14 @@ TEST(time_base_counts)
 }
 
 KTAP_MAIN(CASE(syscall_keeps_registers), CASE(syscall_keeps_the_callers_condition_fields),
-          CASE(errors_are_positive_with_a_flag), CASE(syscall_numbers), CASE(trap_instruction),
-          CASE(illegal_instruction), CASE(privileged_instruction),
-          CASE(division_by_zero_does_not_trap), CASE(page_fault_frame),
-          CASE(addresses_out_of_reach), CASE(jumps_out_of_reach), CASE(unaligned_accesses_work),
-          CASE(unaligned_reservation_is_sigbus), CASE(frame_has_the_registers),
-          CASE(changes_of_the_frame_take_effect), CASE(red_zone_survives),
-          CASE(bad_frames_kill_the_program_only), CASE(vectors_survive_switches),
-          CASE(vectors_survive_fork), CASE(vectors_survive_a_signal),
-          CASE(rounding_mode_is_the_own_of_a_thread), CASE(cache_block_is_as_the_kernel_says),
-          CASE(written_code_runs), CASE(data_does_not_run), CASE(time_base_counts))
+          CASE(errors_are_positive_with_a_flag), CASE(success_clears_the_flag),
+          CASE(syscall_numbers), CASE(trap_instruction), CASE(illegal_instruction),
+          CASE(privileged_instruction), CASE(division_by_zero_does_not_trap),
+          CASE(page_fault_frame), CASE(addresses_out_of_reach), CASE(jumps_out_of_reach),
+          CASE(unaligned_accesses_work), CASE(unaligned_reservation_is_sigbus),
+          CASE(frame_has_the_registers), CASE(changes_of_the_frame_take_effect),
+          CASE(red_zone_survives), CASE(bad_frames_kill_the_program_only),
+          CASE(vectors_survive_switches), CASE(vectors_survive_fork),
+          CASE(vectors_survive_a_signal), CASE(rounding_mode_is_the_own_of_a_thread),
+          CASE(cache_block_is_as_the_kernel_says), CASE(written_code_runs), CASE(data_does_not_run),
+          CASE(time_base_counts))
