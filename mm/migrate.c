@@ -27,7 +27,7 @@
 struct batch {
     struct migration *m;
     unsigned int nr;
-    const struct page *walked; /* the one whose leaves are looked for */
+    struct migration *walked; /* whose leaves are looked for */
 };
 
 /* A leaf that is emptied. */
@@ -103,8 +103,12 @@ static void move_leaves(const struct rmap_place *at, void *arg)
 
     if (at->level != 0)
         return; /* part of a huge page by now */
+    if (unlikely(pt_is_shared(at->table))) {
+        b->walked->err = -EBUSY; /* the table is others', too: they would have to be asked */
+        return;
+    }
     for (struct migration *m = b->m; m < b->m + b->nr; m++) {
-        pte_t *slot = m->err == -EAGAIN ? leaf_beside(at, b->walked, m->from) : NULL;
+        pte_t *slot = m->err == -EAGAIN ? leaf_beside(at, b->walked->from, m->from) : NULL;
         vaddr_t va;
 
         if (slot == NULL)
@@ -155,7 +159,7 @@ static void migrate_anon(struct migration *m, unsigned int n)
     for (unsigned int i = 0; i < n; i++) {
         if (m[i].err != -EAGAIN)
             continue;
-        b.walked = m[i].from;
+        b.walked = &m[i];
         if (page_mapcount(m[i].from) != 0)
             (void)rmap_try_walk_anon(m[i].from, move_leaves, &b);
         if (m[i].err == -EAGAIN && m[i].copied && page_mapcount(m[i].from) == 0)
