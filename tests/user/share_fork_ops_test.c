@@ -322,7 +322,8 @@ TEST(two_threads_break)
     }
 }
 
-/* A thread pins and unpins pages of the area by vmsplice, writes to them, and gets what it wrote. */
+/* A thread pins and unpins pages of the area by vmsplice, writes to them, and gets what it wrote.
+ */
 struct pinner {
     pthread_t thread;
     char *p;
@@ -622,5 +623,5 @@ TEST(last_users_at_once)
 KTAP_MAIN(CASE(switch_per_process), CASE(switch_per_range),
           CASE(first_write_breaks_the_last_user_takes_over), CASE(accounts_of_tables_and_pages),
           CASE(pin_before_fork), CASE(pin_after_fork), CASE(other_process_reads_and_writes),
-          CASE(holes), CASE(two_threads_break), CASE(pins_beside_forks), CASE(operations), CASE(heap),
-          CASE(last_users_at_once))
+          CASE(holes), CASE(two_threads_break), CASE(pins_beside_forks), CASE(operations),
+          CASE(heap), CASE(last_users_at_once))
