@@ -114,10 +114,6 @@ static void move_leaves(const struct rmap_place *at, void *arg)
         if (slot == NULL)
             continue;
         ASSERT(m->from->kind == PAGE_ANON && page_mapcount(m->from) > 0);
-        if (unlikely(pt_is_shared(at->table))) { /* of all users, not @at's alone */
-            m->err = -EBUSY;
-            continue;
-        }
         va = base + (vaddr_t)(slot - (pte_t *)page_to_virt(at->table)) * PAGE_SIZE;
         start = min(start, va);
         end = max(end, va + PAGE_SIZE);

@@ -313,37 +313,21 @@ static int replace_table(struct tlb_gather *t, struct vma *v, const struct share
     return 0;
 }
 
-static __noinline int leave(struct vma *v, vaddr_t start, vaddr_t end)
+int pt_fork_leave_links(struct vma *v, vaddr_t start, vaddr_t end)
 {
     struct tlb_gather t;
     struct share_link l;
     int err = 0;
 
+    ASSERT(start >= v->start && end <= v->end);
+    if (v->mapping != NULL)
+        return 0;
     vma_write_lock(v);
     tlb_gather_begin(&t, v->mm, false);
     while (err == 0 && share_find_link(v->mm, &start, end, &l))
         if (!fork_share_adopt(&l))
             err = replace_table(&t, v, &l);
     tlb_gather_end(&t);
-    return err;
-}
-
-int pt_fork_leave(struct vma *v, vaddr_t start, vaddr_t end)
-{
-    ASSERT(start >= v->start && end <= v->end);
-    if (likely(!READ_ONCE(v->has_shared)) || v->mapping != NULL)
-        return 0;
-    return leave(v, start, end);
-}
-
-int pt_fork_leave_edges(struct vma *v, vaddr_t start, vaddr_t end)
-{
-    int err = 0;
-
-    if (!IS_ALIGNED(start, span()))
-        err = pt_fork_leave(v, start, start + PAGE_SIZE);
-    if (!err && !IS_ALIGNED(end, span()))
-        err = pt_fork_leave(v, end - PAGE_SIZE, end);
     return err;
 }
 

@@ -210,6 +210,11 @@ def x86_64(match, smps):
     for name in "threads_stress", "threads_stress_glibc":  # eight threads, a minute each
         yield Config(name, command, qemu(kernel, f"run=/tests/{name},-s,60", 4, initrd, MEM="512M"), long=True)
     yield Config("share_random", command, qemu(kernel, "run=/tests/share_random", 4, initrd, MEM="512M"))
+    # fork shares every table that it can, also those that are not worth it
+    everything = "run=/tests/share_random,-n,3000 fork_share=all"
+    yield Config("share_random fork_share=all", command, qemu(kernel, everything, 4, initrd, MEM="512M"))
+    yield Config("user share fork_share=all", command,
+                 qemu(kernel, "test=share fork_share=all", 2, initrd, MEM="512M"))
 
 
 # MMU and CPU of each kind of pseries machine.

@@ -115,9 +115,22 @@ static inline bool pt_fork_concerns(const struct vma *v)
 /* No table that maps a part of [start, end) of @v is shared with another process on return: comes
  * before any change of it but the end of whole spans. 0, or -ENOMEM and nothing has changed that
  * anybody sees. mmap_lock held for writing; write-locks @v where it has to. */
-int __must_check pt_fork_leave(struct vma *v, vaddr_t start, vaddr_t end);
+int __must_check pt_fork_leave_links(struct vma *v, vaddr_t start, vaddr_t end);
+static inline int __must_check pt_fork_leave(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    return likely(!READ_ONCE(v->has_shared)) ? 0 : pt_fork_leave_links(v, start, end);
+}
 /* The same for the tables that reach out of the range; pt_unshare sees to the others. */
-int __must_check pt_fork_leave_edges(struct vma *v, vaddr_t start, vaddr_t end);
+static inline int __must_check pt_fork_leave_edges(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    int err = 0;
+
+    if (!IS_ALIGNED(start, pt_size(1)))
+        err = pt_fork_leave(v, start, start + PAGE_SIZE);
+    if (!err && !IS_ALIGNED(end, pt_size(1)))
+        err = pt_fork_leave(v, end - PAGE_SIZE, end);
+    return err;
+}
 /* Tables that nobody else uses any more, only. */
 void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end);
 /* Is @va of @v in such a table? mmap_lock, or the area's. */

@@ -322,6 +322,69 @@ TEST(two_threads_break)
     }
 }
 
+/* A thread pins and unpins pages of the area by vmsplice, writes to them, and gets what it wrote.
+ */
+struct pinner {
+    pthread_t thread;
+    char *p;
+    atomic_bool stop;
+    unsigned long pins, wrong;
+};
+
+static void *pins(void *arg)
+{
+    struct pinner *a = arg;
+    int fds[2];
+
+    if (pipe(fds) != 0)
+        return NULL;
+    for (unsigned int i = 0; !atomic_load(&a->stop); i++) {
+        char *at = a->p + i % 7 * STEP * page_size + i % SPANS * span + 3, c = 0;
+        struct iovec iov = {at, 1};
+
+        if (syscall(SYS_vmsplice, fds[1], &iov, 1, 0) != 1)
+            break;
+        *at = (char)i;
+        if (read(fds[0], &c, 1) != 1)
+            break;
+        a->pins++;
+        a->wrong += c != (char)i;
+    }
+    close(fds[0]);
+    close(fds[1]);
+    return NULL;
+}
+
+TEST(pins_beside_forks)
+{
+    struct pinner a = {.p = new_area()};
+
+    skip_race_under_sweep();
+    CHECK_EQ(pthread_create(&a.thread, NULL, pins, &a), 0);
+    for (int i = 0; i < 60; i++) {
+        pid_t pid = peer();
+
+        if (pid == 0) {
+            char seen[SPANS];
+
+            for (int k = 0; k < SPANS; k++)
+                seen[k] = a.p[k * span + 3];
+            if (i % 2)
+                write_each_table(a.p, 'c');
+            for (int k = 0; k < SPANS; k++)
+                CHECK_EQ(a.p[k * span + 3], seen[k]);
+            CHECK_EQ(share_wrong(a.p, len, STEP), 0);
+            peer_end();
+        }
+        CHECK_PEER(pid);
+    }
+    atomic_store(&a.stop, true);
+    pthread_join(a.thread, NULL);
+    CHECK(a.pins > 0);
+    CHECK_EQ(a.wrong, 0);
+    CHECK_EQ(share_wrong(a.p, len, STEP), 0);
+}
+
 /* ---- operations ---- */
 
 static void op_lock(char *p)
@@ -460,9 +523,9 @@ static const struct op {
 TEST(operations)
 {
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
-        int before = ktap_failures;
+        int before = ktap_failures, first = ktap_swept ? (int)i % 3 : 0;
 
-        for (int who = 0; who < 3; who++) {
+        for (int who = first; who < (ktap_swept ? first + 1 : 3); who++) {
             char *p = new_area();
             pid_t pid;
 
@@ -560,5 +623,5 @@ TEST(last_users_at_once)
 KTAP_MAIN(CASE(switch_per_process), CASE(switch_per_range),
           CASE(first_write_breaks_the_last_user_takes_over), CASE(accounts_of_tables_and_pages),
           CASE(pin_before_fork), CASE(pin_after_fork), CASE(other_process_reads_and_writes),
-          CASE(holes), CASE(two_threads_break), CASE(operations), CASE(heap),
-          CASE(last_users_at_once))
+          CASE(holes), CASE(two_threads_break), CASE(pins_beside_forks), CASE(operations),
+          CASE(heap), CASE(last_users_at_once))
