@@ -361,7 +361,7 @@ TEST(pins_beside_forks)
 
     skip_race_under_sweep();
     CHECK_EQ(pthread_create(&a.thread, NULL, pins, &a), 0);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 12; i++) {
         pid_t pid = peer();
 
         if (pid == 0) {
