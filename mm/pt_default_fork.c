@@ -198,8 +198,8 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     if (unlikely(pt_fork_concerns(src)))
         err = pt_fork_share(dst, dst_vma, src);
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
-    cursor.own =
-        true; /* what the object's tables have comes by faults; the child has links already */
+    /* What the object's tables have comes by faults, and what fork shares has links already. */
+    cursor.own = true;
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
         vaddr_t next;
 
