@@ -9,7 +9,8 @@
 #include <mm/page_cache.h>
 #include "hash_test.h"
 
-#define NR_SEGMENTS 5u
+#define NR_SEGMENTS   5u
+#define SLB_BOTH_KEYS 0xc00UL /* user and kernel may only do what key 1 may: not write */
 
 static u64 misses(void)
 {
@@ -25,6 +26,17 @@ static unsigned int entries_for(vaddr_t va)
     for (unsigned int i = 0; i < SLB_SLOTS; i++)
         n += s->esid[i] == (ALIGN_DOWN(va, SEGMENT) | 1);
     return n;
+}
+
+/* What the entry for @va lets a program do; ~0: it has none. */
+static u64 entry_of(vaddr_t va)
+{
+    const struct slb *s = &slbs[smp_processor_id()];
+
+    for (unsigned int i = 0; i < SLB_SLOTS; i++)
+        if (s->esid[i] == (ALIGN_DOWN(va, SEGMENT) | 1))
+            return s->rs[i];
+    return ~0ULL;
 }
 
 /* Another address space for a moment: the SLB is empty behind it but for what a switch loads. */
@@ -108,9 +120,13 @@ KTEST(slb, changes_while_switched_out)
     if (!is_hash() || (other = other_mm()) == NULL)
         return;
     f = shmem_file_create("slb_ktest", SEGMENT, VM_NORESERVE);
+    mm_get(other);
+    mm_set_current(other);
+    EXPECT_EQ(test_map_file(va, SEGMENT, RW, MAP_SHARED, f), va); /* a link to the object's table */
+    EXPECT(test_write(va, 1));
     mm = test_mm_enter();
     mm_get(mm);
-    EXPECT_EQ(test_map_file(va, SEGMENT, RW, MAP_SHARED, f), va); /* a link to the object's table */
+    EXPECT_EQ(test_map_file(va, SEGMENT, RW, MAP_SHARED, f), va); /* and another */
     EXPECT(test_write(va, 1) && test_write(va + PAGE_SIZE, 2));
     EXPECT(can_write(va, 3));
     mm_get(other);
@@ -121,6 +137,10 @@ KTEST(slb, changes_while_switched_out)
     EXPECT(!can_write(va, 4));
     EXPECT_EQ(test_read(va), 3);
     EXPECT(!can_write(va, 5));
+    switch_away_and_back(mm, other);
+    preempt_disable();
+    EXPECT_EQ(entry_of(va) & SLB_BOTH_KEYS, SLB_BOTH_KEYS);
+    preempt_enable();
 
     mm_get(other);
     mm_set_current(other);
