@@ -184,10 +184,25 @@ static __noinline int copy_huge(struct copy *c, const struct pt_run *r, vaddr_t 
     return err;
 }
 
+/* A table of level 0: shared with the child, or copied. */
+static int copy_small(struct copy *c, struct pt_fork *f, struct pt_cursor *cursor,
+                      const struct pt_run *r)
+{
+    pte_t *parent = cursor->path[1];
+    int shared = 0;
+
+    if (r->nr == pt_entries(0) && f->src->mapping == NULL)
+        shared = pt_fork_table(f, r->va, r->table, pt_table_page(parent),
+                               parent + pt_index(r->va, 1));
+    ASSERT(shared != 0 || !pt_is_shared(r->table));
+    return shared == 0 ? copy_table(c, r) : min(shared, 0);
+}
+
 int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
 {
     struct copy c = { .dst = dst, .dst_vma = dst_vma, .ro = vma_prot_ro(src) };
     struct pt_cursor cursor;
+    struct pt_fork fork;
     struct pt_run r;
     int err = 0;
 
@@ -195,23 +210,22 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     if (!src->has_anon)
         return 0;
     dst_vma->has_anon = true;
-    if (unlikely(pt_fork_concerns(src)))
-        err = pt_fork_share(dst, dst_vma, src);
+    pt_fork_begin(&fork, dst, dst_vma, src);
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
-    /* What the object's tables have comes by faults, and what fork shares has links already. */
-    cursor.own = true;
+    cursor.own = src->mapping != NULL; /* what the object's tables have comes by faults */
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
         vaddr_t next;
 
         pt_cursor_unlock(&cursor);
         if (likely(r.level == 0)) {
-            err = copy_table(&c, &r);
+            err = copy_small(&c, &fork, &cursor, &r);
             continue;
         }
         err = copy_huge(&c, &r, &next);
         pt_cursor_seek(&cursor, next);
     }
     pt_cursor_end(&cursor);
+    pt_fork_end(&fork);
     drop_spare(&c);
     atomic_long_add(&dst->rss[MM_ANON], (long)c.anon);
     atomic_long_add(&dst->rss[vma_file_counter(src)], (long)c.file);

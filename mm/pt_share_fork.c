@@ -18,7 +18,7 @@
  * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
  * table itself in none's pt_pages.
  *
- * What is worth it: areas of pt_fork_spans spans and more, tables with min_entries and more. It
+ * What is worth it: areas of min_spans spans and more, tables with min_entries and more. It
  * needs links that carry permissions, for any table (MMU_LINK_WRITE, MMU_LINK_ANY).
  *
  * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
@@ -36,7 +36,7 @@
 #define LINK_PROT (PT_RWXU & ~PT_W)
 
 /* Below, a copy at once costs less than a fault that comes later to do it. docs/DECISIONS.md. */
-unsigned int pt_fork_spans __ro_after_init = 4;
+static unsigned int min_spans __ro_after_init = 4;
 static unsigned int min_entries __ro_after_init = 64;
 static bool enabled __ro_after_init = true;
 
@@ -44,7 +44,7 @@ static void set_enabled(const char *value)
 {
     enabled = strcmp(value, "off") != 0;
     if (strcmp(value, "all") == 0)
-        pt_fork_spans = min_entries = 1;
+        min_spans = min_entries = 1;
 }
 KPARAM("fork_share", set_enabled,
        "off: fork copies all page tables of private memory; all: shares also what is not worth it");
@@ -55,13 +55,6 @@ static vaddr_t span(void)
 }
 
 /* ---- fork ---- */
-
-struct fork {
-    struct mm *dst;
-    struct vma *src, *dst_vma;
-    bool more; /* tables that are not shared yet may be */
-    unsigned long nr, anon;
-};
 
 bool pt_fork_possible(void)
 {
@@ -134,7 +127,7 @@ static bool make_shared(struct mm *mm, struct page *table, struct page *parent, 
 }
 
 /* The child's link. */
-static void add_link(struct fork *f, struct page *table, struct page *parent, pte_t *slot)
+static void add_link(struct pt_fork *f, struct page *table, struct page *parent, pte_t *slot)
 {
     pt_lock(table);
     ASSERT(table->pt_shared != 0);
@@ -149,73 +142,43 @@ static void add_link(struct fork *f, struct page *table, struct page *parent, pt
     f->anon += share_of(table)->nr_anon;
 }
 
-/* The table around @va, behind the parent's @link. 0 (shared now, or not) or -ENOMEM. */
-static int share_table(struct fork *f, vaddr_t va, struct page *parent, pte_t *link)
+void pt_fork_begin(struct pt_fork *f, struct mm *dst, struct vma *dst_vma, struct vma *src)
 {
-    struct page *table = pt_table_page(pt_link_table(pte_load(link), 1)), *dst_parent;
-    unsigned int level;
-    pte_t *slot;
+    *f = (struct pt_fork){.dst = dst, .src = src, .dst_vma = dst_vma};
+    f->more = src->mapping == NULL && src->end - src->start >= min_spans * span() && may_share(src);
+}
 
+int pt_fork_table(struct pt_fork *f, vaddr_t va, struct page *table, struct page *parent,
+                  pte_t *slot)
+{
+    struct page *dst_parent;
+    unsigned int level;
+    pte_t *dst;
+
+    ASSERT(f->src->mapping == NULL && IS_ALIGNED(va, span()) && f->src->end - va >= span());
     if (!pt_is_shared(table) && (!f->more || table->pt_used < min_entries))
         return 0;
-    slot = pt_get_slot(f->dst, va, 1, &dst_parent, &level);
-    if (slot == NULL)
+    dst = pt_get_slot(f->dst, va, 1, &dst_parent, &level);
+    if (dst == NULL)
         return -ENOMEM;
     ASSERT(level == 1);
-    if (!pt_is_shared(table) && !make_shared(f->src->mm, table, parent, link))
+    if (!pt_is_shared(table) && !make_shared(f->src->mm, table, parent, slot))
         return 0;
     if (f->nr == 0) { /* who changes one of the areas looks for links then */
         WRITE_ONCE(f->src->has_shared, true);
         WRITE_ONCE(f->dst_vma->has_shared, true);
     }
-    add_link(f, table, dst_parent, slot);
-    return 0;
+    add_link(f, table, dst_parent, dst);
+    return 1;
 }
 
-/* The table of level 1 around *va, or the first behind it; *va moves on. NULL: none before @end. */
-static pte_t *next_parent(struct mm *mm, vaddr_t *va, vaddr_t end)
+void pt_fork_end(const struct pt_fork *f)
 {
-    while (*va < end) {
-        unsigned int level = pt_top_level();
-        pte_t *base = mm->root, e;
-
-        for (; level > 1; level--) {
-            e = pte_load(base + pt_index(*va, level));
-            if (!pte_is_table(e, level))
-                break;
-            base = pt_link_table(e, level);
-        }
-        if (level == 1)
-            return base;
-        *va = pt_next(*va, end, level);
-    }
-    return NULL;
-}
-
-int pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src)
-{
-    vaddr_t va = ALIGN_UP(src->start, span()), end = ALIGN_DOWN(src->end, span());
-    struct fork f = {.dst = dst, .src = src, .dst_vma = dst_vma};
-    int err = 0;
-    pte_t *base;
-
-    ASSERT(src->mapping == NULL && dst_vma->has_anon);
-    if (end <= va)
-        return 0;
-    f.more = end - va >= pt_fork_spans * span() && may_share(src);
-    if (!f.more && !src->has_shared)
-        return 0;
-    while (err == 0 && (base = next_parent(src->mm, &va, end)) != NULL)
-        for (vaddr_t stop = pt_next(va, end, 2); err == 0 && va < stop; va += span()) {
-            pte_t *link = base + pt_index(va, 1);
-
-            if (pte_is_table(pte_load(link), 1))
-                err = share_table(&f, va, pt_table_page(base), link);
-        }
-    atomic_long_add(&dst->nr_shared, (long)f.nr);
-    atomic_long_add(&dst->rss[MM_ANON], (long)f.anon);
-    vmstat_add(VMSTAT_pt_fork_share, f.nr);
-    return err;
+    if (f->nr == 0)
+        return;
+    atomic_long_add(&f->dst->nr_shared, (long)f->nr);
+    atomic_long_add(&f->dst->rss[MM_ANON], (long)f->anon);
+    vmstat_add(VMSTAT_pt_fork_share, f->nr);
 }
 
 /* ---- leaving ---- */

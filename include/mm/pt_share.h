@@ -101,17 +101,23 @@ void pt_share_claim(struct vma *v);
 int __must_check pt_leave_at(struct mm *mm, vaddr_t va);
 
 /*
- * pt_share_fork.c: private memory. fork: the tables of @src that are worth it get a link from the
- * child's @dst_vma. 0, or -ENOMEM (the child's links then stand, and go with it). Both sides are
- * locked for writing; the caller flushes the parent.
+ * pt_share_fork.c: private memory. fork gives @src's tables, one after the other, to the child's
+ * @dst_vma, too, where that is worth it. Both sides are locked for writing; the caller flushes the
+ * parent.
  */
-int __must_check pt_fork_share(struct mm *dst, struct vma *dst_vma, struct vma *src);
-extern unsigned int pt_fork_spans; /* areas of less than this many spans are not worth while */
-/* Is there anything to share, or shared already? */
-static inline bool pt_fork_concerns(const struct vma *v)
-{
-    return v->mapping == NULL && (v->has_shared || v->end - v->start >= pt_fork_spans * pt_size(1));
-}
+struct pt_fork {
+    struct mm *dst;
+    struct vma *src, *dst_vma;
+    bool more;              /* tables that are not shared yet may be */
+    unsigned long nr, anon; /* links, and pages behind them, not yet counted */
+};
+void pt_fork_begin(struct pt_fork *f, struct mm *dst, struct vma *dst_vma, struct vma *src);
+/* @table, of level 0, the parent's own or shared already, behind the link in @slot of @parent; all
+ * of it lies in the area. 1: the child has a link; 0: it is to be copied; -ENOMEM. */
+int __must_check pt_fork_table(struct pt_fork *f, vaddr_t va, struct page *table,
+                               struct page *parent, pte_t *slot);
+/* The links stand, also after an error, and go with the child. */
+void pt_fork_end(const struct pt_fork *f);
 /* No table that maps a part of [start, end) of @v is shared with another process on return: comes
  * before any change of it but the end of whole spans. 0, or -ENOMEM and nothing has changed that
  * anybody sees. mmap_lock held for writing; write-locks @v where it has to. */
