@@ -77,39 +77,44 @@ KTEST(buddy, coalescing)
     EXPECT(free_block_order(p + 255) >= 8);
 }
 
-/* What cannot be moved lies together, whatever was allocated in between. */
-#define NR_KEPT 32u
-KTEST(buddy, kernel_frames_lie_together)
+/* What cannot be moved does not come out of the same blocks as what can, in whatever order they are
+ * asked for. */
+#define NR_KEPT 20u
+static bool shares_block(struct page *const *kept, const struct page *p, unsigned int order)
+{
+    for (unsigned int i = 0; i < NR_KEPT; i++)
+        if (page_to_pfn(kept[i]) >> order == page_to_pfn(p) >> order)
+            return true;
+    return false;
+}
+
+KTEST(buddy, kernel_frames_have_blocks_of_their_own)
 {
     const unsigned int order = pt_shift(1) - PAGE_SHIFT;
     struct page *kept[NR_KEPT], *p;
+    unsigned int mixed = 0;
     struct list_head others;
-    unsigned int nr_blocks = 0;
 
     list_init(&others);
-    for (unsigned int i = 0; i < NR_KEPT; i++) {
-        kept[i] = alloc_pages(3, GFP_NOOOM);
+    buddy_drain_pcp(); /* frames that were something else before */
+    for (unsigned int i = 0; i < NR_KEPT; i++) { /* two and a half blocks, and five */
+        kept[i] = alloc_pages(order - 3, GFP_NOOOM);
         EXPECT_OR_RETURN(kept[i] != NULL);
-        for (unsigned int k = 0; k < 1u << (order - 3); k++) {
+        for (unsigned int k = 0; k < 1u << (order - 2); k++) {
             p = page_alloc(PAGE_ANON, GFP_NOOOM);
             EXPECT_OR_RETURN(p != NULL);
             list_add(&p->link, &others);
         }
     }
-    for (unsigned int i = 0; i < NR_KEPT; i++) {
-        bool seen = false;
-
-        for (unsigned int k = 0; k < i; k++)
-            seen |= page_to_pfn(kept[k]) >> order == page_to_pfn(kept[i]) >> order;
-        nr_blocks += !seen;
-        free_pages(kept[i], 3);
-    }
-    EXPECT(nr_blocks <= 3); /* 256 frames: one block, or what is left in two before */
     while (!list_empty(&others)) {
         p = list_first_entry(&others, struct page, link);
         list_del(&p->link);
+        mixed += shares_block(kept, p, order);
         page_put(p);
     }
+    EXPECT_EQ(mixed, 0);
+    for (unsigned int i = 0; i < NR_KEPT; i++)
+        free_pages(kept[i], order - 3);
 }
 
 KTEST(buddy, poison)
