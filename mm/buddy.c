@@ -41,10 +41,14 @@ static inline unsigned int log2_floor(unsigned long n)
     return 8 * sizeof(long) - 1 - (unsigned int)__builtin_clzl(n);
 }
 
-static inline void area_add(struct page *p, unsigned int order)
+static inline struct sort *lists_of(const struct page *p, unsigned int order)
 {
-    struct sort *s = &zone.sort[sort_of(p, order)];
+    return &zone.sort[sort_of(p, order)];
+}
 
+static inline void area_add(struct sort *s, struct page *p, unsigned int order)
+{
+    ASSERT(s == lists_of(p, order));
     ASSERT(order < NR_ORDERS && IS_ALIGNED(page_to_pfn(p), 1UL << order));
     ASSERT(p->word == 0);
     p->kind = PAGE_FREE;
@@ -54,10 +58,9 @@ static inline void area_add(struct page *p, unsigned int order)
     s->nonempty |= 1u << order;
 }
 
-static inline void area_remove(struct page *p, unsigned int order)
+static inline void area_remove(struct sort *s, struct page *p, unsigned int order)
 {
-    struct sort *s = &zone.sort[sort_of(p, order)];
-
+    ASSERT(s == lists_of(p, order));
     ASSERT(p->kind == PAGE_FREE && p->order == order);
     ASSERT(s->area[order].nr != 0 && ((s->nonempty >> order) & 1));
     list_del(&p->link);
@@ -66,12 +69,13 @@ static inline void area_remove(struct page *p, unsigned int order)
         s->nonempty &= ~(1u << order);
 }
 
-/* Zone lock held. A free block of 2^@have frames, on no list, keeps its first 2^@order. */
-static inline void cut_block(struct page *p, unsigned int have, unsigned int order)
+/* Zone lock held. A free block of sort @s, of 2^@have frames, on no list, keeps its first 2^@order.
+ */
+static inline void cut_block(struct sort *s, struct page *p, unsigned int have, unsigned int order)
 {
     while (have > order) {
         have--;
-        area_add(p + (1UL << have), have);
+        area_add(s, p + (1UL << have), have);
     }
 }
 
@@ -87,8 +91,8 @@ static struct page *take_from(struct sort *s, unsigned int order)
         return NULL;
     o = order + (unsigned int)__builtin_ctz(fits);
     p = list_first_entry(&s->area[o].list, struct page, link);
-    area_remove(p, o);
-    cut_block(p, o, order);
+    area_remove(s, p, o);
+    cut_block(s, p, o, order);
     ASSERT(zone.nr_free >= 1UL << order);
     zone.nr_free -= 1UL << order;
     return p;
@@ -110,7 +114,7 @@ static void take_over_parts(struct page *p)
         pfn++;
         if (head->kind != PAGE_FREE)
             continue;
-        area_remove(head, order);
+        area_remove(&zone.sort[SORT_MOVABLE], head, order);
         list_add_tail(&head->link, &heads);
         pfn += (1UL << order) - 1;
     }
@@ -119,7 +123,7 @@ static void take_over_parts(struct page *p)
         struct page *head = list_first_entry(&heads, struct page, link);
 
         list_del(&head->link);
-        area_add(head, head->order);
+        area_add(&zone.sort[SORT_KERNEL], head, head->order);
     }
 }
 
@@ -142,11 +146,12 @@ static bool take_over(unsigned int order)
         take_over_parts(p);
         return true;
     }
-    area_remove(p, o);
-    cut_block(p, o, zone.block_order);
+    area_remove(s, p, o);
+    cut_block(s, p, o, zone.block_order);
     set_kernel_block(p, true);
-    area_add(p, zone.block_order - 1);
-    area_add(p + (1UL << (zone.block_order - 1)), zone.block_order - 1);
+    s = &zone.sort[SORT_KERNEL];
+    area_add(s, p, zone.block_order - 1);
+    area_add(s, p + (1UL << (zone.block_order - 1)), zone.block_order - 1);
     return true;
 }
 
@@ -170,6 +175,7 @@ static void give_block(struct page *p, unsigned int order)
 {
     struct page *const map = mem_map;
     const pfn_t first = mem_map_first, nr = mem_map_end - first;
+    struct sort *s = lists_of(p, order);
     pfn_t pfn = page_to_pfn(p);
 
     lock_assert_held(&zone.lock);
@@ -182,12 +188,14 @@ static void give_block(struct page *p, unsigned int order)
 
         if (buddy >= nr || map[buddy].kind != PAGE_FREE || map[buddy].order != order)
             break;
-        area_remove(&map[buddy], order);
+        area_remove(s, &map[buddy], order);
         pfn &= ~(1UL << order);
-        if (order + 1 == zone.block_order)
+        if (order + 1 == zone.block_order) {
             set_kernel_block(p, false);
+            s = &zone.sort[SORT_MOVABLE];
+        }
     }
-    area_add(&map[pfn - first], order);
+    area_add(s, &map[pfn - first], order);
 }
 
 /* Zone lock held. [p, p + n) as the fewest aligned blocks. */
@@ -302,7 +310,7 @@ unsigned long buddy_take_range(struct page *first, unsigned int order, struct li
 
         if (p->kind == PAGE_FREE && p->order < order) {
             nr = 1UL << p->order;
-            area_remove(p, p->order);
+            area_remove(lists_of(p, p->order), p, p->order);
             for (unsigned long i = 0; i < nr; i++) {
                 p[i].kind = PAGE_KERNEL;
                 p[i].order = 0;
