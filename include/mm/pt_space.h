@@ -54,7 +54,7 @@ u64 pt_space_max_size(void);
  */
 struct pt_space_map {
     u64 from, len;
-    struct file *file; /* NULL: memory of its own, of pages of level */
+    struct file *file; /* NULL: memory of its own */
     u64 pgoff;
     unsigned long prot, flags; /* PROT_*; MAP_NORESERVE or 0 */
 };

@@ -40,7 +40,7 @@ struct pt_cursor {
     struct page *table;   /* locked table of the run that is out, or NULL */
     unsigned int level;   /* deepest level whose path is known */
     bool skip_holes;
-    bool own;             /* links to tables of objects are passed over; set after begin */
+    bool own;             /* links to tables not @mm's own are passed over; set after begin */
     vaddr_t path_va;      /* path[] is the way to this address */
     vaddr_t table_end;    /* end of the locked table, or of the range */
     pte_t *path[PT_MAX_LEVELS]; /* table by level */

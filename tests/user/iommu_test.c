@@ -4,7 +4,7 @@
  * done to the memory, the device reads what the process reads, writes what the process sees, and
  * may do what the process may. Quire's debug kernel has the device; skipped on Linux.
  */
-#include "mem.h"
+#include "mshare.h"
 
 #include "../../include/uapi/dmatest.h"
 #include <pthread.h>
@@ -288,5 +288,23 @@ TEST(against_everything)
     close(device);
 }
 
+/* A change inside a space tells CPUs, not the devices of its users: these get nothing to keep. */
+TEST(spaces_are_refused)
+{
+    int fd = mshare_new(1), w;
+    char *p = mshare_map(fd, 1), c = 0;
+
+    open_device();
+    CHECK_OK(mshare_memory(fd, 0, 4));
+    p[0] = 's';
+    w = window(p, 4 * page_size);
+    REQUIRE(w >= 0);
+    CHECK_ERRNO(io(w, p, &c, 1, 0), EOPNOTSUPP);
+    CHECK_ERRNO(io(w, p, &c, 1, DMATEST_WRITE), EOPNOTSUPP);
+    CHECK_EQ(info(w).hits, 0);
+    CHECK_EQ(p[0], 's');
+    close(device);
+}
+
 KTAP_MAIN(CASE(follows_the_process), CASE(copy_on_write), CASE(bad_input),
-          CASE(against_everything))
+          CASE(spaces_are_refused), CASE(against_everything))

@@ -9,6 +9,7 @@
 #include <kernel/string.h>
 #include <mm/gup.h>
 #include <mm/hugetlb.h>
+#include <mm/migrate.h>
 #include <mm/pt_space.h>
 #include <mm/slab.h>
 
@@ -386,6 +387,54 @@ KTEST(space, pins)
     end();
     EXPECT_EQ(*(u64 *)page_to_virt(p), 11);
     unpin_user_pages(&p, 1, true);
+}
+
+/* What is inside moves to other frames, small pages and huge ones: users follow. */
+KTEST(space, pages_move_under_users)
+{
+    struct huge_pool *pool = huge_pool_by_size(0);
+    size_t huge = pool ? huge_size(pool) : 0;
+    struct mm *mm = mm_alloc(), *other = mm_alloc();
+    struct page *before;
+
+    EXPECT_OR_RETURN(mm != NULL && other != NULL);
+    begin(1);
+    map_at(mm, place(0), 1);
+    map_at(other, place(1), 1);
+    EXPECT_EQ(memory(0, 4 * PAGE_SIZE), 0);
+    live_in(mm);
+    for (unsigned int i = 0; i < 4; i++)
+        EXPECT(test_write(place(0) + i * PAGE_SIZE, 20 + i));
+    EXPECT(touch(other, place(1)));
+    before = test_page(mm, place(0));
+    EXPECT_EQ(migrate_range(mm, place(0), place(0) + 4 * PAGE_SIZE), 4);
+    for (unsigned int i = 0; i < 4; i++) {
+        EXPECT_EQ(test_read(place(0) + i * PAGE_SIZE), 20 + i);
+        EXPECT(test_write(place(0) + i * PAGE_SIZE, 30 + i));
+        EXPECT_EQ(get(other, place(1) + i * PAGE_SIZE), 30 + i);
+    }
+    EXPECT(test_page(mm, place(0)) != before);
+    if (pool)
+        huge_pool_resize(pool, 2);
+    if (pool && huge_pool_counts(pool).nr_free == 2) {
+        struct file *f = hugetlb_file_create("space_ktest", pool, huge, false);
+        struct pt_space_map m = {.from = huge, .len = huge, .file = f, .prot = RW};
+
+        EXPECT_OR_RETURN(!IS_ERR(f));
+        EXPECT_EQ(pt_space_map(space, &m), 0);
+        file_put(f);
+        EXPECT(test_write(place(0) + huge, 40));
+        before = test_page(mm, place(0) + huge);
+        EXPECT_EQ(migrate_range(mm, place(0) + huge, place(0) + 2 * huge), huge >> PAGE_SHIFT);
+        EXPECT_EQ(test_read(place(0) + huge), 40);
+        EXPECT(test_page(mm, place(0) + huge) != before);
+    }
+    mm_set_current(NULL);
+    mm_put(mm);
+    mm_put(other);
+    end();
+    if (pool)
+        huge_pool_resize(pool, 0);
 }
 
 /* ---- out of memory ---- */
