@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #define SPANS 6
 #define STEP  4 /* every fourth page is written: the rest are holes */
@@ -358,10 +359,14 @@ static void *pins(void *arg)
 TEST(pins_beside_forks)
 {
     struct pinner a = {.p = new_area()};
+    time_t end = time(NULL) + 4;
+    int forks = 0;
 
     skip_race_under_sweep();
+    if (!share_forks())
+        ktap_skip("links of this MMU carry no permissions for one table, or fork_share=off");
     CHECK_EQ(pthread_create(&a.thread, NULL, pins, &a), 0);
-    for (int i = 0; i < 12; i++) {
+    for (; forks < 60 && time(NULL) < end; forks++) {
         pid_t pid = peer();
 
         if (pid == 0) {
@@ -369,7 +374,7 @@ TEST(pins_beside_forks)
 
             for (int k = 0; k < SPANS; k++)
                 seen[k] = a.p[k * span + 3];
-            if (i % 2)
+            if (forks % 2)
                 write_each_table(a.p, 'c');
             for (int k = 0; k < SPANS; k++)
                 CHECK_EQ(a.p[k * span + 3], seen[k]);
@@ -380,7 +385,8 @@ TEST(pins_beside_forks)
     }
     atomic_store(&a.stop, true);
     pthread_join(a.thread, NULL);
-    CHECK(a.pins > 0);
+    ktap_note("%d forks beside %lu pins", forks, a.pins);
+    CHECK(forks == 0 || a.pins > 0);
     CHECK_EQ(a.wrong, 0);
     CHECK_EQ(share_wrong(a.p, len, STEP), 0);
 }
