@@ -337,6 +337,7 @@ void tlb_gather_flush(struct tlb_gather *t)
 void tlb_gather_end(struct tlb_gather *t)
 {
     struct mm *mm = t->mm;
+    long any = 0;
 
     tlb_gather_flush(t);
     if (unlikely(t->nr_links != 0))
@@ -345,7 +346,9 @@ void tlb_gather_end(struct tlb_gather *t)
         page_free_virt(t->links);
     if (t->pages != t->local_pages)
         page_free_virt(t->pages);
-    if (mm == NULL)
+    for (unsigned int i = 0; i < ARRAY_SIZE(t->rss); i++)
+        any |= t->rss[i];
+    if (mm == NULL || any == 0)
         return;
     if (t->rss[MM_ANON] + t->rss[MM_FILE] + t->rss[MM_SHMEM] < 0 && mm_rss(mm) > mm->hiwater_rss)
         mm->hiwater_rss = mm_rss(mm);
