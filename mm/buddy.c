@@ -170,6 +170,13 @@ static struct page *take_block(unsigned int order, bool movable)
     return take_over(order) ? take_from(&zone.sort[SORT_KERNEL], order) : NULL;
 }
 
+/* The blocks of [p, p + 2^order) are free as a whole now: nobody's (I5). */
+static void clear_kernel_blocks(const struct page *p, unsigned int order)
+{
+    for (unsigned long i = 0; i < 1UL << order; i += 1UL << zone.block_order)
+        set_kernel_block(p + i, false);
+}
+
 /* Zone lock held. Joins the block with its buddy for as long as that is free too. */
 static void give_block(struct page *p, unsigned int order)
 {
@@ -183,6 +190,8 @@ static void give_block(struct page *p, unsigned int order)
     ASSERT(pfn_valid(pfn) && pfn_valid(pfn + (1UL << order) - 1));
     ASSERT(p->kind != PAGE_FREE); /* given back twice */
     zone.nr_free += 1UL << order;
+    if (order >= zone.block_order)
+        clear_kernel_blocks(p, order); /* pages in it may have come to be one huge page */
     for (; order < BUDDY_MAX_ORDER; order++) {
         pfn_t buddy = (pfn ^ (1UL << order)) - first; /* index into map */
 
@@ -232,13 +241,16 @@ void buddy_free_block(struct page *p, unsigned int order)
     spin_unlock_irqrestore(&zone.lock, flags);
 }
 
-/* Zone lock held. The lists that single frames come from next, or NULL when there are none. */
-static struct sort *sort_with_frames(bool movable)
+/* Zone lock held. The lists that single frames come from next, or NULL when there are none; those
+ * of the other sort only when there are not @enough. */
+static struct sort *sort_with_frames(bool movable, bool enough)
 {
     struct sort *s = &zone.sort[movable ? SORT_MOVABLE : SORT_KERNEL];
 
     if (likely(s->nonempty != 0))
         return s;
+    if (enough)
+        return NULL;
     if (movable)
         s = &zone.sort[SORT_KERNEL];
     else
@@ -258,7 +270,7 @@ unsigned int buddy_alloc_bulk(struct page **pages, unsigned int n, bool movable,
     struct sort *s;
 
     n = zone.nr_free <= keep ? 0 : (unsigned int)min((u64)n, zone.nr_free - keep);
-    while (got < n && (s = sort_with_frames(movable)) != NULL) {
+    while (got < n && (s = sort_with_frames(movable, got != 0 && got >= n / 2)) != NULL) {
         unsigned int smallest = (unsigned int)__builtin_ctz(s->nonempty),
                      fits = log2_floor(n - got);
         struct page *p;

@@ -137,12 +137,15 @@ static inline bool is_exclusive(const struct page *p)
     return (__atomic_load_n(&page_whole(p)->flags, __ATOMIC_SEQ_CST) & PG_EXCLUSIVE) != 0;
 }
 
-/* F5: is what the entry maps what a pin may be on, without a fault first? In a table that fork
- * shared no page is. */
-static inline bool is_pinnable(const struct request *r, const struct walk *w, const struct page *p)
+/* F5: is what the entry maps what a pin, or a reference, may be on, without a fault first? In a
+ * table that fork shared no page is: who is alone with the table later writes in place, whoever
+ * holds the page. */
+static inline bool is_grabbable(const struct request *r, const struct walk *w, const struct page *p)
 {
     if (likely(is_private(p)))
-        return is_exclusive(p) && (w->prot & PT_W);
+        return (w->prot & PT_W) && (!r->pin || is_exclusive(p));
+    if (!r->pin)
+        return true;
     /* In a private mapping this would have to be copied; only the area knows. */
     return !(r->flags & GUP_LONGTERM);
 }
@@ -164,7 +167,7 @@ static struct page *grab_fast(const struct request *r, const struct walk *w, con
     if (unlikely(!try_grab(counted, units)))
         return NULL;
     smp_mb();
-    if (unlikely(!unchanged(w, slot, e)) || (r->pin && unlikely(!is_pinnable(r, w, p)))) {
+    if (unlikely(!unchanged(w, slot, e)) || unlikely(!is_grabbable(r, w, p))) {
         page_put_units(counted, units);
         return NULL;
     }
@@ -244,7 +247,7 @@ static struct page *try_pin(struct vma *v, vaddr_t va, const struct request *r, 
     struct page *p;
 
     *fault = FAULT_REMOTE | (write ? FAULT_WRITE : 0);
-    if (r->pin && unlikely(pt_fork_is_at(v, va))) {
+    if (unlikely(pt_fork_is_at(v, va))) {
         *fault |= FAULT_UNSHARE;
         return NULL;
     }

@@ -103,7 +103,8 @@ static void move_leaves(const struct rmap_place *at, void *arg)
 
     if (at->level != 0)
         return; /* part of a huge page by now */
-    if (unlikely(pt_is_shared(at->table))) {
+    /* Links come with mmap_lock held for writing; so a single one is this address space's. */
+    if (unlikely(pt_is_shared(at->table)) && READ_ONCE(at->table->pt_shared) > 1) {
         b->walked->err = -EBUSY; /* the table is others', too: they would have to be asked */
         return;
     }

@@ -307,6 +307,7 @@ static int copy_areas(struct mm *mm, struct mm *old, bool *copied)
     for_each_vma(src, old) {
         struct vma *v;
 
+        vma_write_lock(src); /* no fault makes page tables before they are flushed */
         if (src->flags & VM_DONTCOPY)
             continue;
         v = copy_area(mm, src);
@@ -315,7 +316,6 @@ static int copy_areas(struct mm *mm, struct mm *old, bool *copied)
         if (!has_own_pages(src))
             continue;
         ASSERT(v->start == src->start && v->end == src->end && !v->has_anon);
-        vma_write_lock(src);
         v->has_anon = src->has_anon;
         *copied = true;
         if (vma_ops(src)->copy(mm, v, src))

@@ -190,6 +190,8 @@ void mm_unmap_all(struct mm *mm)
     for_each_vma(v, mm) {
         if (v->flags & VM_ACCOUNT)
             r.nr_charged += vma_pages(v);
+        if (unlikely(v->flags & VM_LOCKED))
+            vma_write_lock(v); /* who moves its pages puts them back first (rmap_file.c) */
         pt_unshare(&tlb, v, v->start, v->end, PT_UNSHARE_unmap);
     }
     clear_range(&tlb, mm, &r);

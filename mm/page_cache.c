@@ -67,7 +67,7 @@ static bool still_there(struct mapping *m, struct page *p, u64 index)
         return false;
     /* The frame may have gone and come back as something else before the reference; what it is now,
      * it stays. */
-    if (likely(READ_ONCE(p->mapping) == m && READ_ONCE(p->index) == index))
+    if (likely(smp_load_acquire(&p->mapping) == m && READ_ONCE(p->index) == index))
         return true;
     page_put(p);
     return false;
@@ -168,8 +168,8 @@ int mapping_insert(struct mapping *m, struct page *p, u64 index, gfp_t gfp)
         return err;
     if (kind != PAGE_FILE)
         page_set_kind(p, PAGE_FILE);
-    p->mapping = m;
     p->index = index;
+    smp_store_release(&p->mapping, m); /* a lookup may have read the slot when it was here last */
     page_get(p);
     err = tree_insert(m, p, index, gfp);
     if (err == 0) {
@@ -240,8 +240,8 @@ static int find_or_add_locked(struct mapping *m, u64 index, struct page **out)
             continue;
         }
         page_lock(p);
-        if (likely(p->mapping == m)) {
-            ASSERT(p->index == index && p->kind == PAGE_FILE);
+        if (likely(p->mapping == m && p->index == index)) {
+            ASSERT(p->kind == PAGE_FILE);
             *out = p;
             return 0;
         }

@@ -71,13 +71,14 @@ void pt_share_usage(struct mm *mm, struct pt_share_usage *u)
 
 /* Who has more areas than this is not walked for a number that is nice to know. */
 #define WALKED_AREAS 1024u
+#define WALKED_LINKS 256
 
 /* mmap_lock held. */
 static unsigned long rss_behind(struct mm *mm)
 {
     struct pt_share_usage u;
 
-    if (mm->nr_vmas > WALKED_AREAS)
+    if (mm->nr_vmas > WALKED_AREAS || atomic_long_read(&mm->nr_shared) > WALKED_LINKS)
         return READ_ONCE(mm->shared_rss);
     pt_share_usage(mm, &u);
     return u.rss[MM_ANON] + u.rss[MM_FILE] + u.rss[MM_SHMEM];

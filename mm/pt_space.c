@@ -138,7 +138,9 @@ struct page *pt_space_pin(struct vma *user, vaddr_t va, bool write)
 
     rwsem_read_lock_nested(&s->host->mmap_lock);
     v = inside(s, off, &why);
-    if (v != NULL && (v->flags & (write ? VM_WRITE : VM_READ)))
+    if (v != NULL && !(v->flags & (write ? VM_WRITE : VM_READ)))
+        p = ERR_PTR(-EFAULT); /* a fault would not change that */
+    else if (v != NULL)
         p = vma_ops(v)->pin(v, SPACE_BASE + off, write);
     mmap_read_unlock(s->host);
     return p;
@@ -182,10 +184,8 @@ bool pt_space_has_table(const struct vma *v, const struct page *table)
 
 void pt_space_put_link(struct page *table)
 {
-    u32 left = __atomic_sub_fetch(&table->pt_shared, 1, __ATOMIC_RELEASE);
-
-    ASSERT(table->pt_mm->space != NULL && left != ~0u);
-    (void)left;
+    ASSERT(table->pt_mm->space != NULL && table->pt_shared != 0); /* it may go right after */
+    (void)__atomic_fetch_sub(&table->pt_shared, 1, __ATOMIC_RELEASE);
 }
 
 void pt_space_usage(const struct page *table, struct pt_share_usage *u)

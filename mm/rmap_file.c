@@ -125,6 +125,14 @@ static int hold_area(struct mapping_unmapped *u, struct vma *v)
     return 0;
 }
 
+static bool is_held(const struct mapping_unmapped *u, const struct vma *v)
+{
+    for (unsigned int i = 0; i < u->nr_locked; i++)
+        if (u->locked[i].v == v)
+            return true;
+    return false;
+}
+
 /* Neighbours in pages[] that are neighbours in the object go together. The end of the run that
  * begins with page @i. */
 static unsigned int run_end(const struct mapping_unmapped *u, unsigned int i)
@@ -177,7 +185,8 @@ int mapping_unmap_begin(struct mapping_unmapped *u, struct mapping *m, struct pa
         pt_share_zap(m, pages[i]->index, pages[next - 1]->index + (1UL << pages[next - 1]->order));
     }
     list_for_each_entry (v, &m->vmas, mapping_link)
-        unmap_pages(u, v);
+        if (!(READ_ONCE(v->flags) & VM_LOCKED) || is_held(u, v))
+            unmap_pages(u, v); /* from an area that was locked just now they do not go */
     return 0;
 }
 

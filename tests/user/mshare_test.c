@@ -432,6 +432,9 @@ TEST(remote_access_pins_and_locks)
     remote.iov_base = p + 16 * page_size;
     CHECK_EQ(syscall(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0), 4);
     CHECK_ERRNO(syscall(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0), EFAULT);
+    /* The area may be read, what is inside not. */
+    CHECK_OK(mshare_protect_at(fd, 16, 1, PROT_WRITE));
+    CHECK_ERRNO(syscall(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0), EFAULT);
     CHECK_EQ(write(pipes[1], "x", 1), 1);
     CHECK_PEER(pid);
     CHECK_EQ(write(pipes[1], p + page_size, 1), 1); /* the kernel's own accesses */

@@ -248,6 +248,7 @@ TEST(other_process_reads_and_writes)
 {
     char *p = new_area(), text[8] = "written";
     struct iovec local = {text, sizeof(text)}, remote = {p + 1, sizeof(text)};
+    struct share_mark broken;
     pid_t pid;
 
     stage_new();
@@ -263,6 +264,11 @@ TEST(other_process_reads_and_writes)
     CHECK_EQ(syscall(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0), sizeof(text));
     CHECK(memcmp(text, "written", 8) == 0);
     CHECK_EQ(p[1], 0);
+    /* Who holds a page of a table must not see what is written there in place later. */
+    broken = share_begin("pt_fork_break");
+    remote.iov_base = p + span + 1;
+    CHECK_EQ(syscall(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0), sizeof(text));
+    CHECK_EXACTLY(broken, 1);
     stage_done(0);
     CHECK_PEER(pid);
     CHECK_EQ(share_wrong(p, len, STEP), 0);

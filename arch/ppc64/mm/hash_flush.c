@@ -231,7 +231,8 @@ static unsigned int retire_eight(struct flush *f, const pte_t *base, unsigned in
 
 /*
  * All level-1 tables below @table, which is at @level above 1. Its few entries are near both ends,
- * as a rule. One that comes meanwhile needs no flush.
+ * as a rule. None comes meanwhile, which would be counted in place of one that is looked for: the
+ * caller keeps faults out (mmu_flush_mm).
  */
 static void retire_below(struct flush *f, struct page *table, unsigned int level)
 {

@@ -5,7 +5,7 @@
 #include <mm/buddy.h>
 #include <mm/memblock.h>
 #include <mm/slab.h>
-#include "../../../mm/internal.h"
+#include "../../../mm/buddy_internal.h"
 #include "host.h"
 
 #define MEMORY MIB(64)
@@ -104,6 +104,63 @@ HTEST(coalescing)
     start();
     for (unsigned int o = 0; o <= BUDDY_MAX_ORDER; o++)
         EXPECT_EQ(buddy_nr_free_order(o), before[o]);
+}
+
+/* Pages in a block of the kernel's may have become one huge page where they are, which is given
+ * back as one. */
+HTEST(a_block_given_back_whole_is_nobodys)
+{
+    const unsigned int half = zone.block_order - 1;
+    struct page *p[16], *whole = NULL;
+
+    start();
+    for (unsigned int i = 0; i < ARRAY_SIZE(p); i++) {
+        p[i] = buddy_alloc_block(half, false, 0);
+        EXPECT(p[i] != NULL && is_kernel_block(p[i]));
+    }
+    for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+        for (unsigned int k = 0; k < ARRAY_SIZE(p) && whole == NULL; k++)
+            if (IS_ALIGNED(page_to_pfn(p[i]), 2UL << half) && p[k] == p[i] + (1UL << half)) {
+                whole = p[i];
+                p[i] = p[k] = NULL;
+            }
+    EXPECT(whole != NULL);
+    buddy_free_block(whole, half + 1);
+    EXPECT(!is_kernel_block(whole));
+    EXPECT_EQ(buddy_check(), 0);
+    for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+        if (p[i] != NULL)
+            buddy_free_block(p[i], half);
+    start();
+}
+
+/* What is enough from the kernel's blocks takes no other over. */
+HTEST(half_of_a_bulk_is_enough)
+{
+    struct piece {
+        struct page *p;
+        unsigned int order;
+    } pieces[64];
+    struct page *bulk[32];
+    unsigned int n = 0, got;
+
+    start();
+    while (zone.sort[SORT_KERNEL].nonempty != 0 && n < ARRAY_SIZE(pieces)) {
+        unsigned int order = 31 - (unsigned int)__builtin_clz(zone.sort[SORT_KERNEL].nonempty);
+
+        pieces[n++] = (struct piece){buddy_alloc_block(order, false, 0), order};
+    }
+    EXPECT(n != 0 && n < ARRAY_SIZE(pieces) && pieces[0].order > 4);
+    buddy_free_block(pieces[0].p, 4); /* all that the kernel's lists have */
+    got = buddy_alloc_bulk(bulk, ARRAY_SIZE(bulk), false, 0);
+    EXPECT_EQ(got, 16);
+    EXPECT_EQ(buddy_check(), 0);
+    buddy_free_bulk(bulk, got);
+    for (unsigned int order = 4; order < pieces[0].order; order++)
+        buddy_free_block(pieces[0].p + (1UL << order), order);
+    while (--n != 0)
+        buddy_free_block(pieces[n].p, pieces[n].order);
+    start();
 }
 
 HTEST(kinds_are_counted)
