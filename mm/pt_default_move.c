@@ -30,46 +30,66 @@ static unsigned int move_level(const struct move *m)
     return level;
 }
 
-/* Moves the entry at @level, a link or a leaf, with all that hangs below. 1, 0 when the places do
- * not allow it, or -ENOMEM. */
-static int move_entry(const struct move *m, unsigned int level)
+/* How many entries of @level the two tables have from here on, that lie in the range. */
+static unsigned int entries_beside(const struct move *m, unsigned int level)
 {
-    struct page *src_table, *dst_table;
-    unsigned int src_level, dst_level;
-    pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst, e;
-    int moved = 0;
+    unsigned int last = max(pt_index(m->from, level), pt_index(m->to, level));
 
-    ASSERT(level > 0 && IS_ALIGNED(m->from | m->to, pt_size(level)));
-    if (src == NULL || src_level != level || pte_is_none(e = pte_load(src)))
-        return 0;
+    return (unsigned int)min((u64)(pt_entries(level) - last), (m->end - m->from) / pt_size(level));
+}
+
+/* A link or a leaf, with all that hangs below; both tables are locked. False: it cannot go as a
+ * whole; *wait is the huge page that is being split, if that is why. */
+static bool move_whole(pte_t *src, pte_t *dst, unsigned int level, const struct huge_place *to,
+                       struct page **wait)
+{
+    pte_t e = pte_load(src);
+
+    if (pte_is_none(e) || !pte_is_none(pte_load(dst)))
+        return false;
+    if (pte_is_leaf(e, level)) {
+        if (thp_move(src, dst, to))
+            return true;
+        *wait = pte_page(e, level);
+        return false;
+    }
     if (level > HUGE_LEVEL && pte_is_table(e, level) && thp_is_below(e, level))
-        return 0; /* each huge leaf knows its address */
-    dst = pt_get_slot(m->mm, m->to, level, &dst_table, &dst_level);
+        return false; /* each huge leaf knows its address */
+    pte_store(dst, pte_xchg(src, pte_none()));
+    return true;
+}
+
+/* Moves entries at @level, as many as lie side by side in two tables. Bytes, 0 when the first
+ * cannot go as a whole, or -ENOMEM. */
+static s64 move_entries(const struct move *m, unsigned int level)
+{
+    struct huge_place to = { .mm = m->mm, .va = m->to };
+    unsigned int n = entries_beside(m, level), moved = 0;
+    struct page *src_table, *wait = NULL;
+    unsigned int src_level, dst_level;
+    pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst;
+
+    ASSERT(level > 0 && n != 0 && IS_ALIGNED(m->from | m->to, pt_size(level)));
+    if (src == NULL || src_level != level || pte_is_none(pte_load(src)))
+        return 0;
+    dst = pt_get_slot(m->mm, m->to, level, &to.parent, &dst_level);
     if (dst == NULL)
         return -ENOMEM;
     if (dst_level != level)
         return 0;
-    pt_lock_two(src_table, dst_table);
-    if (pte_is_none(pte_load(dst))) {
-        if (pte_is_leaf(pte_load(src), level)) {
-            struct huge_place to = { .mm = m->mm, .va = m->to, .parent = dst_table };
-
-            e = pte_load(src);
-            if (!thp_move(src, dst, &to)) {
-                pt_unlock_two(src_table, dst_table);
-                huge_wait(pte_page(e, level));
-                return move_entry(m, level);
-            }
-        } else {
-            pte_store(dst, pte_xchg(src, pte_none()));
-        }
-        ASSERT(src_table->pt_used != 0);
-        src_table->pt_used--;
-        dst_table->pt_used++;
-        moved = 1;
+    pt_lock_two(src_table, to.parent);
+    while (moved < n && move_whole(src + moved, dst + moved, level, &to, &wait)) {
+        moved++;
+        to.va += pt_size(level);
     }
-    pt_unlock_two(src_table, dst_table);
-    return moved;
+    ASSERT(src_table->pt_used >= moved);
+    src_table->pt_used -= moved;
+    to.parent->pt_used += moved;
+    pt_unlock_two(src_table, to.parent);
+    if (moved != 0 || wait == NULL)
+        return (s64)(moved * pt_size(level));
+    huge_wait(wait);
+    return move_entries(m, level);
 }
 
 /* @nr entries from @src on; both tables locked. */
@@ -119,10 +139,10 @@ static vaddr_t move_small(const struct move *m)
 static vaddr_t move_step(const struct move *m)
 {
     for (unsigned int level = move_level(m); level > 0; level--) {
-        int moved = move_entry(m, level);
+        s64 moved = move_entries(m, level);
 
         if (moved != 0)
-            return moved > 0 ? pt_size(level) : 0;
+            return moved > 0 ? (vaddr_t)moved : 0;
     }
     return move_small(m);
 }

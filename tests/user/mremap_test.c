@@ -272,10 +272,38 @@ TEST(big_move)
     CHECK_EQ(count_maps(p, NR * page_size), 0);
 }
 
+/* Whole page tables move, from around one border of a table of theirs to around another; some are
+ * missing. A huge page is among them where there are any. */
+#define BORDER (1UL << 30) /* of the next table on x86-64 and radix, and of a fourth one on hash */
+#define MOVED  (32UL << 20)
+
+TEST(move_around_borders_of_tables)
+{
+    char *room = mmap(NULL, 4 * BORDER, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
+    char *border = (char *)(((uintptr_t)room + BORDER) & ~(BORDER - 1));
+    char *from = border - MOVED / 2, *to = border + BORDER - MOVED / 4;
+
+    REQUIRE(room != MAP_FAILED);
+    for (int way = 0; way < 2; way++) {
+        REQUIRE(mmap(from, MOVED, RW, ANON | MAP_FIXED | MAP_NORESERVE, -1, 0) == from);
+        if (way == 0)
+            (void)madvise(from, MOVED, MADV_NOHUGEPAGE);
+        for (size_t at = 0; at < MOVED; at += 1 << 20)
+            if (at >> 21 != 3 && at >> 21 != 9)
+                memset(from + at, (int)(at >> 20) + 1, page_size);
+        CHECK(mremap(from, MOVED, MOVED, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+        for (size_t at = 0; at < MOVED; at += 1 << 20)
+            CHECK_EQ(to[at + 5], at >> 21 != 3 && at >> 21 != 9 ? (int)(at >> 20) + 1 : 0);
+        CHECK_FAULT(try_read(from), from, SIGSEGV, SEGV_MAPERR);
+        CHECK_FAULT(try_read(from + MOVED - 1), from + MOVED - 1, SIGSEGV, SEGV_MAPERR);
+    }
+    munmap(room, 4 * BORDER);
+}
+
 KTAP_MAIN(CASE(same_size), CASE(shrink), CASE(grow_in_place), CASE(grow_needs_permission_to_move),
           CASE(grow_part_of_a_mapping), CASE(move_keeps_frames), CASE(fixed_replaces_target),
           CASE(fixed_grow_and_shrink), CASE(move_keeps_protection_and_holes),
           CASE(move_a_shared_file), CASE(old_size_zero_duplicates_shared), CASE(dontunmap),
           CASE(dontunmap_fixed), CASE(dontunmap_shared_refaults), CASE(error_table),
           CASE(grow_across_mappings_is_refused), CASE(merge_after_move), CASE(locked_stays_locked),
-          CASE(big_move))
+          CASE(big_move), CASE(move_around_borders_of_tables))
