@@ -59,14 +59,14 @@ static bool move_whole(pte_t *src, pte_t *dst, unsigned int level, const struct 
     return true;
 }
 
-/* Moves entries at @level, as many as lie side by side in two tables. Bytes, 0 when the first
- * cannot go as a whole, or -ENOMEM. */
-static s64 move_entries(const struct move *m, unsigned int level)
+/* Entries at @level, as many as lie side by side in two tables. Bytes, 0 when the first cannot go
+ * as a whole, or -ENOMEM. *wait: as move_whole has it. */
+static s64 try_move_entries(const struct move *m, unsigned int level, struct page **wait)
 {
     struct huge_place to = { .mm = m->mm, .va = m->to };
     unsigned int n = entries_beside(m, level), moved = 0;
-    struct page *src_table, *wait = NULL;
     unsigned int src_level, dst_level;
+    struct page *src_table;
     pte_t *src = pt_find_slot(m->mm, m->from, level, &src_table, &src_level), *dst;
 
     ASSERT(level > 0 && n != 0 && IS_ALIGNED(m->from | m->to, pt_size(level)));
@@ -78,7 +78,7 @@ static s64 move_entries(const struct move *m, unsigned int level)
     if (dst_level != level)
         return 0;
     pt_lock_two(src_table, to.parent);
-    while (moved < n && move_whole(src + moved, dst + moved, level, &to, &wait)) {
+    while (moved < n && move_whole(src + moved, dst + moved, level, &to, wait)) {
         moved++;
         to.va += pt_size(level);
     }
@@ -86,10 +86,22 @@ static s64 move_entries(const struct move *m, unsigned int level)
     src_table->pt_used -= moved;
     to.parent->pt_used += moved;
     pt_unlock_two(src_table, to.parent);
-    if (moved != 0 || wait == NULL)
-        return (s64)(moved * pt_size(level));
-    huge_wait(wait);
-    return move_entries(m, level);
+    return (s64)(moved * pt_size(level));
+}
+
+/* The same, also when somebody takes the first apart, who may be preempted for a while. */
+static s64 move_entries(const struct move *m, unsigned int level)
+{
+    struct page *wait;
+    s64 moved;
+
+    for (;;) {
+        wait = NULL;
+        moved = try_move_entries(m, level, &wait);
+        if (moved != 0 || wait == NULL)
+            return moved;
+        huge_wait(wait);
+    }
 }
 
 /* @nr entries from @src on; both tables locked. */
