@@ -4,6 +4,7 @@
  * parent and child must not notice. The numbers F1... are those of the list of tests that the
  * design of shared tables was made from.
  */
+#include "fail_nth.h"
 #include "share.h"
 
 #include "../../include/uapi/dmatest.h"
@@ -409,18 +410,6 @@ TEST(f9_killed_in_the_middle)
 }
 
 /* ---- F5, F10: memory is lacking ---- */
-
-static int nth_fd = -1;
-
-/* The calling process' n-th allocation or user copy from here on fails. */
-static void arm(int n)
-{
-    char text[16];
-    int len = snprintf(text, sizeof(text), "%d", n);
-
-    if (pwrite(nth_fd, text, (size_t)len, 0) != len)
-        _exit(99);
-}
 
 static void open_nth(void)
 {

@@ -3,6 +3,7 @@
  * Users of one object who differ: in what they may, in where they map it, in what they have written
  * or locked, in number. T6, T13, T14, T16 to T19 of the tests of shared page tables (share_test.c).
  */
+#include "fail_nth.h"
 #include "share.h"
 
 #include <sys/uio.h>
@@ -217,28 +218,6 @@ TEST(t14_locked_range_is_cut)
 
 /* ---- T16: memory is lacking at each allocation in turn ---- */
 
-static int nth_fd = -1;
-
-static void arm(int n)
-{
-    char text[16];
-    int len = snprintf(text, sizeof(text), "%d", n);
-
-    if (pwrite(nth_fd, text, (size_t)len, 0) != len)
-        _exit(99);
-}
-
-/* Did the fault come? Disarms. */
-static bool came(void)
-{
-    char text[16] = "";
-
-    if (pread(nth_fd, text, sizeof(text) - 1, 0) <= 0)
-        _exit(99);
-    arm(0);
-    return atoi(text) == 0;
-}
-
 /* Everything that makes, cuts and leaves shared tables; errors are all right. */
 static void use_tables(char *p, size_t len, int fd)
 {
@@ -269,7 +248,7 @@ static bool one_fault(char *p, size_t len, int fd, int n)
         nth_fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
         arm(n);
         use_tables(p, len, fd);
-        fell = came();
+        fell = disarm() == 0;
         CHECK_EQ(try_read(p + 3 * page_size) == SIGSEGV || p[0] == 'o', 1);
         fflush(stdout);
         _exit(ktap_failures ? 1 : fell ? 0 : 2);
