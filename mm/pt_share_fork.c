@@ -58,7 +58,7 @@ static vaddr_t span(void)
 
 bool pt_fork_possible(void)
 {
-    return enabled && mmu_has(MMU_LINK_WRITE) && mmu_has(MMU_LINK_ANY);
+    return enabled && mmu_has(MMU_LINK_WRITE);
 }
 
 static bool may_share(const struct vma *v)
@@ -121,7 +121,7 @@ static bool make_shared(struct mm *mm, struct page *table, struct page *parent, 
     table->pt_mm = NULL;
     table->spare = (u64)(unsigned long)d;
     WRITE_ONCE(table->pt_shared, 1);
-    atomic_long_add(&mm->pt_pages, -1L);
+    atomic_long_add(&mm->pt_pages, -(1L << pt_table_order(0)));
     atomic_long_add(&mm->nr_shared, 1);
     return true;
 }
@@ -239,7 +239,7 @@ bool fork_share_adopt(const struct share_link *l)
     pt_unlock(table);
     if (!sole)
         return false;
-    atomic_long_add(&l->mm->pt_pages, 1);
+    atomic_long_add(&l->mm->pt_pages, 1L << pt_table_order(0));
     atomic_long_add(&l->mm->nr_shared, -1);
     pt_lock(l->parent);
     set_link_prot(l->slot, PT_RWXU);
