@@ -11,8 +11,8 @@
  * only area in it and covers a part worth while; then the part belongs to the table's name, since a
  * user must not reach through the table what he has not mapped.
  *
- * The hash MMU knows a level-1 table by a name, and by it what is below; so there only level-1
- * tables have several links (MMU_LINK_ANY).
+ * The hash MMU knows a level-1 table by a name, and by it what is below; so there an object, which
+ * changes its tables while they have several links, has them at level 1 only (MMU_LINK_ANY).
  *
  * Locks: share_lock of the object, PT inside. Invariants: I1 pt_shared of a table is the number of
  * links to it, those cleared but not yet flushed included; I2 a table in the index has links; I3 a

@@ -42,7 +42,7 @@ enum mmu_ability {
     MMU_LINK_EXEC,
     MMU_HW_YOUNG,     /* hardware sets young and dirty by itself */
     MMU_WALKS_TREE,   /* hardware reads the tree: no refill */
-    MMU_LINK_ANY,     /* a table of any level may have several links; else of level 1 only */
+    MMU_LINK_ANY,     /* a table of any level may change while several link it; else of level 1 */
 };
 
 struct mm;
