@@ -324,6 +324,18 @@ void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end)
     }
 }
 
+bool pt_fork_is_sole_user(const struct page *table, const struct mm *mm)
+{
+    ASSERT(pt_is_shared(table) ? share_is_forked(share_of(table)) : table->pt_mm == mm);
+    return !pt_is_shared(table) || READ_ONCE(table->pt_shared) == 1;
+}
+
+void pt_fork_lost_pages(struct page *table, unsigned long nr)
+{
+    if (unlikely(pt_is_shared(table)))
+        share_of(table)->nr_anon -= (u32)nr;
+}
+
 bool pt_fork_is_at(const struct vma *v, vaddr_t va)
 {
     struct share_link l;

@@ -139,6 +139,10 @@ static inline int __must_check pt_fork_leave_edges(struct vma *v, vaddr_t start,
 }
 /* Tables that nobody else uses any more, only. */
 void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end);
+/* Has nobody but @mm the @table of private memory, which is locked? mmap_lock is held. */
+bool pt_fork_is_sole_user(const struct page *table, const struct mm *mm);
+/* @nr anonymous pages are no longer in the locked @table, whose only user took them out. */
+void pt_fork_lost_pages(struct page *table, unsigned long nr);
 /* Is @va of @v in such a table? mmap_lock, or the area's. */
 bool pt_fork_is_at(const struct vma *v, vaddr_t va);
 /* A walk from a page to its leaves comes to the shared @table, which is locked: for the first time?
