@@ -196,7 +196,7 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
 {
     struct page *table, *p = NULL;
     unsigned int level;
-    pte_t *slot = pt_find_locked(v->mm, va, &table, &level), e;
+    pte_t *slot = pt_look_locked(v->mm, va, &table, &level), e; /* young, dirty: they are */
     pt_prot_t need = write ? PT_W : PT_R;
 
     if (slot == NULL)

@@ -17,6 +17,7 @@
  * Read next: pt_default.c.
  */
 #include <kernel/printk.h>
+#include <mm/huge.h>
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
@@ -33,6 +34,7 @@ void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t 
     c->level = top;
     c->skip_holes = skip_holes;
     c->own = false;
+    c->reads = false;
     c->path[top] = mm->root;
     c->link[PT_SHARE_LEVELS] = PT_RWXU;
     c->sharers[PT_SHARE_LEVELS] = 0;
@@ -83,8 +85,16 @@ static pte_t *cursor_descend(struct pt_cursor *c)
         pte_t e = pte_load(slot);
 
         if (!pte_is_table(e, level)) {
+            pte_t *base = pt_gib_below(slot, e, level);
+
             c->level = level;
-            return slot;
+            if (likely(base == NULL))
+                return slot;
+            c->path[level - 1] = base;
+            c->link[level - 1] = c->link[level];
+            c->sharers[level - 1] = c->sharers[level];
+            level--;
+            continue;
         }
         c->path[level - 1] = pt_link_table(e, level);
         if (level <= PT_SHARE_LEVELS) {
@@ -139,6 +149,8 @@ static pte_t *cursor_lock(struct pt_cursor *c)
         }
         pt_lock(table);
         if (likely(level == 0 || !pte_is_table(pte_load(slot), level))) {
+            if (level == HUGE_LEVEL && unlikely(pt_is_gib(table)) && !c->reads)
+                gib_demote(table, c->va);
             c->table = table;
             c->table_end = level == pt_top_level() ? c->end : pt_next(c->va, c->end, level + 1);
             return slot;
@@ -265,8 +277,17 @@ static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int un
     paddr_t pa = 0;
     pte_t e;
 
-    while (l > until && (e = pte_load(slot), pte_is_table(e, l))) {
-        pa = pte_paddr(e, l);
+    while (l > until) {
+        e = pte_load(slot);
+        if (likely(pte_is_table(e, l))) {
+            pa = pte_paddr(e, l);
+        } else {
+            pte_t *base = pt_gib_below(slot, e, l);
+
+            if (likely(base == NULL))
+                break;
+            pa = virt_to_phys(base);
+        }
         l--;
         slot = (pte_t *)phys_to_virt(pa) + pt_index(va, l);
     }
@@ -328,7 +349,7 @@ pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page 
     }
 }
 
-pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
+pte_t *pt_look_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
 {
     for (;;) {
         pte_t *slot = pt_find_slot(mm, va, 0, table, level_found);
@@ -341,6 +362,15 @@ pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned i
             return slot;
         pt_unlock(*table);
     }
+}
+
+pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
+{
+    pte_t *slot = pt_look_locked(mm, va, table, level_found);
+
+    if (slot != NULL && *level_found == HUGE_LEVEL && unlikely(pt_is_gib(*table)))
+        gib_demote(*table, va);
+    return slot;
 }
 
 void pt_lock_two(struct page *a, struct page *b)

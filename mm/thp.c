@@ -270,6 +270,8 @@ enum fault_result thp_write(struct fault_ctx *f)
 
     lock_assert_held(&f->table->ptl);
     ASSERT(f->level == HUGE_LEVEL && huge_head(head) == head);
+    if (unlikely(pt_is_gib(f->table)))
+        gib_demote(f->table, f->addr);
     if (head->kind == PAGE_ZERO)
         return write_zero(f);
     if (!huge_trylock(head)) {

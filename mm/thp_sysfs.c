@@ -18,14 +18,8 @@
 #include "thp_knobs.h"
 #include "vma_internal.h"
 
-struct choice {
-    unsigned int *value;
-    unsigned int nr;
-    const char *names[5];
-};
-
-static struct choice enabled = {&thp_knobs.enabled, 3, {"always", "madvise", "never"}};
-static struct choice defrag = {
+static struct thp_choice enabled = {&thp_knobs.enabled, 3, {"always", "madvise", "never"}};
+static struct thp_choice defrag = {
     &thp_knobs.defrag, 5, {"always", "defer", "defer+madvise", "madvise", "never"}};
 
 /* Length of @buf without the newline at its end. */
@@ -34,9 +28,9 @@ static size_t word_len(const char *buf, size_t n)
     return n != 0 && buf[n - 1] == '\n' ? n - 1 : n;
 }
 
-static int show_choice(struct seq *s, void *arg)
+int thp_show_choice(struct seq *s, void *arg)
 {
-    const struct choice *c = arg;
+    const struct thp_choice *c = arg;
 
     ASSERT(*c->value < c->nr && c->nr <= ARRAY_SIZE(c->names));
     for (unsigned int i = 0; i < c->nr; i++)
@@ -44,7 +38,7 @@ static int show_choice(struct seq *s, void *arg)
     return 0;
 }
 
-static bool choose(struct choice *c, const char *buf, size_t len)
+static bool choose(struct thp_choice *c, const char *buf, size_t len)
 {
     for (unsigned int i = 0; i < c->nr; i++) {
         if (strlen(c->names[i]) != len || memcmp(c->names[i], buf, len) != 0)
@@ -55,7 +49,7 @@ static bool choose(struct choice *c, const char *buf, size_t len)
     return false;
 }
 
-static ssize_t store_choice(const char *buf, size_t n, void *arg)
+ssize_t thp_store_choice(const char *buf, size_t n, void *arg)
 {
     return choose(arg, buf, word_len(buf, n)) ? (ssize_t)n : -EINVAL;
 }
@@ -80,7 +74,7 @@ static int show_size(struct seq *s, void *arg)
     return 0;
 }
 
-/* ---- split_huge_pages: "1", or "pid,0xstart,0xend" ---- */
+/* ---- split_huge_pages: "1", or "pid,0xstart,0xend[,order]" ---- */
 
 static void split_all(void)
 {
@@ -94,12 +88,15 @@ static void split_all(void)
     }
 }
 
-static void split_process(struct mm *mm, vaddr_t start, vaddr_t end)
+/* @order: of what is left; of a huge page: only what is larger is split. */
+static void split_process(struct mm *mm, vaddr_t start, vaddr_t end, u64 order)
 {
     ASSERT(start <= end && IS_ALIGNED(start | end, PAGE_SIZE));
     mmap_read_lock(mm);
     for (struct vma *v = vma_find(mm, start); v != NULL && v->start < end; v = v->next)
-        if (vma_is_anon(v))
+        if (vma_is_anon(v) && order == huge_order())
+            (void)gib_demote_range(mm, max(start, v->start), min(end, v->end));
+        else if (vma_is_anon(v))
             thp_split_range(mm, max(start, v->start), min(end, v->end));
     mmap_read_unlock(mm);
 }
@@ -111,12 +108,12 @@ static ssize_t store_split(const char *buf, size_t n, void *arg)
 
     if (err)
         return err;
-    if (r.order >= huge_order())
+    if (r.order > huge_order() || (r.order == huge_order() && !gib_possible()))
         err = -EINVAL;
     else if (r.all)
         split_all();
     else
-        split_process(r.mm, r.start, r.end);
+        split_process(r.mm, r.start, r.end, r.order);
     debug_range_put(&r);
     return err ? err : (ssize_t)n;
 }
@@ -133,10 +130,11 @@ void thp_init(void)
     if (huge_words == NULL)
         return;
 #define DIR "kernel/mm/transparent_hugepage/"
-    sysfs_create(DIR "enabled", 0644, show_choice, store_choice, &enabled);
-    sysfs_create(DIR "defrag", 0644, show_choice, store_choice, &defrag);
+    sysfs_create(DIR "enabled", 0644, thp_show_choice, thp_store_choice, &enabled);
+    sysfs_create(DIR "defrag", 0644, thp_show_choice, thp_store_choice, &defrag);
     sysfs_create(DIR "use_zero_page", 0644, show_bool, store_bool, &thp_knobs.use_zero_page);
     sysfs_create(DIR "hpage_pmd_size", 0444, show_size, NULL, NULL);
+    gib_init();
     khugepaged_init();
     sysfs_create("kernel/debug/split_huge_pages", 0200, NULL, store_split, NULL);
 }
