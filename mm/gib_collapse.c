@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gib_collapse.c: who gets leaves of 1 GiB: MADV_COLLAPSE, khugepaged, and the knob
- * /sys/kernel/mm/transparent_hugepage/hugepages-1048576kB/enabled.
+ * gib_collapse.c: who gets leaves of 1 GiB: MADV_COLLAPSE and khugepaged, by the knob
+ * /sys/kernel/mm/transparent_hugepage/hugepages-1048576kB/enabled (thp_sysfs.c).
  *
  * Where the huge pages of an aligned GiB lie side by side already, both put the leaf there; that
  * costs no memory, and pins do not matter. Where they do not, MADV_COLLAPSE moves them one by one
@@ -11,21 +11,16 @@
  * Checked by tests/user/gib_test.c. Source: Linux, Documentation/admin-guide/mm/transhuge.rst
  * (hugepages-<size>kB/enabled). Read next: khugepaged.c.
  */
-#include <kernel/string.h>
-#include <kernel/vfs.h>
 #include <mm/migrate.h>
 #include "pt_internal.h"
 #include "thp_internal.h"
 #include "thp_knobs.h"
 #include "vma_internal.h"
 
-enum { GIB_ALWAYS, GIB_INHERIT, GIB_MADVISE, GIB_NEVER };
-static unsigned int enabled = GIB_NEVER; /* as Linux has it for sizes other than a huge page's */
-
 /* What the knob says about @v. */
 static bool is_wanted(const struct vma *v)
 {
-    switch (READ_ONCE(enabled)) {
+    switch (READ_ONCE(thp_knobs.gib)) {
     case GIB_ALWAYS: return true;
     case GIB_INHERIT: return thp_eligible(v);
     case GIB_MADVISE: return (v->flags & VM_HUGEPAGE) != 0;
@@ -35,7 +30,7 @@ static bool is_wanted(const struct vma *v)
 
 bool gib_enabled(void)
 {
-    return gib_possible() && READ_ONCE(enabled) != GIB_NEVER;
+    return gib_possible() && READ_ONCE(thp_knobs.gib) != GIB_NEVER;
 }
 
 /* May @v have such a leaf at @va? */
@@ -131,7 +126,7 @@ int gib_collapse(struct mm *mm, vaddr_t va)
     int err;
 
     ASSERT(IS_ALIGNED(va, pt_size(GIB_LEVEL)));
-    if (READ_ONCE(enabled) == GIB_NEVER)
+    if (READ_ONCE(thp_knobs.gib) == GIB_NEVER)
         return 0; /* it was worth a look */
     if (result != GIB_SCATTERED)
         return errno_of(result);
@@ -174,15 +169,4 @@ void gib_scan(struct mm *mm)
         return;
     for (; next_full(mm, &at); at += pt_size(GIB_LEVEL))
         (void)try_promote(mm, at);
-}
-
-/* ---- the knob ---- */
-
-static struct thp_choice choice = {&enabled, 4, {"always", "inherit", "madvise", "never"}};
-
-void gib_init(void)
-{
-    if (gib_possible())
-        sysfs_create("kernel/mm/transparent_hugepage/hugepages-1048576kB/enabled", 0644,
-                     thp_show_choice, thp_store_choice, &choice);
 }

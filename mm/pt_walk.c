@@ -277,23 +277,28 @@ static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int un
     paddr_t pa = 0;
     pte_t e;
 
-    while (l > until) {
-        e = pte_load(slot);
-        if (likely(pte_is_table(e, l))) {
-            pa = pte_paddr(e, l);
-        } else {
-            pte_t *base = pt_gib_below(slot, e, l);
-
-            if (likely(base == NULL))
-                break;
-            pa = virt_to_phys(base);
-        }
+    while (l > until && (e = pte_load(slot), pte_is_table(e, l))) {
+        pa = pte_paddr(e, l);
         l--;
         slot = (pte_t *)phys_to_virt(pa) + pt_index(va, l);
     }
     *level = l;
     *table = likely(pa != 0) ? pfn_to_page(pa >> PAGE_SHIFT) : pt_table_page(mm->root);
     return slot;
+}
+
+/* The walk has ended above the level that it was to go to: at a leaf that stands for a link? Then
+ * it goes on. */
+static bool go_through(vaddr_t va, pte_t **slot, struct page **table, unsigned int *level)
+{
+    pte_t *base = pt_gib_below(*slot, pte_load(*slot), *level);
+
+    if (likely(base == NULL))
+        return false;
+    *table = pt_table_page(base);
+    *level = HUGE_LEVEL;
+    *slot = base + pt_index(va, HUGE_LEVEL);
+    return true;
 }
 
 /* Makes tables until there is an entry at @level. */
@@ -304,6 +309,10 @@ static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level
         pte_t *slot = descend(mm, va, level, level_found, table);
         pte_t e = pte_load(slot);
 
+        if (*level_found == level)
+            return slot;
+        if (unlikely(go_through(va, &slot, table, level_found)))
+            e = pte_load(slot);
         if (*level_found == level)
             return slot;
         if (pte_is_table(e, *level_found))
@@ -325,12 +334,29 @@ pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **
     return make_slot(mm, va, level, table, level_found);
 }
 
+/* pt_find_slot where the walk ends above @level. A function of its own, so that the ordinary walk
+ * keeps all in registers. */
+static __noinline pte_t *find_above(struct mm *mm, vaddr_t va, unsigned int level,
+                                    struct page **table, unsigned int *level_found)
+{
+    for (;;) {
+        pte_t *slot = descend(mm, va, level, level_found, table);
+
+        if (*level_found == level || !go_through(va, &slot, table, level_found))
+            return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
+        if (*level_found == level || !pte_is_table(pte_load(slot), HUGE_LEVEL))
+            return slot;
+    } /* split meanwhile */
+}
+
 pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
                     unsigned int *level_found)
 {
     pte_t *slot = descend(mm, va, level, level_found, table);
 
-    return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
+    if (likely(*level_found == level))
+        return slot;
+    return find_above(mm, va, level, table, level_found);
 }
 
 pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,

@@ -33,6 +33,11 @@
 #include "pt_internal.h"
 #include "thp_internal.h"
 
+/* Not pt_internal.h's, which want the link back first: here the leaf above is without permissions
+ * while a part changes, and the link comes when both have been flushed. */
+#undef pte_store
+#undef pte_cmpxchg
+
 /* Step 2's first half: what a small page of anonymous memory says about itself. */
 static void set_fields(struct page *head, u64 maps)
 {

@@ -23,7 +23,10 @@
 #include "thp_knobs.h"
 
 struct thp_knobs thp_knobs = {
-    .enabled = THP_ALWAYS, .defrag = THP_DEFRAG_MADVISE, .use_zero_page = true};
+    .enabled = THP_ALWAYS,
+    .defrag = THP_DEFRAG_MADVISE,
+    .gib = GIB_NEVER, /* as Linux has it for sizes other than a huge page's */
+    .use_zero_page = true};
 
 static atomic_long_t nr_mapped;
 static spinlock_t zero_lock = SPINLOCK_INIT(LOCK_LEAF);

@@ -18,9 +18,16 @@
 #include "thp_knobs.h"
 #include "vma_internal.h"
 
-static struct thp_choice enabled = {&thp_knobs.enabled, 3, {"always", "madvise", "never"}};
-static struct thp_choice defrag = {
+struct choice {
+    unsigned int *value;
+    unsigned int nr;
+    const char *names[5];
+};
+
+static struct choice enabled = {&thp_knobs.enabled, 3, {"always", "madvise", "never"}};
+static struct choice defrag = {
     &thp_knobs.defrag, 5, {"always", "defer", "defer+madvise", "madvise", "never"}};
+static struct choice gib = {&thp_knobs.gib, 4, {"always", "inherit", "madvise", "never"}};
 
 /* Length of @buf without the newline at its end. */
 static size_t word_len(const char *buf, size_t n)
@@ -28,9 +35,9 @@ static size_t word_len(const char *buf, size_t n)
     return n != 0 && buf[n - 1] == '\n' ? n - 1 : n;
 }
 
-int thp_show_choice(struct seq *s, void *arg)
+static int show_choice(struct seq *s, void *arg)
 {
-    const struct thp_choice *c = arg;
+    const struct choice *c = arg;
 
     ASSERT(*c->value < c->nr && c->nr <= ARRAY_SIZE(c->names));
     for (unsigned int i = 0; i < c->nr; i++)
@@ -38,7 +45,7 @@ int thp_show_choice(struct seq *s, void *arg)
     return 0;
 }
 
-static bool choose(struct thp_choice *c, const char *buf, size_t len)
+static bool choose(struct choice *c, const char *buf, size_t len)
 {
     for (unsigned int i = 0; i < c->nr; i++) {
         if (strlen(c->names[i]) != len || memcmp(c->names[i], buf, len) != 0)
@@ -49,7 +56,7 @@ static bool choose(struct thp_choice *c, const char *buf, size_t len)
     return false;
 }
 
-ssize_t thp_store_choice(const char *buf, size_t n, void *arg)
+static ssize_t store_choice(const char *buf, size_t n, void *arg)
 {
     return choose(arg, buf, word_len(buf, n)) ? (ssize_t)n : -EINVAL;
 }
@@ -130,11 +137,12 @@ void thp_init(void)
     if (huge_words == NULL)
         return;
 #define DIR "kernel/mm/transparent_hugepage/"
-    sysfs_create(DIR "enabled", 0644, thp_show_choice, thp_store_choice, &enabled);
-    sysfs_create(DIR "defrag", 0644, thp_show_choice, thp_store_choice, &defrag);
+    sysfs_create(DIR "enabled", 0644, show_choice, store_choice, &enabled);
+    sysfs_create(DIR "defrag", 0644, show_choice, store_choice, &defrag);
     sysfs_create(DIR "use_zero_page", 0644, show_bool, store_bool, &thp_knobs.use_zero_page);
     sysfs_create(DIR "hpage_pmd_size", 0444, show_size, NULL, NULL);
-    gib_init();
+    if (gib_possible())
+        sysfs_create(DIR "hugepages-1048576kB/enabled", 0644, show_choice, store_choice, &gib);
     khugepaged_init();
     sysfs_create("kernel/debug/split_huge_pages", 0200, NULL, store_split, NULL);
 }

@@ -383,6 +383,28 @@ static void *splitter(void *arg)
     return arg;
 }
 
+/* What the device writes into a page that is pinned for a moment is there. */
+static void *pinner(void *arg)
+{
+    int device = open("/dev/dmatest", O_RDWR);
+
+    for (size_t n = 0; device >= 0 && !stop; n++) {
+        char *at = shared_gib + n * 104729 % (GIB / page_size - 1) * page_size + 1024, c = (char)n;
+        struct dmatest_pin pin = {.addr = (uintptr_t)at, .len = 1, .flags = DMATEST_WRITE};
+        struct dmatest_access a = {.flags = DMATEST_WRITE, .len = 1, .buffer = (uintptr_t)&c};
+
+        if ((uintptr_t)at / page_size % (GIB / 4 / page_size) == GIB / 4 / page_size - 1)
+            continue; /* the dropper's */
+        CHECK_OK(ioctl(device, DMATEST_PIN, &pin));
+        a.region = pin.region;
+        CHECK_OK(ioctl(device, DMATEST_ACCESS, &a));
+        if (*(volatile char *)at != c)
+            CHECK_EQ(*at, c);
+        CHECK_OK(ioctl(device, DMATEST_UNPIN, (long)pin.region));
+    }
+    return arg;
+}
+
 static void *reader(void *arg)
 {
     char buf[256];
@@ -406,7 +428,7 @@ static void *reader(void *arg)
 
 TEST(all_at_once)
 {
-    pthread_t t[7];
+    pthread_t t[8];
     long made = 0;
     time_t end = time(NULL) + (ktap_swept ? 1 : 20);
 
@@ -416,10 +438,11 @@ TEST(all_at_once)
     pthread_create(&t[4], NULL, dropper, NULL);
     pthread_create(&t[5], NULL, splitter, NULL);
     pthread_create(&t[6], NULL, reader, NULL);
+    pthread_create(&t[7], NULL, pinner, NULL);
     while (time(NULL) < end)
         made += madvise(shared_gib, GIB, MADV_COLLAPSE) == 0;
     stop = true;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 8; i++)
         pthread_join(t[i], NULL);
     ktap_note("%ld calls of MADV_COLLAPSE succeeded", made);
     set_knob("never");
