@@ -154,10 +154,9 @@ static enum gib look_at(pte_t e, unsigned int i, pte_t first)
     w = huge_load(head);
     if ((w & (HUGE_IS | HUGE_BUSY)) != HUGE_IS)
         return GIB_BUSY;
-    if (!page_test(head, PG_EXCLUSIVE) ||
-        pte_prot(e, HUGE_LEVEL) != pte_prot(first, HUGE_LEVEL) ||
-        !(pte_prot(e, HUGE_LEVEL) & PT_R))
-        return GIB_NO;
+    if (!page_test(head, PG_EXCLUSIVE) || pte_prot(e, HUGE_LEVEL) != pte_prot(first, HUGE_LEVEL) ||
+        !(pte_prot(e, HUGE_LEVEL) & PT_R) || !(pte_state(e) & PT_DIRTY))
+        return GIB_NO; /* not written: somebody watches for that (clear_refs) */
     return pte_paddr(e, HUGE_LEVEL) == pte_paddr(first, HUGE_LEVEL) + i * pt_size(HUGE_LEVEL)
                ? GIB_OK
                : GIB_SCATTERED;
@@ -182,7 +181,8 @@ static enum gib look(const struct page *table)
     return result;
 }
 
-/* Nobody asks the table's entries for what the hardware notes in the leaf, so they say it now. */
+/* Hardware notes uses in the leaf only, for all entries at once, so they say it now. Dirty they
+ * are. */
 static void mark_used(struct page *table)
 {
     pte_t *slot = page_to_virt(table);
@@ -190,7 +190,7 @@ static void mark_used(struct page *table)
     for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++, slot++) {
         pte_t e = pte_load(slot);
 
-        while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))
+        while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG)))
             ;
     }
 }

@@ -36,8 +36,7 @@ bool gib_enabled(void)
 /* May @v have such a leaf at @va? */
 static bool covers(const struct vma *v, vaddr_t va)
 {
-    return v != NULL && thp_can_collapse(v) && va >= v->start &&
-           v->end - va >= pt_size(GIB_LEVEL);
+    return v != NULL && thp_can_collapse(v) && va >= v->start && v->end - va >= pt_size(GIB_LEVEL);
 }
 
 static enum gib try_promote(struct mm *mm, vaddr_t va)

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -200,8 +201,11 @@ static int pin(int device, char *at, size_t len)
 /* The device writes where it pinned, and the program sees it. */
 static void check_pin(int device, int region, size_t offset, const char *at)
 {
-    struct dmatest_access a = {.region = (unsigned)region, .flags = DMATEST_WRITE, .len = 1,
-                               .offset = offset, .buffer = (uintptr_t)"d"};
+    struct dmatest_access a = {.region = (unsigned)region,
+                               .flags = DMATEST_WRITE,
+                               .len = 1,
+                               .offset = offset,
+                               .buffer = (uintptr_t) "d"};
 
     CHECK_OK(ioctl(device, DMATEST_ACCESS, &a));
     CHECK_EQ(*at, 'd');
@@ -253,7 +257,7 @@ TEST(collapse_of_what_is_pinned)
     p = map_gib(1);
     CHECK_OK(madvise(p + huge, huge, MADV_DONTNEED));
     CHECK_OK(split_to_order(p + 2 * huge, huge, 0));
-    fill(p + huge, huge, 1 + huge); /* in another order than addresses have */
+    fill(p + huge, huge, 1 + huge);           /* in another order than addresses have */
     CHECK_OK(madvise(p, GIB, MADV_COLLAPSE)); /* huge pages, that is all that is asked for */
     CHECK_EQ(huge_kb(p), GIB >> 10);
     if (is_gib(p))
@@ -333,6 +337,41 @@ TEST(khugepaged_promotes_in_place)
     check_filled(p, GIB, 5);
     CHECK_OK(write_text(KNOBS "khugepaged/scan_sleep_millisecs", text));
     set_knob("never");
+}
+
+static long ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000l + t.tv_nsec;
+}
+
+/* What a request takes. */
+static long cost(const char *at, size_t len, unsigned int order)
+{
+    long start = ns();
+
+    CHECK_OK(split_to_order(at, len, order));
+    return ns() - start;
+}
+
+/* Under -icount a nanosecond is an instruction. The same request with nothing to do is what each
+ * costs beside the split. */
+TEST(cost_of_a_split)
+{
+    char *p = make_gib(6);
+    long whole, nothing, part;
+
+    (void)cost(p, GIB, huge_order());
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    whole = cost(p, GIB, huge_order());
+    nothing = cost(p, GIB, huge_order());
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    part = cost(p + huge, huge, 0);
+    ktap_note("to huge pages %ld ns, nothing to do %ld ns", whole, nothing);
+    ktap_note("and one of them to small ones %ld ns, without the leaf above %ld ns", part,
+              cost(p + 2 * huge, huge, 0));
 }
 
 /* ---- all at once ---- */
@@ -450,4 +489,4 @@ TEST(all_at_once)
 
 KTAP_MAIN(CASE(knob), CASE(collapse_makes_a_leaf), CASE(readers_leave_it), CASE(split_with_pins),
           CASE(collapse_of_what_is_pinned), CASE(parts), CASE(khugepaged_promotes_in_place),
-          CASE(all_at_once))
+          CASE(cost_of_a_split), CASE(all_at_once))

@@ -37,6 +37,12 @@ static vaddr_t part(unsigned int i)
     return v.start + i * pt_size(HUGE_LEVEL);
 }
 
+/* Where hardware notes a use, there was none yet. */
+static unsigned int first_state(void)
+{
+    return mmu_has(MMU_HW_YOUNG) ? PT_DIRTY : PT_YOUNG | PT_DIRTY;
+}
+
 /* The leaf of part @i: a huge page whose only reference is the leaf's. */
 static void map_part(unsigned int i, struct page *head)
 {
@@ -50,7 +56,7 @@ static void map_part(unsigned int i, struct page *head)
     head->index = v.pgoff + i * huge_nr();
     huge_map_new(head, huge_table_alloc(&mm), &at);
     pt_lock(at.parent);
-    pte_store(slot, pte_with_state(e, PT_YOUNG | PT_DIRTY));
+    pte_store(slot, pte_with_state(e, first_state()));
     at.parent->pt_used++;
     pt_unlock(at.parent);
     atomic_long_add(&mm.rss[MM_ANON], (long)huge_nr());
@@ -125,8 +131,8 @@ static unsigned int leaf_at(vaddr_t va)
     paddr_t pa = 0;
 
     EXPECT(host_mmu_access(&mm, 0, va, PT_W | PT_U, &pa));
-    EXPECT_EQ(*(u64 *)phys_to_virt(pa), va - va % pt_size(HUGE_LEVEL) +
-                                            va % pt_size(HUGE_LEVEL) / PAGE_SIZE);
+    EXPECT_EQ(*(u64 *)phys_to_virt(pa),
+              va - va % pt_size(HUGE_LEVEL) + va % pt_size(HUGE_LEVEL) / PAGE_SIZE);
     for (unsigned int level = pt_top_level();; level--) {
         pte_t e = pte_load(base + pt_index(va, level));
 
@@ -160,7 +166,10 @@ HTEST(there_and_back)
         begin(s);
         map_all();
         expect_all(HUGE_LEVEL);
+        before = flushes();
         EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(flushes(), before + 1);
+        EXPECT_EQ(host_mmu_counts.level, HUGE_LEVEL); /* the smallest that was there */
         expect_all(GIB_LEVEL);
         EXPECT_EQ(gib_promote(&v, v.start), GIB_IS);
 
@@ -215,6 +224,8 @@ HTEST(not_promoted)
         e = pte_load(slot);
         pte_store(slot, pte_with_prot(e, HUGE_LEVEL, pte_prot(e, HUGE_LEVEL) & ~PT_W));
         EXPECT_EQ(gib_promote(&v, v.start), GIB_NO);
+        pte_store(slot, pte_with_state(e, PT_YOUNG));
+        EXPECT_EQ(gib_promote(&v, v.start), GIB_NO); /* somebody watches for writes */
         pte_store(slot, e);
         EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
         split_huge_page(second);
@@ -226,6 +237,19 @@ HTEST(not_promoted)
         map_part(1, block);
         for (unsigned int i = 2; i <= last; i++)
             map_part(i, block + i * huge_nr());
+        EXPECT_EQ(gib_promote(&v, v.start), GIB_SCATTERED);
+        end();
+
+        begin(s); /* side by side, but from the block's second huge page on */
+        map_part(last, huge_alloc(PAGE_ANON, GFP_KERNEL));
+        zap(part(last), v.end);
+        for (unsigned int i = 0; i < last; i++)
+            map_part(i, block + (i + 1) * huge_nr());
+        huge_put(block);
+        block = huge_alloc_block(pt_shift(GIB_LEVEL) - PAGE_SHIFT, GFP_KERNEL);
+        map_part(last, block);
+        for (unsigned int i = 1; i <= last; i++)
+            huge_put(block + i * huge_nr());
         EXPECT_EQ(gib_promote(&v, v.start), GIB_SCATTERED);
         end();
     }
@@ -248,6 +272,7 @@ HTEST(split_of_a_part)
         before = flushes();
         split_huge_page(head + 1);
         EXPECT_EQ(flushes(), before + 1);
+        EXPECT_EQ(host_mmu_counts.end - host_mmu_counts.start, pt_size(GIB_LEVEL));
         EXPECT(!huge_is(head) && huge_is(block));
         for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++)
             EXPECT_EQ(leaf_at(part(i)), i == 2 ? 0 : HUGE_LEVEL);
@@ -274,6 +299,7 @@ HTEST(operations_on_parts)
         begin(s);
         map_all();
         EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(pt_check(&mm), 0);
         EXPECT_EQ(leaf_at(part(0)), GIB_LEVEL);
         whole = v;
         v.flags = VM_READ;
@@ -298,8 +324,8 @@ HTEST(operations_on_parts)
         to = v;
         to.start += 2 * pt_size(GIB_LEVEL);
         to.end += 2 * pt_size(GIB_LEVEL);
-        EXPECT_EQ(pt_ops_table[PT_DEFAULT].move(&v, v.start, &to, to.start, v.end - v.start, &moved),
-                  0);
+        EXPECT_EQ(
+            pt_ops_table[PT_DEFAULT].move(&v, v.start, &to, to.start, v.end - v.start, &moved), 0);
         EXPECT(!host_mmu_access(&mm, 0, part(0), PT_U, &pa));
         v = to;
         for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++)

@@ -14,7 +14,7 @@
 #include "pt_test.h"
 
 #define SPAN pt_size(GIB_LEVEL)
-#define N   64u
+#define N    64u
 
 /* A GiB of memory as one leaf; 0 when there is none (skipped). */
 static vaddr_t make_gib(void)
@@ -113,8 +113,7 @@ KTEST(gib, cost)
     if (va != 0) {
         for (unsigned int pins = 0; pins <= 512; pins = pins == 0 ? 1 : 512 * pins) {
             for (unsigned int i = 0; i < pins; i++)
-                EXPECT_EQ(pin_user_pages_fast(va + i * pt_size(HUGE_LEVEL), 1, GUP_WRITE, &pages[i]),
-                          1);
+                EXPECT(gup_fast_only(va + i * pt_size(HUGE_LEVEL), 1, GUP_WRITE, &pages[i], true));
             EXPECT_EQ(leaf_level(mm, va), GIB_LEVEL);
             t0 = clock_monotonic_ns();
             EXPECT_EQ(gib_demote_range(mm, va, va + SPAN), 1);
