@@ -62,6 +62,7 @@ void handle_exception(struct pt_regs *regs);
 struct exception_entry {
     s32 insn, fixup; /* relative to the field itself */
 };
+void exception_table_init(void); /* while the image can be written */
 bool exception_has_fixup(const struct pt_regs *regs);
 bool exception_fixup(struct pt_regs *regs);
 
