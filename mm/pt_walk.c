@@ -60,7 +60,7 @@ void pt_cursor_end(struct pt_cursor *c)
 }
 
 /* @e, a link at @level, leads to a table that may be an object's: what it allows, who has it. */
-static inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
+static __always_inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
 {
     u32 links = READ_ONCE(pfn_to_page(pte_paddr(e, level) >> PAGE_SHIFT)->pt_shared);
 
@@ -73,26 +73,29 @@ static inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
 static pte_t *cursor_descend(struct pt_cursor *c)
 {
     unsigned int level = c->level;
+    vaddr_t va = c->va;
+    pte_t *base;
 
-    ASSERT(c->table == NULL && c->va < c->end);
-    while (level < pt_top_level() && (c->va ^ c->path_va) >> pt_shift(level + 1) != 0)
+    ASSERT(c->table == NULL && va < c->end);
+    while (level < pt_top_level() && (va ^ c->path_va) >> pt_shift(level + 1) != 0)
         level++;
-    c->path_va = c->va;
+    c->path_va = va;
+    base = c->path[level];
     for (;;) {
-        pte_t *slot = c->path[level] + pt_index(c->va, level);
+        pte_t *slot = base + pt_index(va, level);
         pte_t e = pte_load(slot);
 
         if (!pte_is_table(e, level)) {
             c->level = level;
             return slot;
         }
-        c->path[level - 1] = pt_link_table(e, level);
+        base = c->path[level - 1] = pt_link_table(e, level);
         if (level <= PT_SHARE_LEVELS) {
             note_link(c, e, level);
             if (unlikely(c->own && c->sharers[level - 1] != 0 &&
-                         pt_table_page(c->path[level - 1])->pt_mm != c->mm)) {
+                         pt_table_page(base)->pt_mm != c->mm)) {
                 c->level = level;
-                c->va = pt_next(c->va, c->end, level);
+                c->va = pt_next(va, c->end, level);
                 return NULL;
             }
         }
@@ -133,7 +136,7 @@ static pte_t *cursor_lock(struct pt_cursor *c)
                 continue;
             }
             if (level > 0 && pte_is_none(pte_load(slot))) {
-                c->va = pt_next(c->va, c->end, level);
+                c->va = pt_skip_empty(slot, c->va, c->end, level);
                 continue;
             }
         }
@@ -172,7 +175,7 @@ static enum pt_kind kind_of(pte_t e, unsigned int level)
 }
 
 /* Fills @r from the first entry; nr and end are still to be found. */
-static void run_begin(const struct pt_cursor *c, struct pt_run *r, pte_t *slot)
+static __always_inline void run_begin(const struct pt_cursor *c, struct pt_run *r, pte_t *slot)
 {
     unsigned int links = min(c->level, PT_SHARE_LEVELS);
 
@@ -194,7 +197,7 @@ static unsigned int entries_left(const struct pt_cursor *c)
     return (unsigned int)(((c->table_end - 1) >> shift) - (c->va >> shift)) + 1;
 }
 
-static void run_finish(struct pt_cursor *c, struct pt_run *r, unsigned int nr)
+static __always_inline void run_finish(struct pt_cursor *c, struct pt_run *r, unsigned int nr)
 {
     vaddr_t last = ALIGN_DOWN(r->va, pt_size(r->level)) + (nr - 1) * pt_size(r->level);
 
@@ -279,19 +282,24 @@ static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int un
 static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level,
                                    struct page **table, unsigned int *level_found)
 {
-    for (;;) {
-        pte_t *slot = descend(mm, va, level, level_found, table);
-        pte_t e = pte_load(slot);
+    pte_t *slot = descend(mm, va, level, level_found, table);
 
-        if (*level_found == level)
-            return slot;
-        if (pte_is_table(e, *level_found))
-            continue; /* somebody else has made it since descend looked */
-        if (!pte_is_none(e))
-            return slot;
-        if (!pt_fill_slot(mm, *table, slot))
-            return NULL;
+    while (*level_found != level) {
+        pte_t e = pte_load(slot), *base;
+
+        if (pte_is_none(e)) {
+            if (!pt_fill_slot(mm, *table, slot))
+                return NULL;
+            continue; /* ours, or somebody else's who was faster */
+        }
+        if (!pte_is_table(e, *level_found))
+            break;
+        base = pt_link_table(e, *level_found);
+        *table = pt_table_page(base);
+        --*level_found;
+        slot = base + pt_index(va, *level_found);
     }
+    return slot;
 }
 
 pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,

@@ -339,7 +339,7 @@ fault:
     return -EFAULT;
 }
 
-/* Into @r itself, as the last part: a fault on the way leaves some, which are the program's, too. */
+/* Into @r itself, as the last part: what came before a fault is the program's, too. */
 static int load_gp_regs(struct pt_regs *r, const struct linux_sigcontext __user *sc)
 {
     const struct pt_regs *from = (const struct pt_regs *)sc->gp_regs;
