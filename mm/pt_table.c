@@ -171,6 +171,10 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
         vaddr_t first = ALIGN_DOWN(va, pt_size(level));
         struct page *table;
 
+        if (pte_is_none(link)) {
+            next = pt_skip_empty(slot, va, end, level);
+            continue;
+        }
         next = pt_next(va, end, level);
         if (!pte_is_table(link, level))
             continue;

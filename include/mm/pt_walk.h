@@ -63,6 +63,18 @@ static inline vaddr_t pt_next(vaddr_t va, vaddr_t end, unsigned int level)
 
     return last < end - 1 ? last + 1 : end;
 }
+/* @slot, for @va in a table at @level, is empty: behind it and the empty ones that follow in the
+ * table, @end at most. */
+static inline vaddr_t pt_skip_empty(const pte_t *slot, vaddr_t va, vaddr_t end, unsigned int level)
+{
+    unsigned int shift = pt_shift(level);
+    u64 in_range = ((end - 1) >> shift) - (va >> shift) + 1, nr = 1;
+    u64 left = min((u64)pt_entries(level) - pt_index(va, level), in_range);
+
+    while (nr < left && pte_is_none(pte_load(slot + nr)))
+        nr++;
+    return pt_next(va + ((nr - 1) << shift), end, level);
+}
 static inline struct page *pt_table_page(const pte_t *base)
 {
     return virt_to_page(base);
