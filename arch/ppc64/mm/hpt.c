@@ -471,7 +471,7 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
     return removed;
 }
 
-void hpt_occupancy(struct hpt_occupancy *o)
+void hpt_occupancy(struct hpt_occupancy *o, u64 vsid)
 {
     *o = (struct hpt_occupancy){0};
     for (u64 group = 0; group <= hpt.mask; group++) {
@@ -480,7 +480,7 @@ void hpt_occupancy(struct hpt_occupancy *o)
         for (unsigned int i = 0; i < HPT_GROUP; i++) {
             u64 word = READ_ONCE(hpt.word[group * HPT_GROUP + i]);
 
-            if (word == 0)
+            if (word == 0 || (vsid != 0 && (word & HPTE_1T || word >> 12 != vsid)))
                 continue;
             used++;
             o->bolted += (word & HPTE_BOLTED) != 0;
