@@ -232,9 +232,14 @@ bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r)
 
 bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r)
 {
-    pte_t *slot = cursor_step(c);
     unsigned int left, nr;
+    pte_t *slot;
 
+    if (c->va >= c->end) {
+        pt_cursor_unlock(c);
+        return false;
+    }
+    slot = cursor_step(c);
     if (slot == NULL)
         return false;
     ASSERT(c->table != NULL && c->va < c->table_end);

@@ -157,7 +157,7 @@ static bool flush_page_here(struct mm *mm, vaddr_t va)
         struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
 
         if (seg_nr_entries(seg) != 0)
-            (void)hpt_remove(&k);
+            (void)hpt_remove(&k, seg);
         if (!slb_has_small(va, seg))
             (void)slb_check_one(va, seg, PT_RWXU);
         done = true;

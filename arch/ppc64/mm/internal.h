@@ -84,14 +84,11 @@ static inline u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot,
 void hpt_init(unsigned int log2_bytes);
 void hpt_init_cpu(void); /* hpt_init does it for its own */
 /* Puts the translation in, in place of an older one of the same name; evicts another when both
- * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way.
- * Interrupts off. */
-long __must_check hpt_insert(const struct hpt_key *k, u64 r, bool bolted);
-/* The same, not bolted, as the last thing of a walk (hash_walk.c) that began with interrupts as
- * @irq says: both end here, so that the walker needs no stack frame. Room must be. */
-void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq);
-/* Takes it out; false when it was not there. */
-bool hpt_remove(const struct hpt_key *k);
+ * groups are full. @seg: the segment's word, or 0: the kernel's, and bolted. The slot's number, or
+ * -ENOMEM when only bolted entries are in the way. Interrupts off. */
+long __must_check hpt_insert(const struct hpt_key *k, u64 r, u64 seg);
+/* Takes a user's out; @seg: the segment's word. False when it was not there. Interrupts off. */
+bool hpt_remove(const struct hpt_key *k, u64 seg);
 /* Removal of many with fewer calls of the hypervisor. Between the first hpt_batch_add and
  * hpt_batch_end interrupts are off: others wait for what is in the batch. */
 #define HPT_BATCH 4u
@@ -182,6 +179,12 @@ bool seg_word_is_dead(u64 word);
 void seg_word_count(u64 word, int change);
 /* Entries of the segment that are in the table. */
 u32 seg_nr_entries(u64 seg);
+extern u32 *seg_entries; /* in the hash table, by number; atomic */
+/* For who has the segment word at hand; the entry is not the kernel's. */
+static inline void seg_count_entry(u64 seg, int change)
+{
+    (void)__atomic_add_fetch(&seg_entries[seg >> 8], (u32)change, __ATOMIC_RELAXED);
+}
 /* Numbers: all, in use, retired. */
 void seg_numbers(u64 *all, u64 *live, u64 *retired);
 
