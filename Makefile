@@ -262,7 +262,8 @@ bench: runnable deps
 	  case $$mmu in $(foreach m,$(MMUS) one,($(m)) huge=$(or $(BENCH_HUGEPAGES_$(m)),32) ;;) esac; \
 	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
 	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=$$huge $(APPEND)" \
-	    tools/run-qemu.sh bench || exit 1; done
+	    tools/run-qemu.sh bench || exit 1; \
+	  ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu tools/bench_dispatch.py --arch $(ARCH) || exit 1; done
 	@ARCH=$(ARCH) tests/boot/boot_cost.py --strict build/$(ARCH)/quire.elf build/$(ARCH)/initrd.cpio
 
 # Processes that map the same object of 1 GiB, with shared page tables and without: faults, table memory, instructions per page.

@@ -21,6 +21,7 @@
 #include <kernel/printk.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
+#include <kernel/vfs.h>
 #include <mm/hugetlb.h>
 #include <mm/mm.h>
 
@@ -279,7 +280,24 @@ static int find_or_make(struct huge_object *o, u64 i, struct attempt *a)
     return 0;
 }
 
-int huge_object_get_page(struct huge_object *o, u64 i, struct page **out)
+bool huge_object_contains(const struct huge_object *o, u64 i)
+{
+    const struct inode *host = o->m.host;
+
+    return host == NULL || i < DIV_ROUND_UP(READ_ONCE(host->size), huge_size(o->pool));
+}
+
+/* A page beyond the size is not for a fault. One that was made for it, by a step that truncation
+ * did not see, goes again. */
+static void leave_alone(struct huge_object *o, struct attempt *a)
+{
+    if (a->made)
+        mapping_remove(&o->m, a->page);
+    page_unlock(a->page);
+    page_put(a->page);
+}
+
+int huge_object_get_page(struct huge_object *o, u64 i, bool beyond, struct page **out)
 {
     struct attempt a = {.page = NULL};
     int err;
@@ -296,6 +314,11 @@ int huge_object_get_page(struct huge_object *o, u64 i, struct page **out)
         huge_give_back(a.free, false);
     if (err)
         return err;
+    smp_mb(); /* the page is in the tree before the look at the size; truncation: vice versa */
+    if (!beyond && !huge_object_contains(o, i)) {
+        leave_alone(o, &a);
+        return -ENXIO;
+    }
     make_uptodate(o, a.page);
     *out = a.page;
     return 0;

@@ -33,6 +33,7 @@
 #include "pt_hugetlb_internal.h"
 
 #define BUSY_WAIT (NSEC_PER_MSEC / 4)
+#define MAX_WAITS 4000u /* for references that others hold for the time of a copy: a second */
 
 u8 hugetlb_owner_mark;
 
@@ -41,14 +42,6 @@ static u64 number_at(const struct vma *v, vaddr_t addr)
     u64 index = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
 
     return index >> huge_object_of(v->mapping)->pool->order;
-}
-
-/* Is the page with that number inside the object, as large as it is now? */
-static bool in_object(const struct huge_object *o, u64 number)
-{
-    const struct inode *host = o->m.host;
-
-    return host == NULL || number < DIV_ROUND_UP(READ_ONCE(host->size), huge_size(o->pool));
 }
 
 int hugetlb_setup_vma(struct vma *v, struct huge_object *o, u8 row)
@@ -169,13 +162,13 @@ static enum fault_result map_object_page(struct fault_ctx *f, struct page *p)
     enum fault_result result = FAULT_OK;
 
     f->kind = write ? "shared" : "file";
-    if (!in_object(huge_object_of(v->mapping), number_at(v, f->addr))) {
+    if (!huge_object_contains(huge_object_of(v->mapping), number_at(v, f->addr))) {
         result = FAULT_SIGBUS;
     } else if (lock_unchanged(f)) {
         page_map_inc(p);
         page_get(p);
         hugetlb_store_leaf(f, p, write ? pt_leaf_prot(v, f->table) : pt_leaf_prot_ro(v, f->table),
-                   write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
+                           write ? PT_YOUNG | PT_DIRTY : PT_YOUNG);
         pt_unlock(f->table);
         if (!pt_is_shared(f->table))
             hugetlb_count_rss(v, 1);
@@ -191,9 +184,9 @@ static enum fault_result missing_shared(struct fault_ctx *f)
     struct page *p;
     int err;
 
-    if (!in_object(o, number))
+    if (!huge_object_contains(o, number))
         return FAULT_SIGBUS;
-    err = huge_object_get_page(o, number, &p);
+    err = huge_object_get_page(o, number, false, &p);
     if (unlikely(err == -ENOSPC))
         fail_tolerated(); /* SIGBUS, as Linux does */
     if (unlikely(err))
@@ -212,7 +205,7 @@ static enum fault_result missing_private(struct fault_ctx *f)
     enum fault_result result;
     struct page *object, *p;
 
-    if (!in_object(o, number))
+    if (!huge_object_contains(o, number))
         return FAULT_SIGBUS;
     object = object_page(o, number);
     if (object != NULL && !(f->flags & FAULT_WRITE))
@@ -229,7 +222,7 @@ static enum fault_result missing_private(struct fault_ctx *f)
         give_page(p, promised);
         return FAULT_OK;
     }
-    done = in_object(o, number);
+    done = huge_object_contains(o, number);
     if (likely(done))
         hugetlb_store_leaf(f, p, vma_prot(v), PT_YOUNG | PT_DIRTY);
     pt_unlock(f->table);
@@ -265,6 +258,21 @@ static void lose_page(struct vma *v, vaddr_t addr, struct page *p)
     pt_unlock(table);
 }
 
+/* Nobody else maps @p any more, but who has lost it may be in the middle of a fault that copies it.
+ * References that stay (a pipe's) make it SIGBUS. */
+static enum fault_result wait_for_own(struct page *p)
+{
+    /* Ours and the leaf's: the access is tried again and finds the page to be its own. */
+    for (unsigned int i = 0; page_refs(p) > 2; i++) {
+        if (i == MAX_WAITS)
+            return FAULT_SIGBUS;
+        if (fatal_signal_pending())
+            return FAULT_INTR;
+        (void)nanosleep_until(clock_monotonic_ns() + BUSY_WAIT, false, NULL);
+    }
+    return FAULT_OK;
+}
+
 /* The owner needs a copy of @p, of which the caller holds a reference, and there is no page left:
  * those who share it and were promised nothing lose it. Then it is the owner's own. */
 static enum fault_result take_from_others(struct fault_ctx *f, struct page *p)
@@ -281,8 +289,7 @@ static enum fault_result take_from_others(struct fault_ctx *f, struct page *p)
         lose_page(o, o->start + ((pgoff - o->pgoff) << PAGE_SHIFT), p);
     }
     rwsem_read_unlock(&v->mapping->vmas_lock);
-    /* Ours and the leaf's: the access is tried again and finds the page to be its own. */
-    return page_refs(p) <= 2 ? FAULT_OK : FAULT_SIGBUS;
+    return wait_for_own(p);
 }
 
 /* @new takes the place of @old. Table locked, the entry is f->entry. */

@@ -16,6 +16,31 @@ static inline void page_map_dec(struct page *p)
 {
     (void)__atomic_fetch_sub(&p->mapcount, 1, __ATOMIC_RELAXED);
 }
+/* Who changes an entry has put back the link to its table, where a leaf stands for it (gib.c). The
+ * files of the rows change entries through these. */
+static inline void pt_assert_changeable(const pte_t *slot)
+{
+    ASSERT(!pt_is_gib(pt_table_page(slot)));
+}
+static inline void pt_store(pte_t *slot, pte_t e)
+{
+    pt_assert_changeable(slot);
+    pte_store(slot, e);
+}
+static inline pte_t pt_xchg(pte_t *slot, pte_t e)
+{
+    pt_assert_changeable(slot);
+    return pte_xchg(slot, e);
+}
+static inline bool pt_cmpxchg(pte_t *slot, pte_t *old, pte_t new)
+{
+    pt_assert_changeable(slot);
+    return pte_cmpxchg(slot, old, new);
+}
+#define pte_store   pt_store
+#define pte_xchg    pt_xchg
+#define pte_cmpxchg pt_cmpxchg
+
 static inline struct page *pte_page(pte_t e, unsigned int level)
 {
     return pfn_to_page(pte_paddr(e, level) >> PAGE_SHIFT);

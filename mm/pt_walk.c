@@ -17,6 +17,7 @@
  * Read next: pt_default.c.
  */
 #include <kernel/printk.h>
+#include <mm/huge.h>
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
@@ -33,6 +34,7 @@ void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t 
     c->level = top;
     c->skip_holes = skip_holes;
     c->own = false;
+    c->reads = false;
     c->path[top] = mm->root;
     c->link[PT_SHARE_LEVELS] = PT_RWXU;
     c->sharers[PT_SHARE_LEVELS] = 0;
@@ -86,8 +88,16 @@ static pte_t *cursor_descend(struct pt_cursor *c)
         pte_t e = pte_load(slot);
 
         if (!pte_is_table(e, level)) {
+            pte_t *below = pt_gib_below(slot, e, level);
+
             c->level = level;
-            return slot;
+            if (likely(below == NULL))
+                return slot;
+            base = c->path[level - 1] = below;
+            c->link[level - 1] = c->link[level];
+            c->sharers[level - 1] = c->sharers[level];
+            level--;
+            continue;
         }
         base = c->path[level - 1] = pt_link_table(e, level);
         if (level <= PT_SHARE_LEVELS) {
@@ -142,6 +152,8 @@ static pte_t *cursor_lock(struct pt_cursor *c)
         }
         pt_lock(table);
         if (likely(level == 0 || !pte_is_table(pte_load(slot), level))) {
+            if (level == HUGE_LEVEL && unlikely(pt_is_gib(table)) && !c->reads)
+                gib_demote(table, c->va);
             c->table = table;
             c->table_end = level == pt_top_level() ? c->end : pt_next(c->va, c->end, level + 1);
             return slot;
@@ -283,6 +295,20 @@ static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int un
     return slot;
 }
 
+/* The walk has ended above the level that it was to go to: at a leaf that stands for a link? Then
+ * it goes on. */
+static bool go_through(vaddr_t va, pte_t **slot, struct page **table, unsigned int *level)
+{
+    pte_t *base = pt_gib_below(*slot, pte_load(*slot), *level);
+
+    if (likely(base == NULL))
+        return false;
+    *table = pt_table_page(base);
+    *level = HUGE_LEVEL;
+    *slot = base + pt_index(va, HUGE_LEVEL);
+    return true;
+}
+
 /* Makes tables until there is an entry at @level. */
 static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level,
                                    struct page **table, unsigned int *level_found)
@@ -290,8 +316,11 @@ static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level
     pte_t *slot = descend(mm, va, level, level_found, table);
 
     while (*level_found != level) {
-        pte_t e = pte_load(slot), *base;
+        pte_t e, *base;
 
+        if (unlikely(go_through(va, &slot, table, level_found)))
+            continue;
+        e = pte_load(slot);
         if (pte_is_none(e)) {
             if (!pt_fill_slot(mm, *table, slot))
                 return NULL;
@@ -317,12 +346,29 @@ pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **
     return make_slot(mm, va, level, table, level_found);
 }
 
+/* pt_find_slot where the walk ends above @level. A function of its own, so that the ordinary walk
+ * keeps all in registers. */
+static __noinline pte_t *find_above(struct mm *mm, vaddr_t va, unsigned int level,
+                                    struct page **table, unsigned int *level_found)
+{
+    for (;;) {
+        pte_t *slot = descend(mm, va, level, level_found, table);
+
+        if (*level_found == level || !go_through(va, &slot, table, level_found))
+            return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
+        if (*level_found == level || !pte_is_table(pte_load(slot), HUGE_LEVEL))
+            return slot;
+    } /* split meanwhile */
+}
+
 pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
                     unsigned int *level_found)
 {
     pte_t *slot = descend(mm, va, level, level_found, table);
 
-    return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
+    if (likely(*level_found == level))
+        return slot;
+    return find_above(mm, va, level, table, level_found);
 }
 
 pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
@@ -341,7 +387,7 @@ pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page 
     }
 }
 
-pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
+pte_t *pt_look_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
 {
     for (;;) {
         pte_t *slot = pt_find_slot(mm, va, 0, table, level_found);
@@ -354,6 +400,15 @@ pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned i
             return slot;
         pt_unlock(*table);
     }
+}
+
+pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
+{
+    pte_t *slot = pt_look_locked(mm, va, table, level_found);
+
+    if (slot != NULL && *level_found == HUGE_LEVEL && unlikely(pt_is_gib(*table)))
+        gib_demote(*table, va);
+    return slot;
 }
 
 void pt_lock_two(struct page *a, struct page *b)

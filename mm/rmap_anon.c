@@ -155,7 +155,8 @@ static void look_at(struct walk *w, struct vma *v, vaddr_t va)
 
     lock_assert_held(&v->mm->mmap_lock);
     ASSERT(va >= v->start && va < v->end);
-    at.slot = pt_find_locked(v->mm, va, &at.table, &at.level);
+    at.slot = w->visit != NULL ? pt_find_locked(v->mm, va, &at.table, &at.level)
+                               : pt_look_locked(v->mm, va, &at.table, &at.level);
     if (at.slot == NULL)
         return;
     e = pte_load(at.slot);

@@ -127,8 +127,8 @@ static int hugetlbfs_setsize(struct inode *i, u64 size)
         return -EPERM;
     WRITE_ONCE(i->size, size);
     smp_mb(); /* the size before the looks at entries */
-    if (size < old)
-        huge_object_drop(o, size / page_bytes(i), ~0ULL);
+    /* When it does not shrink, too: fallocate may have left pages beyond the size. */
+    huge_object_drop(o, size / page_bytes(i), ~0ULL);
     inode_modified(i);
     return 0;
 }
@@ -176,7 +176,7 @@ static int allocate(struct inode *i, u64 from, u64 to)
 
         if (signal_pending())
             return -EINTR;
-        err = huge_object_get_page(object_of(i), n, &p);
+        err = huge_object_get_page(object_of(i), n, true, &p);
         if (!err) {
             page_unlock(p);
             page_put(p);

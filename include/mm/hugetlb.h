@@ -135,9 +135,12 @@ static inline struct huge_object *huge_object_of(const struct mapping *m)
 int __must_check huge_object_promise(struct huge_object *o, u64 first, u64 last);
 /* Takes the promises of [first, last) back; pages stay. */
 void huge_object_unpromise(struct huge_object *o, u64 first, u64 last);
+/* Is the page with number @i inside the object, as large as it is now? */
+bool huge_object_contains(const struct huge_object *o, u64 i);
 /* The page with number @i, made and cleared when it is missing; locked and with a reference. 0,
- * -ENOMEM (no memory for the tree), -ENOSPC (no huge page), -EINTR. May sleep. */
-int __must_check huge_object_get_page(struct huge_object *o, u64 i, struct page **out);
+ * -ENOMEM (no memory for the tree), -ENOSPC (no huge page), -ENXIO (beyond the size, unless
+ * @beyond: then the caller keeps the size from changing), -EINTR. May sleep. */
+int __must_check huge_object_get_page(struct huge_object *o, u64 i, bool beyond, struct page **out);
 /* Pages and promises of [first, last) go, and all translations, private copies included. */
 void huge_object_drop(struct huge_object *o, u64 first, u64 last);
 

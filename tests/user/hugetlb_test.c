@@ -377,6 +377,27 @@ TEST(fallocate_and_punch)
     CHECK_POOL(3, 0);
 }
 
+/* What a call that failed or KEEP_SIZE has left beyond the size goes with the next truncation, even
+ * when that changes nothing else. */
+TEST(truncation_looks_beyond_the_size)
+{
+    int fd;
+
+    set_pool(3);
+    fd = huge_memfd();
+    REQUIRE(fd >= 0);
+    CHECK_OK(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(2 * huge_size)));
+    CHECK_POOL(1, 0);
+    CHECK_OK(ftruncate(fd, 0));
+    CHECK_POOL(3, 0);
+    CHECK_ERRNO(fallocate(fd, 0, 0, (off_t)(4 * huge_size)), ENOSPC);
+    CHECK_POOL(0, 0);
+    CHECK_OK(ftruncate(fd, (off_t)huge_size));
+    CHECK_POOL(2, 0);
+    close(fd);
+    CHECK_POOL(3, 0);
+}
+
 TEST(punching_parts_zeroes_them)
 {
     char *p;
@@ -759,27 +780,34 @@ TEST(numa_maps_counts_huge_pages)
     CHECK(q.flag);
 }
 
-/* What the hash table has of the segment around @p: entries, and the size of a page of theirs in
- * KiB. */
-static long segment_entries(const void *p, long *base_kb)
+static long number_behind(const char *text, const char *what)
 {
-    char text[512], *at;
+    const char *at = strstr(text, what);
+
+    return at ? strtol(at + strlen(what), NULL, 10) : -1;
+}
+
+/* What the hash table has of the segment around @p: entries as they are counted, entries that are
+ * found in the groups, and the size of a page of theirs in KiB. */
+static void segment_statistics(const void *p, long *counted, long *found, long *base_kb)
+{
+    char text[1024];
 
     snprintf(text, sizeof(text), "%d %ld", getpid(), (long)p);
     CHECK_OK(write_text("/proc/hpt_lookup", text));
     read_text("/proc/hpt_lookup", text, sizeof(text));
-    at = strstr(text, "base page: ");
-    *base_kb = at ? strtol(at + strlen("base page: "), NULL, 10) : -1;
-    at = strstr(text, "entries of the segment: ");
-    return at ? strtol(at + strlen("entries of the segment: "), NULL, 10) : -1;
+    *base_kb = number_behind(text, "base page: ");
+    *counted = number_behind(text, " entries of the segment: ");
+    *found = number_behind(text, "in groups: ");
 }
 
-/* POWER's hash MMU: a segment with nothing but huge pages has one entry of the table for each. How
- * many the whole table has says less: one that comes may take the place of one that is dead. */
+/* POWER's hash MMU: a segment with nothing but huge pages has one entry of the table for each, by
+ * the segment's count and by what stands in the groups. How many the whole table has says less: one
+ * that comes may take the place of one that is dead. */
 TEST(one_hash_entry_per_huge_page)
 {
     enum { NR = 4 };
-    long base_kb = 0, entries = 0;
+    long base_kb = 0, counted = 0, found = 0;
     char *p;
 
     if (access("/proc/hpt_lookup", R_OK))
@@ -787,12 +815,13 @@ TEST(one_hash_entry_per_huge_page)
     set_pool(NR);
     p = mmap((void *)(1ul << 44), NR * huge_size, RW, HUGE | MAP_FIXED, -1, 0);
     REQUIRE(p != MAP_FAILED);
-    for (int i = 0; i < 10 && entries != NR; i++) { /* others' may push one out */
+    for (int i = 0; i < 10 && found != NR; i++) { /* others' may push one out */
         for (size_t at = 0; at < NR * huge_size; at += page_size)
             p[at] = 1;
-        entries = segment_entries(p, &base_kb);
+        segment_statistics(p, &counted, &found, &base_kb);
     }
-    CHECK_EQ(entries, NR);
+    CHECK_EQ(counted, NR);
+    CHECK_EQ(found, NR);
     CHECK_EQ(base_kb, (long)huge_size / 1024);
     CHECK_OK(munmap(p, NR * huge_size));
 }
@@ -803,10 +832,10 @@ KTAP_MAIN(CASE(pool_grows_and_shrinks), CASE(sysfs_names_each_size), CASE(mappin
           CASE(child_gets_sigbus_when_the_pool_is_empty), CASE(owner_takes_the_page_from_its_child),
           CASE(shared_mapping_is_shared), CASE(memfd_size_and_holes),
           CASE(truncation_takes_pages_away), CASE(fallocate_and_punch),
-          CASE(punching_parts_zeroes_them), CASE(private_file_mapping), CASE(dontneed),
-          CASE(remove_punches_the_object), CASE(populate), CASE(mlock_makes_present),
-          CASE(mremap_moves_whole_pages), CASE(sysv_segment), CASE(pagemap_sees_every_part),
-          CASE(others_can_read_and_write_it), CASE(surplus_comes_and_goes),
-          CASE(used_pages_become_surplus), CASE(seals), CASE(advice_about_fork),
-          CASE(pinned_by_a_pipe), CASE(one_hash_entry_per_huge_page), CASE(gigantic_pages),
-          CASE(numa_maps_counts_huge_pages))
+          CASE(truncation_looks_beyond_the_size), CASE(punching_parts_zeroes_them),
+          CASE(private_file_mapping), CASE(dontneed), CASE(remove_punches_the_object),
+          CASE(populate), CASE(mlock_makes_present), CASE(mremap_moves_whole_pages),
+          CASE(sysv_segment), CASE(pagemap_sees_every_part), CASE(others_can_read_and_write_it),
+          CASE(surplus_comes_and_goes), CASE(used_pages_become_surplus), CASE(seals),
+          CASE(advice_about_fork), CASE(pinned_by_a_pipe), CASE(one_hash_entry_per_huge_page),
+          CASE(gigantic_pages), CASE(numa_maps_counts_huge_pages))

@@ -319,6 +319,35 @@ static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags
     return enter_small(seg, va, flags, (pte_t){entry}, irq, slot);
 }
 
+/* The walk ends without an answer. */
+static inline int refill_nothing(unsigned long irq)
+{
+    hash_walk_end();
+    irq_restore(irq);
+    return -EFAULT;
+}
+
+/* The same where @link, to the table of small leaves, allows no writing: since a fork several
+ * address spaces have that table (mm/pt_share_fork.c), and each its entries under its own number.
+ */
+static __noinline int refill_forked(struct mm *mm, vaddr_t va, unsigned int flags,
+                                    unsigned long irq, const pte_t *table, u64 links, pte_t link)
+{
+    const u64 want = PPC_PTE_LEAF | PPC_PTE_R, limits = PPC_LINK_NOW | PPC_LINK_NOX;
+    pte_t *slot = (pte_t *)hash_below(link) + hash_index(va, PAGE_SHIFT, HASH_BITS_0);
+    pte_t old = pte_load(slot), new = {old.v | PPC_PTE_REF};
+    u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
+
+    if (flags & FAULT_WRITE)
+        return refill_nothing(irq);
+    if ((flags & FAULT_EXEC) || (links & limits) || (link.v & PPC_LINK_NOX) || seg == 0 ||
+        (seg & SEG_16M) || !slb_has_small(va, seg) || (old.v & (want | PPC_PTE_PRIV)) != want ||
+        (new.v != old.v && !pte_cmpxchg(slot, &old, new)))
+        return refill_any(mm, va, flags, irq);
+    new.v &= ~PPC_PTE_W;
+    return insert_last(seg, va, new, irq);
+}
+
 /* Most first looks find that the tree does not allow the access: they cost no stack frame. */
 static inline int refill(struct mm *mm, const struct fault_info *fi)
 {
@@ -337,14 +366,14 @@ static inline int refill(struct mm *mm, const struct fault_info *fi)
     e = pte_load(table + hash_index(va, HASH_SHIFT_1, HASH_BITS_1));
     if (unlikely(!pte_is_table(e, 1)))
         return refill_any(mm, va, flags, irq);
+    if (unlikely(e.v & PPC_LINK_NOW))
+        return refill_forked(mm, va, flags, irq, table, links, e);
     slot = (pte_t *)hash_below(e) + hash_index(va, PAGE_SHIFT, HASH_BITS_0);
     links |= e.v;
     e = pte_load(slot);
     if ((e.v & PPC_PTE_LEAF) && ((~e.v & need) | (e.v & PPC_PTE_PRIV)) == 0)
         return refill_small(mm, va, flags, irq, table, links, slot, e.v);
-    hash_walk_end();
-    irq_restore(irq);
-    return -EFAULT;
+    return refill_nothing(irq);
 }
 
 /* With the radix MMU there is nothing to fill. */

@@ -145,6 +145,78 @@ static inline void remove_slot(u64 slot)
     hpt.word[slot] = 0;
 }
 
+/* Requests of H_BULK_REMOVE: two words each, the first of them with a command above the slot. */
+#define BULK_REQUEST (1UL << 62)
+#define BULK_END     (3UL << 62)
+#define BULK_ANSWER  0xf000000000000000UL
+#define BULK_REMOVED 0x8000000000000000UL
+
+/* The entries of the batch, which is not empty, leave. */
+static void bulk_remove(struct hpt_batch *b)
+{
+    unsigned long arg[8] = { 0 };
+    u64 segment; /* most or all are of one: they are counted together */
+    int together = 0;
+    long rc;
+
+    for (unsigned int i = 0; i < b->nr; i++)
+        arg[2 * i] = BULK_REQUEST | b->slot[i];
+    if (b->nr < HPT_BATCH)
+        arg[2 * b->nr] = BULK_END;
+    rc = hcall_args(H_BULK_REMOVE, arg);
+    segment = hpt.word[b->slot[0]] & ~HPTE_H;
+    for (unsigned int i = 0; i < b->nr; i++) {
+        u64 word = hpt.word[b->slot[i]];
+
+        if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
+            panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
+                  arg[2 * i]);
+        if (likely((word ^ segment) >> 12 == 0 && !(word & HPTE_H)))
+            together++;
+        else
+            count_word(word, -1);
+    }
+    count_word(segment, -together); /* before the slots are free, when a sweep no longer waits */
+    for (unsigned int i = 0; i < b->nr; i++)
+        smp_store_release(&hpt.word[b->slot[i]], 0);
+    b->nr = 0;
+}
+
+/* All dead entries of the group of @slot, which is one: a call for each would cost as much as what
+ * it makes room for. Pair locked. */
+static void evict_dead(u64 slot)
+{
+    u64 first = ALIGN_DOWN(slot, HPT_GROUP);
+    struct hpt_batch batch = {.nr = 0};
+
+    for (unsigned int i = 0; i < HPT_GROUP; i++) {
+        u64 *word = &hpt.word[first + i];
+
+        if (!seg_word_is_dead(*word))
+            continue;
+        hpt_count(HPT_evict_dead);
+        WRITE_ONCE(*word, *word | HPTE_BOLTED | HPTE_LEAVING);
+        batch.slot[batch.nr++] = first + i;
+        if (batch.nr == HPT_BATCH)
+            bulk_remove(&batch);
+    }
+    if (batch.nr != 0)
+        bulk_remove(&batch);
+}
+
+/* Pair locked. */
+static __noinline void evict(u64 slot)
+{
+    ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
+    if (seg_word_is_dead(hpt.word[slot])) {
+        evict_dead(slot);
+    } else {
+        hpt_count(HPT_evict);
+        remove_slot(slot);
+    }
+    ASSERT(hpt.word[slot] == 0);
+}
+
 /* What the hypervisor takes for RAM must be cacheable, all else not; the wish gives way. */
 void hpt_enter_the_other_way(u64 slot, u64 v, u64 r, long rc)
 {
@@ -172,11 +244,8 @@ static inline long enter_choice(u64 first, u64 second, unsigned int choice, u64 
     bool primary = choice < HPT_GROUP;
     u64 slot = primary ? first + choice : second + choice - HPT_GROUP;
 
-    if (unlikely(hpt.word[slot] != 0)) {
-        ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
-        hpt_count(seg_word_is_dead(hpt.word[slot]) ? HPT_evict_dead : HPT_evict);
-        remove_slot(slot);
-    }
+    if (unlikely(hpt.word[slot] != 0))
+        evict(slot);
     hpt_count(primary ? HPT_insert_primary : HPT_insert_secondary);
     v |= primary ? 0 : HPTE_H;
     hpt_enter(slot, v, r);
@@ -250,12 +319,6 @@ bool hpt_remove(const struct hpt_key *k, u64 seg)
     return slot >= 0;
 }
 
-/* Requests of H_BULK_REMOVE: two words each, the first of them with a command above the slot. */
-#define BULK_REQUEST (1UL << 62)
-#define BULK_END     (3UL << 62)
-#define BULK_ANSWER  0xf000000000000000UL
-#define BULK_REMOVED 0x8000000000000000UL
-
 /* The entry stays where it is and cannot be used for anything until the hypervisor has it removed;
  * the lock need not be held for that. */
 void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k)
@@ -274,35 +337,10 @@ void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k)
 
 void hpt_batch_end(struct hpt_batch *b)
 {
-    unsigned long arg[8] = { 0 };
-    u64 segment; /* most or all are of one: they are counted together */
-    int together = 0;
-    long rc;
-
     if (b->nr == 0)
         return;
-    for (unsigned int i = 0; i < b->nr; i++)
-        arg[2 * i] = BULK_REQUEST | b->slot[i];
-    if (b->nr < HPT_BATCH)
-        arg[2 * b->nr] = BULK_END;
-    rc = hcall_args(H_BULK_REMOVE, arg);
-    segment = hpt.word[b->slot[0]] & ~HPTE_H;
-    for (unsigned int i = 0; i < b->nr; i++) {
-        u64 word = hpt.word[b->slot[i]];
-
-        if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
-            panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
-                  arg[2 * i]);
-        if (likely((word ^ segment) >> 12 == 0 && !(word & HPTE_H)))
-            together++;
-        else
-            count_word(word, -1);
-    }
-    count_word(segment, -together); /* before the slots are free, when a sweep no longer waits */
-    for (unsigned int i = 0; i < b->nr; i++)
-        smp_store_release(&hpt.word[b->slot[i]], 0);
     hpt_event_counts()[HPT_remove] += b->nr;
-    b->nr = 0;
+    bulk_remove(b);
 }
 
 /* H_PROTECT has the protection's highest bit at bit 8 of its flags. */
@@ -372,7 +410,7 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
     return removed;
 }
 
-void hpt_occupancy(struct hpt_occupancy *o)
+void hpt_occupancy(struct hpt_occupancy *o, u64 vsid)
 {
     *o = (struct hpt_occupancy){0};
     for (u64 group = 0; group <= hpt.mask; group++) {
@@ -381,7 +419,7 @@ void hpt_occupancy(struct hpt_occupancy *o)
         for (unsigned int i = 0; i < HPT_GROUP; i++) {
             u64 word = READ_ONCE(hpt.word[group * HPT_GROUP + i]);
 
-            if (word == 0)
+            if (word == 0 || (vsid != 0 && (word & HPTE_1T || word >> 12 != vsid)))
                 continue;
             used++;
             o->bolted += (word & HPTE_BOLTED) != 0;

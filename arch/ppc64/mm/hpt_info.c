@@ -9,7 +9,8 @@
  *   segments: numbers in all, in use, retired and not yet swept
  *   then events since boot, summed over the CPUs (HPT_EVENTS in internal.h)
  *
- * And one address in /proc/hpt_lookup: write "PID ADDRESS", then read.
+ * And one address in /proc/hpt_lookup: write "PID ADDRESS", then read. "in groups" there counts the
+ * segment's entries as /proc/hpt does those of the whole table, by looking into every group.
  *
  * Locks: MISC_SLEEP for what was asked last; counts are a glance. Read next: README.md.
  */
@@ -51,7 +52,7 @@ static int show_hpt(struct seq *s, void *arg)
     u64 all, live, retired;
 
     (void)arg;
-    hpt_occupancy(&o);
+    hpt_occupancy(&o, 0);
     seg_numbers(&all, &live, &retired);
     seq_printf(s, "groups: %lu of %u entries\n", hpt_nr_groups(), HPT_GROUP);
     seq_printf(s, "entries: %lu bolted: %lu secondary: %lu dead: %lu\n", o.entries, o.bolted,
@@ -70,6 +71,19 @@ static struct {
     vaddr_t va;
 } query = {.lock = MUTEX_INIT(query.lock, LOCK_MISC_SLEEP)};
 
+/* What all groups have of the segment; a segment that is well spread has one entry in each. */
+static void show_segment(struct seq *s, u64 vsid)
+{
+    struct hpt_occupancy o;
+
+    hpt_occupancy(&o, vsid);
+    seq_printf(s, "in groups: %lu secondary: %lu groups by entries of the segment:", o.entries,
+               o.secondary);
+    for (unsigned int i = 1; i <= HPT_GROUP; i++)
+        seq_printf(s, " %lu", o.groups[i]);
+    seq_puts(s, "\n");
+}
+
 static void show_info(struct seq *s, vaddr_t va, const struct hpt_info *info)
 {
     seq_printf(s, "address: 0x%lx esid: 0x%lx\n", va, info->esid);
@@ -79,6 +93,7 @@ static void show_info(struct seq *s, vaddr_t va, const struct hpt_info *info)
     }
     seq_printf(s, "vsid: 0x%lx base page: %lu KiB entries of the segment: %u\n", info->vsid,
                1UL << (info->base_shift - 10), info->segment_entries);
+    show_segment(s, info->vsid);
     seq_printf(s, "hash: 0x%lx groups: %lu %lu\n", info->hash, info->group[0], info->group[1]);
     if (info->slot < 0)
         seq_puts(s, "slot: none\n");

@@ -546,6 +546,32 @@ KTEST(hugetlb, lost_races_give_the_page_back)
 
 /* ---- truncation ---- */
 
+/* What a fault does that looked at the size before truncation, and makes the page after it. */
+KTEST(hugetlb, no_page_for_a_fault_beyond_the_size)
+{
+    struct huge_object *o;
+    struct page *p;
+    struct file *f;
+
+    if (!pool_begin(POOL))
+        return;
+    f = new_object(2);
+    o = huge_object_of(f->mapping);
+    EXPECT_EQ(huge_object_get_page(o, 1, false, &p), 0);
+    page_unlock(p);
+    page_put(p);
+    EXPECT_EQ(huge_object_get_page(o, 2, false, &p), -ENXIO);
+    EXPECT_COUNTS(POOL - 1, 0);
+    EXPECT_EQ(huge_object_get_page(o, 2, true, &p), 0); /* fallocate with KEEP_SIZE */
+    page_unlock(p);
+    page_put(p);
+    EXPECT_EQ(huge_object_get_page(o, 2, false, &p), -ENXIO);
+    EXPECT_COUNTS(POOL - 2, 0);
+    file_put(f);
+    EXPECT_COUNTS(POOL, 0);
+    pool_end();
+}
+
 KTEST(hugetlb, object_pages_leave_by_truncation)
 {
     struct mm *mm;

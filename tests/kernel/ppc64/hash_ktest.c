@@ -314,20 +314,22 @@ KTEST(hash, numbers_come_back_without_entries)
     if (!is_hash())
         return;
     hpt_sweep();
-    hpt_occupancy(&before);
+    hpt_occupancy(&before, 0);
     EXPECT_EQ(before.dead, 0);
     test_mm_enter();
     va = test_map(20 * PAGE_SIZE, RW, ANON);
     for (unsigned int i = 0; i < 20; i++)
         EXPECT(test_write(va + i * PAGE_SIZE, i));
     EXPECT_EQ(explain(va).segment_entries, 20);
+    hpt_occupancy(&after, explain(va).vsid);
+    EXPECT_EQ(after.entries, 20);
     test_mm_leave();
     seg_numbers(&all, &live, &retired);
     EXPECT(retired >= 1);
-    hpt_occupancy(&after);
+    hpt_occupancy(&after, 0);
     EXPECT_EQ(after.dead, 20);
     hpt_sweep();
-    hpt_occupancy(&after);
+    hpt_occupancy(&after, 0);
     seg_numbers(&all, &live, &retired);
     EXPECT(after.dead == 0 && retired == 0);
 }

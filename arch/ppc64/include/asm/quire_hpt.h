@@ -26,7 +26,8 @@ struct hpt_occupancy {
     u64 groups[9];
     u64 entries, bolted, secondary, dead;
 };
-void hpt_occupancy(struct hpt_occupancy *o);
+/* The whole table, or (@vsid other than 0) the entries of one user segment alone. */
+void hpt_occupancy(struct hpt_occupancy *o, u64 vsid);
 /* Sum over the CPUs of an event by its name in /proc/hpt; ~0 when there is no such name. */
 u64 hpt_event_sum(const char *name);
 /* Retired segment numbers come back now. */
