@@ -283,6 +283,12 @@ static __noinline int refill_unmarked(struct mm *mm, vaddr_t va, unsigned int fl
     return enter_small(seg, va, flags, new, irq, slot);
 }
 
+static inline bool forbid(u64 links, unsigned int flags)
+{
+    return ((links & PPC_LINK_NOW) && (flags & FAULT_WRITE)) ||
+           ((links & PPC_LINK_NOX) && (flags & FAULT_EXEC));
+}
+
 static int refill_small(struct mm *mm, vaddr_t va, unsigned int flags, unsigned long irq,
                         const pte_t *table, u64 links, pte_t *slot, u64 entry);
 
@@ -294,15 +300,15 @@ static __noinline int refill_elsewhere(struct mm *mm, vaddr_t va, unsigned int f
     u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
 
     slb_look_for(va);
-    if (seg != 0 && !(seg & SEG_16M) && slb_has_small(va, seg))
+    if (seg != 0 && !(seg & SEG_16M) && slb_has_small(va, seg, links))
         return refill_small(mm, va, flags, irq, table, links, slot, entry);
     return refill_any(mm, va, flags, irq);
 }
 
 /*
- * The same where the tree has a small leaf, @entry at @slot, that allows the access. If links take
- * something away, the segment has no number or is not loaded, or the leaf changes meanwhile, it is
- * any leaf. What is ordinary needs no stack frame.
+ * The same where the tree has a small leaf, @entry at @slot, that allows the access. If links to
+ * the segment's table do not, the segment has no number or is not loaded, or the leaf changes
+ * meanwhile, it is any leaf. What is ordinary needs no stack frame.
  */
 static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags, unsigned long irq,
                                    const pte_t *table, u64 links, pte_t *slot, u64 entry)
@@ -310,9 +316,9 @@ static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags
     u64 mark = PPC_PTE_REF | (flags & FAULT_WRITE ? PPC_PTE_C : 0);
     u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
 
-    if (unlikely(!slb_has_small(va, seg)))
+    if (unlikely(!slb_has_small(va, seg, links)))
         return refill_elsewhere(mm, va, flags, irq, table, links, slot, entry);
-    if (unlikely((links & (PPC_LINK_NOW | PPC_LINK_NOX)) || seg == 0 || (seg & SEG_16M)))
+    if (unlikely(seg == 0 || (seg & SEG_16M) || forbid(links, flags)))
         return refill_any(mm, va, flags, irq);
     if ((~entry & mark) != 0)
         return refill_unmarked(mm, va, flags, irq, seg, slot, (pte_t){entry});
@@ -338,10 +344,11 @@ static __noinline int refill_forked(struct mm *mm, vaddr_t va, unsigned int flag
     pte_t old = pte_load(slot), new = {old.v | PPC_PTE_REF};
     u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
 
-    if (flags & FAULT_WRITE)
+    if ((flags & FAULT_WRITE) && (link.v & PPC_LINK_NOW))
         return refill_nothing(irq);
     if ((flags & FAULT_EXEC) || (links & limits) || (link.v & PPC_LINK_NOX) || seg == 0 ||
-        (seg & SEG_16M) || !slb_has_small(va, seg) || (old.v & (want | PPC_PTE_PRIV)) != want ||
+        (seg & SEG_16M) || !slb_has_small(va, seg, links) ||
+        (old.v & (want | PPC_PTE_PRIV)) != want ||
         (new.v != old.v && !pte_cmpxchg(slot, &old, new)))
         return refill_any(mm, va, flags, irq);
     new.v &= ~PPC_PTE_W;
@@ -366,10 +373,9 @@ static inline int refill(struct mm *mm, const struct fault_info *fi)
     e = pte_load(table + hash_index(va, HASH_SHIFT_1, HASH_BITS_1));
     if (unlikely(!pte_is_table(e, 1)))
         return refill_any(mm, va, flags, irq);
-    if (unlikely(e.v & PPC_LINK_NOW))
+    if (unlikely(e.v & (PPC_LINK_NOW | PPC_LINK_NOX)))
         return refill_forked(mm, va, flags, irq, table, links, e);
     slot = (pte_t *)hash_below(e) + hash_index(va, PAGE_SHIFT, HASH_BITS_0);
-    links |= e.v;
     e = pte_load(slot);
     if ((e.v & PPC_PTE_LEAF) && ((~e.v & need) | (e.v & PPC_PTE_PRIV)) == 0)
         return refill_small(mm, va, flags, irq, table, links, slot, e.v);

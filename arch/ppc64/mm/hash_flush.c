@@ -158,7 +158,7 @@ static bool flush_page_here(struct mm *mm, vaddr_t va)
 
         if (seg_nr_entries(seg) != 0)
             (void)hpt_remove(&k, seg);
-        if (!slb_has_small(va, seg))
+        if (!slb_has_small(va, seg, 0))
             (void)slb_check_one(va, seg, PT_RWXU);
         done = true;
     }

@@ -207,15 +207,23 @@ struct slb {
 extern struct slb slbs[NR_CPUS];
 extern u64 slb_llp_4k;
 #define SLB_SEGMENT_SIZE (1UL << 28)
-/* Is the entry for @va that of a segment of 4 KiB pages without limits? As far as it is the last
- * one that was asked for. */
-static inline bool slb_has_small(vaddr_t va, u64 seg)
+#define SLB_KS 0x800UL
+#define SLB_KP 0x400UL
+#define SLB_N  0x200UL
+/* What links to a segment's table take away, its SLB entry takes away, too. */
+static inline u64 slb_limits(u64 links)
+{
+    return (links & PPC_LINK_NOW ? SLB_KS | SLB_KP : 0) | (links & PPC_LINK_NOX ? SLB_N : 0);
+}
+/* Is the entry for @va that of a segment of 4 KiB pages, with the limits of @links? As far as it is
+ * the last one that was asked for. */
+static inline bool slb_has_small(vaddr_t va, u64 seg, u64 links)
 {
     const struct slb *s = &slbs[smp_processor_id()];
     u32 last = s->last;
 
     return s->esid[last] == (ALIGN_DOWN(va, SLB_SEGMENT_SIZE) | 1) &&
-           s->rs[last] == (seg_vsid(seg) << 12 | slb_llp_4k);
+           s->rs[last] == (seg_vsid(seg) << 12 | slb_llp_4k | slb_limits(links));
 }
 /* If there is an entry for @va, it is the last one that was asked for. Interrupts off. */
 void slb_look_for(vaddr_t va);
