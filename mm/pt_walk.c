@@ -21,25 +21,6 @@
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
-void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
-                     bool skip_holes)
-{
-    unsigned int top = pt_top_level();
-
-    ASSERT(start <= end && end <= user_top());
-    c->mm = mm;
-    c->va = c->path_va = start;
-    c->end = end;
-    c->table = NULL;
-    c->level = top;
-    c->skip_holes = skip_holes;
-    c->own = false;
-    c->reads = false;
-    c->path[top] = mm->root;
-    c->link[PT_SHARE_LEVELS] = PT_RWXU;
-    c->sharers[PT_SHARE_LEVELS] = 0;
-}
-
 void pt_cursor_unlock(struct pt_cursor *c)
 {
     if (c->table != NULL) {
@@ -316,18 +297,18 @@ static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level
     pte_t *slot = descend(mm, va, level, level_found, table);
 
     while (*level_found != level) {
-        pte_t e, *base;
+        pte_t e = pte_load(slot), *base;
 
-        if (unlikely(go_through(va, &slot, table, level_found)))
-            continue;
-        e = pte_load(slot);
         if (pte_is_none(e)) {
             if (!pt_fill_slot(mm, *table, slot))
                 return NULL;
             continue; /* ours, or somebody else's who was faster */
         }
-        if (!pte_is_table(e, *level_found))
-            break;
+        if (!pte_is_table(e, *level_found)) {
+            if (likely(!go_through(va, &slot, table, level_found)))
+                break;
+            continue;
+        }
         base = pt_link_table(e, *level_found);
         *table = pt_table_page(base);
         --*level_found;

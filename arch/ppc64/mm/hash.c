@@ -316,9 +316,10 @@ static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags
     u64 mark = PPC_PTE_REF | (flags & FAULT_WRITE ? PPC_PTE_C : 0);
     u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
 
-    if (unlikely(!slb_has_small(va, seg, links)))
+    if (unlikely(!slb_has_small(va, seg, links)) && seg != 0)
         return refill_elsewhere(mm, va, flags, irq, table, links, slot, entry);
-    if (unlikely(seg == 0 || (seg & SEG_16M) || forbid(links, flags)))
+    if (unlikely(seg == 0 || (seg & SEG_16M) ||
+                 ((links & (PPC_LINK_NOW | PPC_LINK_NOX)) && forbid(links, flags))))
         return refill_any(mm, va, flags, irq);
     if ((~entry & mark) != 0)
         return refill_unmarked(mm, va, flags, irq, seg, slot, (pte_t){entry});
@@ -382,10 +383,11 @@ static inline int refill(struct mm *mm, const struct fault_info *fi)
     return refill_nothing(irq);
 }
 
-/* With the radix MMU there is nothing to fill. */
+/* Not with the radix MMU, where there is nothing to fill (MMU_WALKS_TREE). */
 int mmu_refill(struct mm *mm, const struct fault_info *fi)
 {
-    if (ppc_mmu.radix || mm == NULL || fi->addr >= user_top())
+    ASSERT(!ppc_mmu.radix);
+    if (mm == NULL || fi->addr >= user_top())
         return -EFAULT;
     return refill(mm, fi);
 }

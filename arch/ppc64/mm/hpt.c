@@ -300,13 +300,13 @@ void hpt_insert_user(u64 v, u64 hash, u64 r)
               (unsigned long long)hash);
 }
 
-bool hpt_remove(const struct hpt_key *k, u64 seg)
+bool hpt_remove(struct hpt_key k, u64 seg)
 {
-    spinlock_t *lock = hpt_lock_of(primary_group(k));
+    spinlock_t *lock = hpt_lock_of(primary_group(&k));
     long slot;
 
     ASSERT(!irqs_enabled());
-    slot = lock_pair(k, lock);
+    slot = lock_pair(&k, lock);
     if (slot >= 0) {
         hpt_count(HPT_remove);
         remove_from_table((u64)slot);

@@ -88,7 +88,7 @@ void hpt_init_cpu(void); /* hpt_init does it for its own */
  * -ENOMEM when only bolted entries are in the way. Interrupts off. */
 long __must_check hpt_insert(const struct hpt_key *k, u64 r, u64 seg);
 /* Takes a user's out; @seg: the segment's word. False when it was not there. Interrupts off. */
-bool hpt_remove(const struct hpt_key *k, u64 seg);
+bool hpt_remove(struct hpt_key k, u64 seg);
 /* Removal of many with fewer calls of the hypervisor. Between the first hpt_batch_add and
  * hpt_batch_end interrupts are off: others wait for what is in the batch. */
 #define HPT_BATCH 4u
@@ -177,9 +177,12 @@ static inline unsigned int seg_base_shift(u64 seg)
 bool seg_word_is_dead(u64 word);
 /* An entry with this first word came (+1) or went (-1). */
 void seg_word_count(u64 word, int change);
-/* Entries of the segment that are in the table. */
-u32 seg_nr_entries(u64 seg);
 extern u32 *seg_entries; /* in the hash table, by number; atomic */
+/* Entries of the segment that are in the table. */
+static inline u32 seg_nr_entries(u64 seg)
+{
+    return READ_ONCE(seg_entries[seg >> 8]);
+}
 /* For who has the segment word at hand; the entry is not the kernel's. */
 static inline void seg_count_entry(u64 seg, int change)
 {
@@ -213,7 +216,8 @@ extern u64 slb_llp_4k;
 /* What links to a segment's table take away, its SLB entry takes away, too. */
 static inline u64 slb_limits(u64 links)
 {
-    return (links & PPC_LINK_NOW ? SLB_KS | SLB_KP : 0) | (links & PPC_LINK_NOX ? SLB_N : 0);
+    _Static_assert(PPC_LINK_NOW << 5 == SLB_KP && PPC_LINK_NOX << 3 == SLB_N, "shifts");
+    return (links & PPC_LINK_NOW) << 5 | (links & PPC_LINK_NOW) << 6 | (links & PPC_LINK_NOX) << 3;
 }
 /* Is the entry for @va that of a segment of 4 KiB pages, with the limits of @links? As far as it is
  * the last one that was asked for. */
@@ -316,6 +320,7 @@ void hash_bolt_protect(vaddr_t va, size_t len, pt_prot_t prot);
 struct fault_info;
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end);
 void hash_flush_mm(struct mm *mm);
+void hash_flush_areas(struct mm *mm); /* mmap_lock held for writing */
 /* Without the round. True: CPUs that run others must drop their SLB entries, too. */
 bool hash_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end);
 

@@ -87,11 +87,6 @@ void seg_word_count(u64 word, int change)
         (void)__atomic_add_fetch(&seg_entries[n], (u32)change, __ATOMIC_RELAXED);
 }
 
-u32 seg_nr_entries(u64 word)
-{
-    return READ_ONCE(seg_entries[word >> 8]);
-}
-
 /* The next number that is free, from seg.next on. Locked. */
 static u64 find_free(void)
 {
