@@ -61,9 +61,9 @@ bool pt_fork_possible(void);
 /* As pt_get_slot, for a fault in @v: tables that are missing are the object's where that may be. */
 pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct page **table,
                          unsigned int *level_found) __must_check;
-/* Where mmap should put a shared mapping of @len bytes from page @pgoff of an object on, so that
- * processes that do not know of each other share its tables: a multiple of the result. */
-vaddr_t pt_share_alignment(size_t len, u64 pgoff);
+/* Where a mapping of an object should lie so that it can share: adds to *align_mask; *room, @len at
+ * first, is what should be free there. */
+void pt_share_place(size_t len, u64 pgoff, vaddr_t *align_mask, size_t *room);
 /* What a leaf in @table, which is shared, may allow; links take away what @v may not. */
 pt_prot_t pt_share_leaf_prot(const struct vma *v);
 
