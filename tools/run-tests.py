@@ -294,6 +294,7 @@ def stress(arch, match, smps, mmu, cpu):
 GIGANTIC = [
     ("rows", "ktest=rows ktest_timeout=200", "8G", r"hugetlb shared +1048576K( +ok){7} +EINVAL +ok +ok *$"),
     ("pool", "test=hugetlb_test hugepagesz=1G hugepages=1", "4G", r"^ *ok \d+ gigantic_pages$"),
+    ("pool at run time", "test=hugetlb_test", "4G", r"^ *ok \d+ gigantic_pages$"),
 ]
 
 
