@@ -204,6 +204,10 @@ def x86_64(match, smps):
         yield Config(name, ["python3", "tests/interactive/shell_test.py", kernel] + more)
     yield Config("command line", ["tests/cli/cli_test.sh", "x86_64"])
     yield Config("boot cost", ["tests/boot/boot_cost.py", f"{release}/quire.elf", f"{release}/initrd.cpio"])
+    yield Config("experiment", ["tests/experiment/experiment_test.sh", "x86_64"])
+    yield Config("page-huge hugetlb_zero_page=off", command,
+                 qemu(kernel, "run=/tests/page_huge_test,reads_take_pages hugetlb_zero_page=off", 2, initrd),
+                 expect=re.compile(r"^ok 1 reads_take_pages$"))
     yield Config("gdb commands", ["tests/gdb/gdb_test.sh", kernel, initrd])
     for smp in smps:
         yield Config(f"disk smp={smp}", ["tests/disk/disk_test.py", kernel, initrd, str(smp)])
@@ -246,6 +250,7 @@ def ppc64_kind(mmu, cpu, match, smps):
     yield Config(f"{prefix}shell", ["python3", "tests/interactive/shell_test.py", kernel, initrd], machine)
     yield Config(f"{prefix}share_random", command,
                  qemu(kernel, "run=/tests/share_random,-n,2000", 4, initrd, MEM="512M", **machine))
+    yield Config(f"{prefix}experiment", ["tests/experiment/experiment_test.sh", "ppc64"], machine)
     yield Config(f"{prefix}disk smp=2", ["tests/disk/disk_test.py", kernel, initrd, "2"], machine)
 
 
@@ -291,6 +296,7 @@ GIGANTIC = [
     ("pool", "test=hugetlb_test hugepagesz=1G hugepages=1", "4G", r"^ *ok \d+ gigantic_pages$"),
     ("leaves", "ktest=gib ktest_timeout=200", "6G", r"^# totals: pass:2 fail:0 skip:0"),
     ("leaves by advice", "test=gib_test", "6G", r"^# totals: pass:9 fail:0 skip:0 total:9$"),
+    ("pool at run time", "test=hugetlb_test", "4G", r"^ *ok \d+ gigantic_pages$"),
 ]
 
 
