@@ -87,6 +87,13 @@ static void set_knob(const char *text)
     CHECK_OK(write_text(KNOB, text));
 }
 
+/* The program's own process only. */
+__attribute__((destructor)) static void knob_back(void)
+{
+    if (access(KNOB, F_OK) == 0)
+        (void)write_text(KNOB, "never");
+}
+
 /* An aligned GiB that wants huge pages, filled, and alone. */
 static char *map_gib(size_t salt)
 {
@@ -94,6 +101,8 @@ static char *map_gib(size_t salt)
 
     if (p == MAP_FAILED)
         ktap_skip("mmap: %s", strerror(errno));
+    if (file_field("/proc/meminfo", "MemFree") < (long)((2 * GIB + GIB / 4) >> 10))
+        ktap_skip("needs 1 GiB twice");
     read_text(KNOBS "hpage_pmd_size", text, sizeof(text));
     huge = strtoul(text, NULL, 10);
     at = (char *)(((uintptr_t)p + GIB) & ~(GIB - 1));
