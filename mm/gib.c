@@ -125,9 +125,9 @@ unsigned int gib_demote_range(struct mm *mm, vaddr_t start, vaddr_t end)
         unsigned int level;
         pte_t *slot = pt_find_slot(mm, va, HUGE_LEVEL, &table, &level);
 
-        if (slot == NULL || level != HUGE_LEVEL || !pt_is_gib(table))
+        if (slot == NULL || level != HUGE_LEVEL)
             continue;
-        pt_lock(table);
+        pt_lock(table); /* the mark may be gone, and the link not be there yet */
         if (pt_is_gib(table)) {
             gib_demote(table, va);
             n++;
