@@ -312,8 +312,19 @@ static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
     return slot;
 }
 
-/* Nearly always the translation is not there, and a slot of the primary group is free. Otherwise
- * nothing happens: -1. */
+/* The end of insert_free() where slot @choice is not a free one of the primary group. The policy is
+ * not asked twice for one translation: its hand would pass over every other victim. */
+static __noinline long insert_chosen(u64 v, u64 hash, u64 r, unsigned int choice)
+{
+    u64 primary = hash & hpt.mask, secondary = ~hash & hpt.mask;
+    long slot = enter_choice(primary * HPT_GROUP, secondary * HPT_GROUP, choice, v, r);
+
+    spin_unlock(lock_of(primary));
+    return slot;
+}
+
+/* Nearly always the translation is not there, and a slot of the primary group is free. Nothing
+ * happens where it is there or no slot can be had at once: -1. */
 static __always_inline long insert_free(u64 v, u64 hash, u64 r, bool bolted)
 {
     u64 primary = hash & hpt.mask, *group = hpt.word + primary * HPT_GROUP;
@@ -326,8 +337,8 @@ static __always_inline long insert_free(u64 v, u64 hash, u64 r, bool bolted)
     if (likely(!group_has(group, v) &&
                (READ_ONCE(hpt.nr_secondary) == 0 || !group_has(second, v | HPTE_H))))
         choice = hpt_choose_slot(group, second);
+    v |= bolted ? HPTE_BOLTED : 0;
     if (likely(choice < HPT_GROUP && group[choice] == 0)) {
-        v |= bolted ? HPTE_BOLTED : 0;
         hpt_count(HPT_insert_primary);
         enter(primary * HPT_GROUP + choice, v, r);
         group[choice] = v;
@@ -335,6 +346,8 @@ static __always_inline long insert_free(u64 v, u64 hash, u64 r, bool bolted)
         spin_unlock(lock);
         return (long)(primary * HPT_GROUP + choice);
     }
+    if (choice != HPT_NO_SLOT)
+        return insert_chosen(v, hash, r, choice);
     spin_unlock(lock);
     return -1;
 }
