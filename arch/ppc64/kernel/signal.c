@@ -301,6 +301,12 @@ static int read_vmx(struct fpu_state *s, u64 v_regs, unsigned long msr)
     return 0;
 }
 
+/* The way back is from any address, aligned or not. */
+static const struct pt_regs __user *gp_regs_of(const struct linux_sigcontext __user *sc)
+{
+    return (const struct pt_regs __user *)user_field(sc, gp_regs);
+}
+
 /* 1 when none of the frame's is set, 0 when one is, -EFAULT. */
 static int fp_regs_are_zero(const struct linux_sigcontext __user *sc)
 {
@@ -308,7 +314,7 @@ static int fp_regs_are_zero(const struct linux_sigcontext __user *sc)
 
 #pragma GCC unroll 64
     for (unsigned int i = 0; i < NR_FREGS; i++) {
-        user_get_word(v, &sc->fp_regs[i], fault);
+        user_get_word(v, user_field(sc, fp_regs[i]), fault);
         any |= v;
     }
     return any == 0;
@@ -322,8 +328,8 @@ static int read_fpu(const struct linux_sigcontext __user *sc)
     u64 msr, v_regs;
     int zero;
 
-    user_get_word(msr, &((const struct pt_regs *)sc->gp_regs)->msr, fault);
-    user_get_word(v_regs, &sc->v_regs, fault);
+    user_get_word(msr, user_field(gp_regs_of(sc), msr), fault);
+    user_get_word(v_regs, user_field(sc, v_regs), fault);
     if (!current->arch.fpu_used && !(msr & MSR_VEC)) {
         zero = fp_regs_are_zero(sc);
         if (zero != 0)
@@ -332,8 +338,8 @@ static int read_fpu(const struct linux_sigcontext __user *sc)
     current->arch.fpu_used = true;
     fpu_reset(s);
     for (unsigned int i = 0; i < 32; i++)
-        user_get_word(s->vsr[i][0], &sc->fp_regs[i], fault);
-    user_get_word(s->fpscr, &sc->fp_regs[32], fault);
+        user_get_word(s->vsr[i][0], user_field(sc, fp_regs[i]), fault);
+    user_get_word(s->fpscr, user_field(sc, fp_regs[32]), fault);
     return read_vmx(s, v_regs, msr);
 fault:
     return -EFAULT;
@@ -342,18 +348,18 @@ fault:
 /* Into @r itself, as the last part: what came before a fault is the program's, too. */
 static int load_gp_regs(struct pt_regs *r, const struct linux_sigcontext __user *sc)
 {
-    const struct pt_regs *from = (const struct pt_regs *)sc->gp_regs;
+    const struct pt_regs __user *from = gp_regs_of(sc);
     unsigned long msr;
 
-    user_get_word(msr, &from->msr, fault);
-    user_get_word(r->nip, &from->nip, fault);
-    user_get_word(r->ctr, &from->ctr, fault);
-    user_get_word(r->link, &from->link, fault);
-    user_get_word(r->xer, &from->xer, fault);
-    user_get_word(r->ccr, &from->ccr, fault);
+    user_get_word(msr, user_field(from, msr), fault);
+    user_get_word(r->nip, user_field(from, nip), fault);
+    user_get_word(r->ctr, user_field(from, ctr), fault);
+    user_get_word(r->link, user_field(from, link), fault);
+    user_get_word(r->xer, user_field(from, xer), fault);
+    user_get_word(r->ccr, user_field(from, ccr), fault);
 #pragma GCC unroll 64
     for (unsigned int i = 0; i < 32; i++)
-        user_get_word(r->gpr[i], &from->gpr[i], fault);
+        user_get_word(r->gpr[i], user_field(from, gpr[i]), fault);
     r->msr = (r->msr & ~MSR_SINGLE_STEP) | (msr & MSR_SINGLE_STEP);
     r->trap = 0;
     return 0;
@@ -363,17 +369,18 @@ fault:
 
 static int restore_frame(struct pt_regs *regs, const struct rt_sigframe __user *f)
 {
-    const struct linux_ucontext __user *uc = &f->uc;
+    const struct linux_ucontext __user *uc = user_field(f, uc);
+    const u64 __user *from = (const u64 __user *)user_field(uc, stack);
     stack_t stack;
     sigset_t mask;
 
     if (!access_ok(f, sizeof(*f)) || should_fail(FAIL_USERCOPY))
         return -EFAULT;
     for (unsigned int i = 0; i < sizeof(stack) / sizeof(u64); i++)
-        user_get_word(((u64 *)&stack)[i], (const u64 *)&uc->stack + i, fault);
-    user_get_word(mask.bits, &uc->mask, fault);
+        user_get_word(((u64 *)&stack)[i], from + i, fault);
+    user_get_word(mask.bits, user_field(uc, mask), fault);
     fpu_forget(regs);
-    if (read_fpu(&uc->mc) != 0 || load_gp_regs(regs, &uc->mc) != 0)
+    if (read_fpu(user_field(uc, mc)) != 0 || load_gp_regs(regs, user_field(uc, mc)) != 0)
         return -EFAULT;
     signal_set_blocked(&mask);
     signal_restore_altstack(&stack, regs->gpr[1]);
