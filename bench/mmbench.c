@@ -277,6 +277,9 @@ static void calib(void){ u64 ts[2],te[2],a,b,d,m; if(S2(N_clock_gettime,1,ts)<0)
 
 static const struct { const char *n; void (*f)(void); } G[]={ {"null",g_null},{"anon",g_anon},{"cowfork",g_cowfork},{"shm",g_shm},{"thp",g_thp},{"hugetlb",g_hugetlb},{"mmap",g_mmap},{"mapfix",g_mapfix},{"vmas",g_vmas},{"mremap",g_mremap},{"fork",g_fork},{"sharers",g_sharers},{"pipe",g_pipe},{"segv",g_segv},{"shoot",g_shoot} };
 
+/* -o a,b: the groups whose names begin so. */
+static int wanted(const char *n){ const char *p=only; if(!p) return 1; for(;;){ u64 k=0; while(p[k]&&p[k]!=','&&p[k]==n[k]) k++; if(!p[k]||p[k]==',') return 1; while(*p&&*p!=',') p++; if(!*p++) return 0; } }
+
 void cmain(u64 *sp){ u64 argc=sp[0],i; char **av=(char**)(sp+1),**ev=av+argc+1; u64 *aux; while(*ev) ev++; aux=(u64*)(ev+1); for(;aux[0];aux+=2) if(aux[0]==6) PS=aux[1];
  if(argc>0&&av[0][0]=='/') self=av[0];
  for(i=1;i<argc;i++){ if(pre(av[i],"-x")) xexit(7); if(pre(av[i],"-q")) quick=1; if(pre(av[i],"-o")&&i+1<argc) only=av[i+1]; }
@@ -284,7 +287,7 @@ void cmain(u64 *sp){ u64 argc=sp[0],i; char **av=(char**)(sp+1),**ev=av+argc+1; 
  if(pid==1){ i64 fd; if(S3(N_write,1,"",0)<0){ fd=S3(N_open,"/dev/console",2,0); (void)fd; } S2(N_mkdir,"/proc",0755); S5(N_mount,"proc","/proc","proc",0,0); }
  if(pid==1){ kid=xfork(); if(kid>0){ xwait(kid,0); goto done; } /* measure in a child: PID 1 gets special treatment (signals, logging) */ }
  ps("@@MMBENCH-BEGIN\n"); num("page_size",PS,"bytes"); calib();
- for(i=0;i<sizeof G/sizeof G[0];i++) if(!only||pre(G[i].n,only)) G[i].f();
+ for(i=0;i<sizeof G/sizeof G[0];i++) if(wanted(G[i].n)) G[i].f();
  ps("@@MMBENCH-END\n"); flush(); if(pid==1&&kid==0) xexit(0);
 done: if(pid==1){ S4(N_reboot,0xfee1deadL,672274793,0x4321fedc,0); S4(N_reboot,0xfee1deadL,672274793,0xcdef0123,0); for(;;) S0(N_sched_yield); }
  xexit(0); }

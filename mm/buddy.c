@@ -33,7 +33,7 @@
 
 struct zone zone;
 
-struct page *mem_map;
+struct page *mem_map, *mem_map_zero;
 pfn_t mem_map_first, mem_map_end;
 
 static inline unsigned int log2_floor(unsigned long n)
@@ -384,6 +384,7 @@ void buddy_init(void)
     ASSERT(mem_map_first < mem_map_end);
     bytes = (mem_map_end - mem_map_first) * sizeof(struct page);
     mem_map = phys_to_virt(memblock_alloc(bytes, PAGE_SIZE));
+    mem_map_zero = (struct page *)((unsigned long)mem_map - mem_map_first * sizeof(struct page));
     zone.block_order = pt_shift(1) - PAGE_SHIFT;
     zone.kernel_blocks =
         phys_to_virt(memblock_alloc(((mem_map_end >> zone.block_order) / 8 + 8) & ~7UL, 8));

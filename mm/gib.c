@@ -125,9 +125,9 @@ unsigned int gib_demote_range(struct mm *mm, vaddr_t start, vaddr_t end)
         unsigned int level;
         pte_t *slot = pt_find_slot(mm, va, HUGE_LEVEL, &table, &level);
 
-        if (slot == NULL || level != HUGE_LEVEL || !pt_is_gib(table))
+        if (slot == NULL || level != HUGE_LEVEL)
             continue;
-        pt_lock(table);
+        pt_lock(table); /* the mark may be gone, and the link not be there yet */
         if (pt_is_gib(table)) {
             gib_demote(table, va);
             n++;
@@ -147,7 +147,7 @@ static enum gib look_at(pte_t e, unsigned int i, pte_t first)
     u64 w;
 
     if (!pte_is_leaf(e, HUGE_LEVEL))
-        return GIB_NO;
+        return GIB_NOT_FULL;
     head = pte_page(e, HUGE_LEVEL);
     if (head->kind != PAGE_ANON)
         return GIB_NO; /* zeroes */
@@ -169,7 +169,7 @@ static enum gib look(const struct page *table)
     enum gib result = GIB_OK;
 
     if (table->pt_used != pt_entries(HUGE_LEVEL))
-        return GIB_NO;
+        return GIB_NOT_FULL;
     for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++) {
         enum gib one = look_at(pte_load(base + i), i, first);
 
@@ -223,10 +223,10 @@ enum gib gib_promote(struct vma *v, vaddr_t va)
     ASSERT(gib_possible() && va >= v->start && v->end - va >= pt_size(GIB_LEVEL));
     slot = pt_find_slot(mm, va, GIB_LEVEL, &parent, &level);
     if (slot == NULL || level != GIB_LEVEL)
-        return GIB_NO;
+        return GIB_NOT_FULL;
     e = pte_load(slot);
     if (!pte_is_table(e, GIB_LEVEL))
-        return gib_below(slot, e) != NULL ? GIB_IS : GIB_NO;
+        return gib_below(slot, e) != NULL ? GIB_IS : GIB_NOT_FULL;
     table = pt_table_page(pt_link_table(e, GIB_LEVEL));
     if (table->pt_mm != mm || pt_is_shared(table) || mm->space != NULL)
         return GIB_NO;

@@ -11,11 +11,15 @@
  * Checked by tests/user/gib_test.c. Source: Linux, Documentation/admin-guide/mm/transhuge.rst
  * (hugepages-<size>kB/enabled). Read next: khugepaged.c.
  */
+#include <kernel/task.h>
+#include <kernel/time.h>
 #include <mm/migrate.h>
 #include "pt_internal.h"
 #include "thp_internal.h"
 #include "thp_knobs.h"
 #include "vma_internal.h"
+
+#define TRIES 20 /* a millisecond apart */
 
 /* What the knob says about @v. */
 static bool is_wanted(const struct vma *v)
@@ -77,12 +81,38 @@ static struct page *huge_page_at(struct mm *mm, vaddr_t va)
     return head;
 }
 
-/* 0 or -EAGAIN: pinned, or somebody else is at work on it. */
-static int move_one(struct mm *mm, vaddr_t va, struct page *to)
+/* Does anybody but its leaf, and the caller, have @head or a part? A glance. */
+static bool is_held(struct page *head)
 {
+    return huge_refs(huge_load(head)) != huge_maps(huge_load(head)) + 1 || !huge_pages_idle(head);
+}
+
+/* The same of any huge page from @va on; what cannot move for long is found before any has moved.
+ */
+static bool is_any_held(struct mm *mm, vaddr_t va)
+{
+    bool held = false;
+
+    for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL) && !held; i++) {
+        struct page *head = huge_page_at(mm, va + i * pt_size(HUGE_LEVEL));
+
+        if (head == NULL)
+            continue; /* being split */
+        held = is_held(head);
+        huge_put(head);
+    }
+    return held;
+}
+
+/* The huge page at @va, which may have been split meanwhile, moves to @to. 0 or -EAGAIN. */
+static int try_move(struct mm *mm, vaddr_t va, struct page *to)
+{
+    const struct collapse_limits all = {.none = ~0u, .shared = ~0u, .gfp = GFP_USER | GFP_NOOOM};
     struct page *from = huge_page_at(mm, va);
     int err;
 
+    if (from == NULL && thp_collapse(mm, va, &all) <= COLLAPSE_IS_HUGE)
+        from = huge_page_at(mm, va);
     if (from == NULL)
         return -EAGAIN;
     err = migrate_huge(from, to);
@@ -90,13 +120,28 @@ static int move_one(struct mm *mm, vaddr_t va, struct page *to)
     return err ? -EAGAIN : 0;
 }
 
+/* Who pins a page for a moment is waited for: half a block of moved pages helps nobody. */
+static int move_one(struct mm *mm, vaddr_t va, struct page *to)
+{
+    int err = try_move(mm, va, to);
+
+    for (unsigned int i = 0; err && i < TRIES && !fatal_signal_pending(); i++) {
+        (void)nanosleep_until(clock_monotonic_ns() + NSEC_PER_MSEC, false, NULL);
+        err = try_move(mm, va, to);
+    }
+    return err;
+}
+
 /* The huge pages from @va on move into one block. 0; -ENOMEM: there is none; -EAGAIN: not all could
  * be moved. Nobody sees a difference either way. */
 static int gather(struct mm *mm, vaddr_t va)
 {
-    struct page *block = huge_alloc_block(pt_shift(GIB_LEVEL) - PAGE_SHIFT, GFP_USER | GFP_NOOOM);
+    struct page *block;
     int err = 0;
 
+    if (is_any_held(mm, va))
+        return -EAGAIN;
+    block = huge_alloc_block(pt_shift(GIB_LEVEL) - PAGE_SHIFT, GFP_USER | GFP_NOOOM);
     if (block == NULL) {
         vmstat_inc(VMSTAT_thp_collapse_alloc_failed);
         return -ENOMEM;

@@ -123,16 +123,10 @@ void huge_release_pages(struct page *head, u64 worth)
     }
 }
 
-/* Takes @worth out of the frame's word, or, when the frame was split, out of each subpage's. */
-static void give_back(struct page *head, u64 worth, u64 page_worth)
+/* The word was @w when @worth had been taken out of it: it was the last, or the frame was split. */
+static __noinline void give_back_slow(struct page *head, u64 w, u64 page_worth)
 {
-    u64 w = __atomic_sub_fetch(huge_word(head), worth, __ATOMIC_RELEASE);
-
-    ASSERT(huge_head(head) == head);
-    ASSERT(huge_refs(w + worth) > huge_refs(w) && huge_pins(w + worth) >= huge_pins(w));
     if (likely(w & HUGE_IS)) {
-        if (huge_refs(w) != 0)
-            return;
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         ASSERT(huge_maps(w) == 0 && huge_pins(w) == 0 && list_empty(&head->link));
         (void)__atomic_fetch_and(huge_word(head), ~HUGE_IS, __ATOMIC_RELAXED);
@@ -141,6 +135,17 @@ static void give_back(struct page *head, u64 worth, u64 page_worth)
     }
     for (unsigned long i = 0; i < huge_nr(); i++)
         page_put_units(head + i, page_worth);
+}
+
+/* Takes @worth out of the frame's word, or, when the frame was split, out of each subpage's. */
+static __always_inline void give_back(struct page *head, u64 worth, u64 page_worth)
+{
+    u64 w = __atomic_sub_fetch(huge_word(head), worth, __ATOMIC_RELEASE);
+
+    ASSERT(huge_head(head) == head);
+    ASSERT(huge_refs(w + worth) > huge_refs(w) && huge_pins(w + worth) >= huge_pins(w));
+    if (unlikely(!(w & HUGE_IS) || huge_refs(w) == 0))
+        give_back_slow(head, w, page_worth);
 }
 
 void huge_put(struct page *head)

@@ -144,9 +144,10 @@ void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, va
 /* pt_default_fork.c */
 int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
 /* @v leaves a table that fork shared, and whose span begins at @va: the entries as a child gets
- * them, into a new table that nobody knows. 0, or -ENOMEM with some of them. */
+ * them, into a new table that nobody knows. 0, or -ENOMEM with some of them. *new_pages: some do
+ * not map the same frame as before. */
 int __must_check pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from,
-                                        struct page *to);
+                                        struct page *to, bool *new_pages);
 /* pt_default_move.c */
 int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
                     size_t len, size_t *moved);

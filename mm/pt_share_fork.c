@@ -257,16 +257,24 @@ bool fork_share_adopt(const struct share_link *l)
     return true;
 }
 
-/* A table of @v's own takes the place of the one that others use, too. 0 or -ENOMEM. */
+/*
+ * A table of @v's own takes the place of the one that others use, too. 0 or -ENOMEM.
+ *
+ * Hardware with a cache of its own for translations, not of tables, may keep them: they lead to the
+ * same frames and do not allow writing, and what changes later is flushed then. A flush of one page
+ * makes the round that walkers without a lock are waited by.
+ */
 static int replace_table(struct tlb_gather *t, struct vma *v, const struct share_link *l)
 {
     struct page *own = pt_table_alloc(v->mm, 0, GFP_KERNEL);
     struct tlb_gather batch;
+    bool new_pages;
+    size_t differ;
     int err;
 
     if (own == NULL)
         return -ENOMEM;
-    err = pt_default_copy_shared(v, l->va, l->table, own);
+    err = pt_default_copy_shared(v, l->va, l->table, own, &new_pages);
     if (unlikely(err)) {
         tlb_gather_begin_batch(&batch);
         empty(&batch, own);
@@ -278,7 +286,8 @@ static int replace_table(struct tlb_gather *t, struct vma *v, const struct share
     pt_lock(l->parent);
     pte_store(l->slot, pte_make_table(page_to_phys(own), PT_RWXU));
     pt_unlock(l->parent);
-    tlb_gather_range(t, l->va, l->va + span(), 0);
+    differ = mmu_has(MMU_WALKS_TREE) || unlikely(new_pages) ? span() : PAGE_SIZE;
+    tlb_gather_range(t, l->va, l->va + differ, 0);
     tlb_gather_link(t, l->table);
     vmstat_inc(VMSTAT_pt_fork_break);
     return 0;
@@ -313,6 +322,18 @@ void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end)
         (void)fork_share_adopt(&l);
         start = pt_next(start, end, 1);
     }
+}
+
+bool pt_fork_is_sole_user(const struct page *table, const struct mm *mm)
+{
+    ASSERT(pt_is_shared(table) ? share_is_forked(share_of(table)) : table->pt_mm == mm);
+    return !pt_is_shared(table) || READ_ONCE(table->pt_shared) == 1;
+}
+
+void pt_fork_lost_pages(struct page *table, unsigned long nr)
+{
+    if (unlikely(pt_is_shared(table)))
+        share_of(table)->nr_anon -= (u32)nr;
 }
 
 bool pt_fork_is_at(const struct vma *v, vaddr_t va)

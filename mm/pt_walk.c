@@ -21,25 +21,6 @@
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
 
-void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
-                     bool skip_holes)
-{
-    unsigned int top = pt_top_level();
-
-    ASSERT(start <= end && end <= user_top());
-    c->mm = mm;
-    c->va = c->path_va = start;
-    c->end = end;
-    c->table = NULL;
-    c->level = top;
-    c->skip_holes = skip_holes;
-    c->own = false;
-    c->reads = false;
-    c->path[top] = mm->root;
-    c->link[PT_SHARE_LEVELS] = PT_RWXU;
-    c->sharers[PT_SHARE_LEVELS] = 0;
-}
-
 void pt_cursor_unlock(struct pt_cursor *c)
 {
     if (c->table != NULL) {
@@ -88,11 +69,12 @@ static pte_t *cursor_descend(struct pt_cursor *c)
         pte_t e = pte_load(slot);
 
         if (!pte_is_table(e, level)) {
+            pte_t *below = pt_gib_below(slot, e, level);
+
             c->level = level;
-            base = pt_gib_below(slot, e, level);
-            if (likely(base == NULL))
+            if (likely(below == NULL))
                 return slot;
-            c->path[level - 1] = base;
+            base = c->path[level - 1] = below;
             c->link[level - 1] = c->link[level];
             c->sharers[level - 1] = c->sharers[level];
             level--;
@@ -243,9 +225,14 @@ bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r)
 
 bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r)
 {
-    pte_t *slot = cursor_step(c);
     unsigned int left, nr;
+    pte_t *slot;
 
+    if (c->va >= c->end) {
+        pt_cursor_unlock(c);
+        return false;
+    }
+    slot = cursor_step(c);
     if (slot == NULL)
         return false;
     ASSERT(c->table != NULL && c->va < c->table_end);
@@ -317,15 +304,13 @@ static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level
                 return NULL;
             continue; /* ours, or somebody else's who was faster */
         }
-        if (pte_is_table(e, *level_found)) {
-            base = pt_link_table(e, *level_found);
-        } else {
-            base = pt_gib_below(slot, e, *level_found);
-            if (likely(base == NULL) && likely(!pte_is_table(pte_load(slot), *level_found)))
+        if (!pte_is_table(e, *level_found)) {
+            if (likely(!go_through(va, &slot, table, level_found)) &&
+                likely(!pte_is_table(pte_load(slot), *level_found))) /* or split meanwhile */
                 break;
-            if (base == NULL)
-                continue; /* split meanwhile */
+            continue;
         }
+        base = pt_link_table(e, *level_found);
         *table = pt_table_page(base);
         --*level_found;
         slot = base + pt_index(va, *level_found);

@@ -55,7 +55,8 @@ enum gib {
     GIB_OK,
     GIB_IS,        /* it was one already */
     GIB_SCATTERED, /* huge pages, but not one aligned block */
-    GIB_NO,        /* not full of huge pages, or not all this process' own */
+    GIB_NOT_FULL,  /* something other than a huge page, or nothing, is there */
+    GIB_NO,        /* not all this process' own, not all dirty, or with different rights */
     GIB_BUSY,      /* somebody is at work on one of them */
 };
 /* The span at @va, which lies in @v, in place. mmap_lock and the area's lock held for writing. */

@@ -143,10 +143,17 @@ static inline bool zap_leaf(struct tlb_gather *tlb, struct page *head, struct pa
     return true;
 }
 
+/* Leaves of [from, to) may have gone; the table is still locked. */
+static void zap_note(struct tlb_gather *tlb, vaddr_t from, vaddr_t to)
+{
+    if (from < to)
+        tlb_gather_range(tlb, from, to, HUGE_LEVEL);
+}
+
 void thp_zap(struct tlb_gather *tlb, struct pt_cursor *c, const struct pt_run *r)
 {
     const vaddr_t size = pt_size(HUGE_LEVEL);
-    vaddr_t va = ALIGN_DOWN(r->va, size);
+    vaddr_t va = ALIGN_DOWN(r->va, size), from = va; /* what the gather has been told ends there */
 
     if (thp_cut_run(c, r, tlb))
         return;
@@ -158,15 +165,19 @@ void thp_zap(struct tlb_gather *tlb, struct pt_cursor *c, const struct pt_run *r
             continue;
         head = pte_page(e, HUGE_LEVEL);
         if (unlikely(!zap_leaf(tlb, head, r->table, slot))) {
+            zap_note(tlb, from, va);
             pt_cursor_unlock(c);
             huge_wait(head);
             pt_cursor_seek(c, max(va, r->va));
             return;
         }
-        tlb_gather_range(tlb, va, va + size, HUGE_LEVEL);
-        if (unlikely(tlb_gather_huge(tlb, head)))
+        if (unlikely(tlb_gather_huge(tlb, head))) {
+            zap_note(tlb, from, va + size);
             tlb_gather_flush(tlb);
+            from = va + size;
+        }
     }
+    zap_note(tlb, from, va);
 }
 
 /* Is any subpage pinned? The leaf does not allow writes any more. */
@@ -228,9 +239,17 @@ static enum copied share_leaf(struct thp_copy *c, struct page *head, pte_t *src,
     return COPIED;
 }
 
-/* The leaf @e of both tables' locked entries; @*table NULL: used up. */
+#define BATCH 32u
+
+/* Tables that the child's leaves will own, had before the locks. */
+struct spare {
+    struct page *tables[BATCH];
+    unsigned int nr;
+};
+
+/* The leaf @e of both tables' locked entries; takes a spare table for it. */
 static enum copied copy_leaf(struct thp_copy *c, pte_t e, pte_t *src, pte_t *dst,
-                             const struct huge_place *to, struct page **table)
+                             const struct huge_place *to, struct spare *s)
 {
     struct page *head = pte_page(e, HUGE_LEVEL);
     enum copied result = COPIED;
@@ -246,23 +265,15 @@ static enum copied copy_leaf(struct thp_copy *c, pte_t e, pte_t *src, pte_t *dst
     } else if (!huge_trylock(head)) {
         return COPY_WAIT;
     } else {
-        result = share_leaf(c, head, src, dst, to, *table);
+        result = share_leaf(c, head, src, dst, to, s->tables[s->nr - 1]);
         if (result != COPIED)
             return result;
-        *table = NULL;
+        s->nr--;
         c->pages += huge_nr();
     }
     to->parent->pt_used++;
     return COPIED;
 }
-
-#define BATCH 32u
-
-/* Tables that the child's leaves will own, had before the locks. */
-struct spare {
-    struct page *tables[BATCH];
-    unsigned int nr;
-};
 
 /* As many as the next @nr entries will need, a batch at most; false when there is none at all. */
 static bool fill_spare(struct spare *s, const struct thp_copy *c, unsigned long nr)
@@ -282,9 +293,12 @@ static bool fill_spare(struct spare *s, const struct thp_copy *c, unsigned long 
 static enum copied copy_batch(struct thp_copy *c, struct spare *s, pte_t *dst, vaddr_t *va,
                               vaddr_t end, struct huge_place *to)
 {
-    for (; *va < end; *va = pt_next(*va, end, HUGE_LEVEL), c->src_slot++, dst++) {
-        pte_t e = pte_load(c->src_slot);
-        enum copied result;
+    enum copied result = COPIED;
+    pte_t *src = c->src_slot;
+    vaddr_t at = *va;
+
+    for (; at < end; at = pt_next(at, end, HUGE_LEVEL), src++, dst++) {
+        pte_t e = pte_load(src);
 
         if (pte_is_table(e, HUGE_LEVEL))
             break;
@@ -292,14 +306,14 @@ static enum copied copy_batch(struct thp_copy *c, struct spare *s, pte_t *dst, v
             continue;
         if (s->nr == 0)
             break;
-        to->va = *va;
-        result = copy_leaf(c, e, c->src_slot, dst, to, &s->tables[s->nr - 1]);
+        to->va = at;
+        result = copy_leaf(c, e, src, dst, to, s);
         if (result != COPIED)
-            return result;
-        if (s->tables[s->nr - 1] == NULL)
-            s->nr--;
+            break;
     }
-    return COPIED;
+    c->src_slot = src;
+    *va = at;
+    return result;
 }
 
 /* Somebody was BUSY with the page of the next leaf. */
@@ -325,8 +339,9 @@ static int copy_leaves(struct thp_copy *c, struct spare *s, vaddr_t *va, vaddr_t
     while (*va < end && !pte_is_table(pte_load(c->src_slot), HUGE_LEVEL)) {
         enum copied result;
 
-        if (!fill_spare(s, c, DIV_ROUND_UP(end - ALIGN_DOWN(*va, pt_size(HUGE_LEVEL)),
-                                           pt_size(HUGE_LEVEL))))
+        if (!fill_spare(
+                s, c,
+                DIV_ROUND_UP(end - ALIGN_DOWN(*va, pt_size(HUGE_LEVEL)), pt_size(HUGE_LEVEL))))
             return -ENOMEM;
         pt_lock_two(c->src_table, to.parent);
         result = copy_batch(c, s, dst + ((*va - first) >> pt_shift(HUGE_LEVEL)), va, end, &to);

@@ -27,8 +27,9 @@
  *   HASH_FORK      fork does not remove the parent's                                                      must fail
  *   HASH_COW       nor does a change of an entry behind a take-over or a copy                             must fail
  *   HASH_EXIT      nor does the end of a link                                                             must fail
+ *   HASH_PINNED    nor does who leaves, though he got a copy of a page that looked pinned                 must fail
  */
-#if defined(HASH_LEAF) || defined(HASH_EARLY) || defined(HASH_FORK) || defined(HASH_COW) || defined(HASH_EXIT)
+#if defined(HASH_LEAF) || defined(HASH_EARLY) || defined(HASH_FORK) || defined(HASH_COW) || defined(HASH_EXIT) || defined(HASH_PINNED)
 #define HASH
 #endif
 #ifdef HASH
@@ -348,6 +349,15 @@ inline make_own(p, t, n, f)
 #ifdef UNCOUNT_FIRST
         uncount(t);
         flush(p)
+#elif defined(HASH)
+        wait_for_walks(p);                                   /* what is there maps the same frame, and may not write */
+#ifndef HASH_PINNED
+        if
+        :: pinned -> forget(p)
+        :: else
+        fi;
+#endif
+        uncount(t)
 #else
         flush(p);
         uncount(t)

@@ -93,6 +93,7 @@ _Static_assert(sizeof(struct page) == 64, "one cache line per frame");
 
 extern struct page *mem_map; /* indexed by pfn - mem_map_first */
 extern pfn_t mem_map_first, mem_map_end;
+extern struct page *mem_map_zero; /* where frame 0 would be: one step less for each conversion */
 
 static inline bool pfn_valid(pfn_t pfn)
 {
@@ -100,11 +101,11 @@ static inline bool pfn_valid(pfn_t pfn)
 }
 static inline struct page *pfn_to_page(pfn_t pfn)
 {
-    return &mem_map[pfn - mem_map_first];
+    return mem_map_zero + pfn;
 }
 static inline pfn_t page_to_pfn(const struct page *p)
 {
-    return (pfn_t)(p - mem_map) + mem_map_first;
+    return ((unsigned long)p - (unsigned long)mem_map_zero) / sizeof(*p);
 }
 static inline paddr_t page_to_phys(const struct page *p)
 {

@@ -118,8 +118,24 @@ unsigned int gib_demote_range(struct mm *mm, vaddr_t start, vaddr_t end);
  * returned. The caller keeps the tables of the range from being freed: mmap_lock or the VMA's lock,
  * either way; or the mapping's vmas_lock (free_tables runs after the VMA has left that list).
  */
-void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
-                     bool skip_holes);
+static inline void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
+                     bool skip_holes)
+{
+    unsigned int top = pt_top_level();
+
+    ASSERT(start <= end && end <= user_top());
+    c->mm = mm;
+    c->va = c->path_va = start;
+    c->end = end;
+    c->table = NULL;
+    c->level = top;
+    c->skip_holes = skip_holes;
+    c->own = false;
+    c->reads = false;
+    c->path[top] = mm->root;
+    c->link[PT_SHARE_LEVELS] = PT_RWXU;
+    c->sharers[PT_SHARE_LEVELS] = 0;
+}
 /* Next run, or false at the end. Drops the previous run's lock, takes the new one's when the table
  * differs. */
 bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r);

@@ -87,6 +87,13 @@ static void set_knob(const char *text)
     CHECK_OK(write_text(KNOB, text));
 }
 
+/* The program's own process only. */
+__attribute__((destructor)) static void knob_back(void)
+{
+    if (access(KNOB, F_OK) == 0)
+        (void)write_text(KNOB, "never");
+}
+
 /* An aligned GiB that wants huge pages, filled, and alone. */
 static char *map_gib(size_t salt)
 {
@@ -94,6 +101,8 @@ static char *map_gib(size_t salt)
 
     if (p == MAP_FAILED)
         ktap_skip("mmap: %s", strerror(errno));
+    if (file_field("/proc/meminfo", "MemFree") < (long)((2 * GIB + GIB / 4) >> 10))
+        ktap_skip("needs 1 GiB twice");
     read_text(KNOBS "hpage_pmd_size", text, sizeof(text));
     huge = strtoul(text, NULL, 10);
     at = (char *)(((uintptr_t)p + GIB) & ~(GIB - 1));
@@ -323,19 +332,21 @@ TEST(parts)
     CHECK_OK(munmap(to, GIB));
 }
 
+#define SCAN_SLEEP KNOBS "khugepaged/scan_sleep_millisecs"
+
 TEST(khugepaged_promotes_in_place)
 {
     char *p = make_gib(5), text[32];
 
-    read_text(KNOBS "khugepaged/scan_sleep_millisecs", text, sizeof(text));
+    read_text(SCAN_SLEEP, text, sizeof(text));
     CHECK_OK(split_to_order(p, GIB, huge_order()));
     CHECK(!is_gib(p));
-    CHECK_OK(write_text(KNOBS "khugepaged/scan_sleep_millisecs", "10"));
+    CHECK_OK(write_text(SCAN_SLEEP, "10"));
     for (int i = 0; i < 1000 && !is_gib(p); i++)
         usleep(10000);
     CHECK(is_gib(p));
     check_filled(p, GIB, 5);
-    CHECK_OK(write_text(KNOBS "khugepaged/scan_sleep_millisecs", text));
+    CHECK_OK(write_text(SCAN_SLEEP, text));
     set_knob("never");
 }
 
@@ -377,7 +388,13 @@ TEST(cost_of_a_split)
 /* ---- all at once ---- */
 
 static char *shared_gib;
-static volatile bool stop;
+static volatile bool stop, calm; /* calm: who takes pages from their frames waits */
+
+static void wait_for_storm(void)
+{
+    while (calm && !stop)
+        usleep(1000);
+}
 
 /* Each thread has words of its own in every page of its quarter. */
 static void *writer(void *arg)
@@ -404,6 +421,7 @@ static void *dropper(void *arg)
     for (size_t n = 0; !stop; n++) {
         char *p = shared_gib + (n % 4 + 1) * (GIB / 4) - page_size;
 
+        wait_for_storm();
         madvise(p, page_size, MADV_DONTNEED);
         if (*(volatile char *)p != 0)
             CHECK_EQ(*p, 0);
@@ -416,6 +434,7 @@ static void *dropper(void *arg)
 static void *splitter(void *arg)
 {
     for (size_t n = 0; !stop; n++) {
+        wait_for_storm();
         split_to_order(shared_gib + n * 13 % 512 * huge, huge, n % 3 == 0 ? 0 : huge_order());
         usleep(3000);
     }
@@ -432,6 +451,7 @@ static void *pinner(void *arg)
         struct dmatest_pin pin = {.addr = (uintptr_t)at, .len = 1, .flags = DMATEST_WRITE};
         struct dmatest_access a = {.flags = DMATEST_WRITE, .len = 1, .buffer = (uintptr_t)&c};
 
+        wait_for_storm();
         if ((uintptr_t)at / page_size % (GIB / 4 / page_size) == GIB / 4 / page_size - 1)
             continue; /* the dropper's */
         CHECK_OK(ioctl(device, DMATEST_PIN, &pin));
@@ -453,40 +473,76 @@ static void *reader(void *arg)
                      remote = {shared_gib + n * 7919 * page_size % GIB, sizeof(buf)};
 
         CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), (long)sizeof(buf));
-        if (n % 64 == 0) {
-            pid_t pid = fork();
-
-            if (pid == 0)
-                _exit(0);
-            if (pid > 0)
-                waitpid(pid, NULL, 0);
-        }
     }
     return arg;
 }
 
-TEST(all_at_once)
+static void *forker(void *arg)
 {
-    pthread_t t[8];
-    long made = 0;
-    time_t end = time(NULL) + (ktap_swept ? 1 : 20);
+    while (!stop) {
+        pid_t pid;
+
+        wait_for_storm();
+        pid = fork();
+
+        if (pid == 0)
+            _exit(0);
+        if (pid > 0)
+            waitpid(pid, NULL, 0);
+        usleep(20000);
+    }
+    return arg;
+}
+
+/* @seconds of all that, with what takes pages away from their frames or without. */
+static void race(int seconds, bool scatter)
+{
+    void *(*others[])(void *) = {splitter, pinner, reader, dropper, forker};
+    size_t nr = scatter ? 5 : 3;
+    long made = 0, promoted;
+    char sleep_ms[32];
+    pthread_t t[9];
+    time_t end;
 
     shared_gib = make_gib(0);
+    end = time(NULL) + (ktap_swept ? 1 : seconds);
+    promoted = vmstat("thp_promote_pud");
+    read_text(SCAN_SLEEP, sleep_ms, sizeof(sleep_ms));
+    if (!scatter) /* or khugepaged only makes huge pages of what was dropped */
+        CHECK_OK(write_text(SCAN_SLEEP, "2"));
     for (size_t i = 0; i < 4; i++)
         pthread_create(&t[i], NULL, writer, (void *)(uintptr_t)i);
-    pthread_create(&t[4], NULL, dropper, NULL);
-    pthread_create(&t[5], NULL, splitter, NULL);
-    pthread_create(&t[6], NULL, reader, NULL);
-    pthread_create(&t[7], NULL, pinner, NULL);
-    while (time(NULL) < end)
-        made += madvise(shared_gib, GIB, MADV_COLLAPSE) == 0;
+    for (size_t i = 0; i < nr; i++)
+        pthread_create(&t[4 + i], NULL, others[i], NULL);
+    while (made < 2 || time(NULL) < end) {
+        calm = scatter; /* or no block could be filled before the first of its pages is away */
+        while (madvise(shared_gib, GIB, MADV_COLLAPSE) < 0)
+            CHECK_EQ(errno, EAGAIN);
+        calm = false;
+        usleep(100000);
+        made++;
+    }
     stop = true;
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 4 + nr; i++)
         pthread_join(t[i], NULL);
-    ktap_note("%ld calls of MADV_COLLAPSE succeeded", made);
+    CHECK_OK(write_text(SCAN_SLEEP, sleep_ms));
+    promoted = vmstat("thp_promote_pud") - promoted;
+    ktap_note("%ld rounds, %ld leaves", made, promoted);
+    CHECK(promoted > 0);
     set_knob("never");
+}
+
+/* The pages stay where they are, so leaves come back all the time. */
+TEST(there_and_back_at_once)
+{
+    race(15, false);
+}
+
+TEST(all_at_once)
+{
+    race(25, true);
 }
 
 KTAP_MAIN(CASE(knob), CASE(collapse_makes_a_leaf), CASE(readers_leave_it), CASE(split_with_pins),
           CASE(collapse_of_what_is_pinned), CASE(parts), CASE(khugepaged_promotes_in_place),
-          CASE(cost_of_a_split), CASE(all_at_once))
+          CASE(cost_of_a_split), CASE(there_and_back_at_once), CASE(all_at_once))

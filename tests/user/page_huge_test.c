@@ -70,6 +70,30 @@ TEST(zeroes_cost_nothing)
     CHECK_POOL(4, 0);
 }
 
+/* For comparing: each read takes a page at once, and its promise. */
+TEST(reads_take_pages)
+{
+    static char words[2048];
+    char *p;
+
+    read_text("/proc/cmdline", words, sizeof(words));
+    if (!strstr(words, "hugetlb_zero_page=off"))
+        ktap_skip("for a kernel started with hugetlb_zero_page=off");
+    set_pool(3);
+    p = map_device(2);
+    REQUIRE(p != MAP_FAILED);
+    CHECK_EQ(p[huge_size], 0);
+    CHECK_POOL(2, 1);
+    CHECK_EQ(p[0], 0);
+    CHECK_POOL(1, 0);
+    CHECK((pagemap(p) & PAGEMAP_PFN) != (pagemap(p + huge_size) & PAGEMAP_PFN));
+    p[0] = 'w';
+    CHECK_EQ(p[huge_size], 0);
+    CHECK_POOL(1, 0);
+    CHECK_OK(munmap(p, 2 * huge_size));
+    CHECK_POOL(3, 0);
+}
+
 TEST(write_first)
 {
     char *p;
@@ -238,6 +262,6 @@ TEST(reading_the_device)
     CHECK_ERRNO(write(fd, buf, 8), EINVAL);
 }
 
-KTAP_MAIN(CASE(refusals), CASE(zeroes_cost_nothing), CASE(write_first), CASE(fork_copies),
-          CASE(errors_keep_no_lock), CASE(lost_races_leak_nothing), CASE(every_path_has_a_result),
-          CASE(moves_and_shrinks), CASE(reading_the_device))
+KTAP_MAIN(CASE(refusals), CASE(zeroes_cost_nothing), CASE(reads_take_pages), CASE(write_first),
+          CASE(fork_copies), CASE(errors_keep_no_lock), CASE(lost_races_leak_nothing),
+          CASE(every_path_has_a_result), CASE(moves_and_shrinks), CASE(reading_the_device))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hpt_policy.c: where a new translation goes in the hash table. The whole policy is
- * hpt_choose_slot(); to try another one, replace it and look at /proc/hpt.
+ * hpt_choose_slot(); to try another one, replace it and look at /proc/hpt. It is asked when the
+ * primary group is full: a free slot there is taken without a question.
  *
  * This one: a free slot of the primary group, which hardware searches first; one there whose
  * segment is dead; the same of the secondary group; and last the victim of a hand that goes around

@@ -124,6 +124,7 @@ KTEST(hash_fork, leaving_and_taking_over)
     EXPECT(test_write(page_at(0), 100));
     EXPECT(small_table(f.parent) != table);
     EXPECT(entry_writes(page_at(0)));
+    EXPECT(explain(page_at(5)).slot >= 0); /* right as before, so it has stayed */
     EXPECT_EQ(read_word(page_at(1)), 1);
     EXPECT(!entry_writes(page_at(1))); /* the child has that page, too */
     EXPECT(!can_write(page_at(1), 1000));

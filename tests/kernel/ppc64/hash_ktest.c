@@ -144,6 +144,45 @@ KTEST(hash, full_group_overflows_then_evicts)
     test_mm_leave();
 }
 
+/* Where all is full of what an address space has left behind, one translation makes room for the
+ * next ones, too, and none has to go to its second group. */
+KTEST(hash, dead_entries_leave_together)
+{
+    unsigned int nr = 0;
+    u64 group, dead, secondary;
+    vaddr_t va = 0;
+
+    if (!is_hash())
+        return;
+    test_mm_enter();
+    EXPECT_EQ(test_map_file(BASE - SEGMENT, PAGE_SIZE, RW, ANON, NULL), BASE - SEGMENT);
+    EXPECT(test_write(BASE - SEGMENT, 1));
+    group = explain(BASE - SEGMENT).group[0];
+    for (unsigned int i = 0; nr < 2 * HPT_GROUP && i < 4096; i++)
+        nr += touch_in_group(i, group, 1) != 0;
+    EXPECT_EQ(nr, 2 * HPT_GROUP);
+    test_mm_leave();
+
+    test_mm_enter();
+    dead = events("evict_dead");
+    secondary = events("insert_secondary");
+    nr = 0;
+    for (unsigned int i = 0; nr < 2 && i < 4096; i++) {
+        vaddr_t found = touch_in_group(i, group, 1);
+
+        if (found == 0)
+            continue;
+        nr++;
+        va = found;
+        EXPECT(events("evict_dead") >= dead + 2);
+        EXPECT_EQ(explain(va).slot / HPT_GROUP, group);
+    }
+    EXPECT_EQ(nr, 2);
+    EXPECT_EQ(events("insert_secondary"), secondary);
+    EXPECT_EQ(read_word(va), 1);
+    test_mm_leave();
+}
+
 /* ---- a number belongs to a table ---- */
 
 /* The second process uses the entries that the first has filled, at another address: no refill, and

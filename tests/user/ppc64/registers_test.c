@@ -5,6 +5,7 @@
  * Volatile registers must not tell what the kernel did.
  */
 #include "../ktap.h"
+#include "holding.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -36,38 +37,14 @@ static bool same(const struct kept *a, const struct kept *b)
     return true;
 }
 
-/*
- * @work with r14 to r31 = @want, which r9 points to, then all of them to @got. @work may use r3 to
- * r8, r11, r12 and 416 bytes at r1; 64(r1) has @got.
- */
 #define ALL_KEPT                                                                                   \
     "r14", "r15", "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26",     \
         "r27", "r28", "r29", "r30", "r31"
 #define HOLD(work)                                                                                 \
-    "stdu 1, -512(1)\n\tstd 10, 64(1)\n\t"                                                         \
-    ".set n, 14\n.rept 18\nld n, 8 * (n - 14)(9)\n.set n, n + 1\n.endr\n\t" work "\n\t"            \
-    "ld 10, 64(1)\n\t"                                                                             \
-    ".set n, 14\n.rept 18\nstd n, 8 * (n - 14)(10)\n.set n, n + 1\n.endr\n\t"                      \
-    "addi 1, 1, 512"
+    HOLDING(".set n, 14\n.rept 18\nld n, 8 * (n - 14)(9)\n.set n, n + 1\n.endr", work,             \
+            ".set n, 14\n.rept 18\nstd n, 8 * (n - 14)(10)\n.set n, n + 1\n.endr")
 
-/* Inline: the child of a vfork comes back here, too, on the same stack. */
-static inline __attribute__((always_inline)) long
-call_holding(const struct kept *want, struct kept *got, long nr, long a, long b, long c)
-{
-    register long r0 __asm__("r0") = nr;
-    register long r3 __asm__("r3") = a;
-    register long r4 __asm__("r4") = b;
-    register long r5 __asm__("r5") = c;
-    register long r6 __asm__("r6") = 0;
-    register const struct kept *r9 __asm__("r9") = want;
-    register struct kept *r10 __asm__("r10") = got;
-
-    __asm__ volatile(HOLD("sc\n\tbns 1f\n\tneg 3, 3\n1:")
-                     : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r9), "+r"(r10)
-                     :
-                     : "r7", "r8", "r11", "r12", "ctr", "xer", "cr0", "memory", ALL_KEPT);
-    return r3;
-}
+DEFINE_CALL_HOLDING(struct kept, HOLD, ALL_KEPT)
 
 static volatile struct kept in_frame;
 static volatile sig_atomic_t signals;
@@ -112,13 +89,13 @@ TEST(calls_that_end_at_once_or_sleep)
 
     for (unsigned long i = 0; i < 50; i++) {
         fill(&want, i);
-        CHECK_EQ(call_holding(&want, &got, SYS_getppid, 0, 0, 0), getppid());
+        CHECK_EQ(call_holding(&want, &got, CALL(SYS_getppid)), getppid());
         CHECK(same(&got, &want));
-        CHECK_EQ(call_holding(&want, &got, SYS_close, -1, 0, 0), -EBADF);
+        CHECK_EQ(call_holding(&want, &got, CALL(SYS_close, -1)), -EBADF);
         CHECK(same(&got, &want));
-        CHECK_EQ(call_holding(&want, &got, 511, 0, 0, 0), -ENOSYS);
+        CHECK_EQ(call_holding(&want, &got, CALL(511)), -ENOSYS);
         CHECK(same(&got, &want));
-        CHECK_EQ(call_holding(&want, &got, SYS_nanosleep, (long)&ms, 0, 0), 0);
+        CHECK_EQ(call_holding(&want, &got, CALL(SYS_nanosleep, (long)&ms)), 0);
         CHECK(same(&got, &want));
     }
 }
@@ -149,7 +126,7 @@ static void check_child(long nr, long a, long b, unsigned long seed)
 
     fill(&want, seed);
     memset(&got, 0, sizeof(got));
-    pid = call_holding(&want, &got, nr, a, b, 0);
+    pid = call_holding(&want, &got, CALL(nr, a, b));
     if (pid == 0)
         syscall(SYS_exit_group, memcmp(&got, &want, sizeof(got)) == 0 ? 0 : 1);
     CHECK(pid > 0);
@@ -176,7 +153,7 @@ TEST(vfork_keeps_them_on_both_sides)
     long pid;
 
     fill(&want, 3);
-    pid = call_holding(&want, &got, SYS_vfork, 0, 0, 0);
+    pid = call_holding(&want, &got, CALL(SYS_vfork));
     if (pid == 0) {
         bool ok = true;
 
@@ -223,13 +200,13 @@ TEST(frames_of_calls_show_and_change_them)
     for (unsigned long i = 0; i < 10; i++) {
         in_handler = NULL;
         fill(&want, i);
-        CHECK_EQ(call_holding(&want, &got, SYS_kill, getpid(), SIGUSR1, 0), 0);
+        CHECK_EQ(call_holding(&want, &got, CALL(SYS_kill, getpid(), SIGUSR1)), 0);
         CHECK(frame_is(&want));
         CHECK(same(&got, &want));
         in_handler = change_two;
         do { /* until the alarm ends a sleep */
             alarm_in_ms(2);
-            err = call_holding(&want, &got, SYS_nanosleep, (long)&long_enough, 0, 0);
+            err = call_holding(&want, &got, CALL(SYS_nanosleep, (long)&long_enough));
         } while (err == 0);
         CHECK_EQ(err, -EINTR);
         CHECK(frame_is(&want));
@@ -262,7 +239,7 @@ TEST(a_restarted_call_has_its_arguments)
         fill(&want, i);
         byte = 0;
         alarm_in_ms(2);
-        CHECK_EQ(call_holding(&want, &got, SYS_read, pipe_ends[0], (long)&byte, 1), 1);
+        CHECK_EQ(call_holding(&want, &got, CALL(SYS_read, pipe_ends[0], (long)&byte, 1)), 1);
         CHECK_EQ(byte, 'x');
         CHECK(same(&got, &want));
         restarted += is_expected();

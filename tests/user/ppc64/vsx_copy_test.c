@@ -5,6 +5,7 @@
  * while other threads with other contents take the CPU away.
  */
 #include "../ktap.h"
+#include "holding.h"
 
 #include <pthread.h>
 #include <sys/auxv.h>
@@ -25,35 +26,14 @@ struct registers {
         "fr13", "fr14", "fr15", "fr16", "fr17", "fr18", "fr19", "fr20", "fr21", "fr22", "fr23",    \
         "fr24", "fr25", "fr26", "fr27", "fr28", "fr29", "fr30", "fr31"
 
-/* @work with all VSRs = r9's, then all of them to what r10 pointed to. */
 #define HOLD(work)                                                                                 \
-    "stdu 1, -512(1)\n\tstd 10, 64(1)\n\t"                                                         \
-    ".machine push\n\t.machine power8\n\t"                                                         \
-    ".set n, 0\n.rept 64\nlxvd2x n, 0, 9\naddi 9, 9, 16\n.set n, n + 1\n.endr\n\t" work "\n\t"     \
-    "ld 10, 64(1)\n\t"                                                                             \
-    ".set n, 0\n.rept 64\nstxvd2x n, 0, 10\naddi 10, 10, 16\n.set n, n + 1\n.endr\n\t"             \
-    ".machine pop\n\taddi 1, 1, 512"
+    HOLDING(".machine push\n\t.machine power8\n\t"                                                 \
+            ".set n, 0\n.rept 64\nlxvd2x n, 0, 9\naddi 9, 9, 16\n.set n, n + 1\n.endr",            \
+            work,                                                                                  \
+            ".set n, 0\n.rept 64\nstxvd2x n, 0, 10\naddi 10, 10, 16\n.set n, n + 1\n.endr\n\t"     \
+            ".machine pop")
 
-static long call_holding(const struct registers *want, struct registers *got, long nr, long a,
-                         long b, long c, long d, long e)
-{
-    register long r0 __asm__("r0") = nr;
-    register long r3 __asm__("r3") = a;
-    register long r4 __asm__("r4") = b;
-    register long r5 __asm__("r5") = c;
-    register long r6 __asm__("r6") = d;
-    register long r7 __asm__("r7") = e;
-    register long r8 __asm__("r8") = 0;
-    register const struct registers *r9 __asm__("r9") = want;
-    register struct registers *r10 __asm__("r10") = got;
-
-    __asm__ volatile(HOLD("sc\n\tbns 1f\n\tneg 3, 3\n1:")
-                     : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8),
-                       "+r"(r9), "+r"(r10)
-                     :
-                     : "r11", "r12", "ctr", "xer", "cr0", "memory", ALL_FPRS);
-    return r3;
-}
+DEFINE_CALL_HOLDING(struct registers, HOLD, ALL_FPRS)
 
 /* A store to each of 8 pages, which a fault replaces by copies. */
 static void touch_holding(const struct registers *want, struct registers *got, char *at)
@@ -89,15 +69,15 @@ static const char *round_of(const struct worker *w, unsigned int seed)
 
     fill(&want, seed);
     memset(w->from, (int)seed, BYTES);
-    if (call_holding(&want, &got, SYS_pwrite64, w->file, (long)w->from, BYTES, 0, 0) != BYTES ||
+    if (call_holding(&want, &got, CALL(SYS_pwrite64, w->file, (long)w->from, BYTES)) != BYTES ||
         memcmp(&got, &want, sizeof(got)) != 0)
         return "pwrite";
-    if (call_holding(&want, &got, SYS_pread64, w->file, (long)w->to, BYTES, 0, 0) != BYTES ||
+    if (call_holding(&want, &got, CALL(SYS_pread64, w->file, (long)w->to, BYTES)) != BYTES ||
         memcmp(&got, &want, sizeof(got)) != 0 || memcmp(w->from, w->to, BYTES) != 0)
         return "pread";
     memset(w->from, (int)~seed, BYTES);
-    if (call_holding(&want, &got, SYS_process_vm_readv, getpid(), (long)&to, 1, (long)&from, 1) !=
-            BYTES ||
+    if (call_holding(&want, &got,
+                     CALL(SYS_process_vm_readv, getpid(), (long)&to, 1, (long)&from, 1)) != BYTES ||
         memcmp(&got, &want, sizeof(got)) != 0 || memcmp(w->from, w->to, BYTES) != 0)
         return "process_vm_readv";
     page = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, w->file, 0);
@@ -164,7 +144,7 @@ TEST(registers_survive_a_copy_that_faults)
     REQUIRE(mprotect(w.to + 8192, 4096, PROT_NONE) == 0);
     for (unsigned int i = 0; i < 20; i++) {
         fill(&want, i);
-        CHECK_EQ(call_holding(&want, &got, SYS_pread64, w.file, (long)w.to + i, BYTES, 0, 0),
+        CHECK_EQ(call_holding(&want, &got, CALL(SYS_pread64, w.file, (long)w.to + i, BYTES)),
                  8192 - i);
         CHECK(memcmp(&got, &want, sizeof(got)) == 0);
     }
