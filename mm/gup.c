@@ -176,7 +176,7 @@ static struct page *grab_fast(const struct request *r, const struct walk *w, con
     return p;
 }
 
-/* Pages of one table, or of one large leaf. Interrupts off. */
+/* Pages of one table, or as many of a large leaf. Interrupts off, so not of a whole GiB at once. */
 static unsigned long fast_table(const struct request *r, vaddr_t va, unsigned long nr,
                                 struct page **pages)
 {
@@ -188,7 +188,7 @@ static unsigned long fast_table(const struct request *r, vaddr_t va, unsigned lo
         return 0;
     if (r->pin && w.level == 0)
         note_pins(pt_table_page(w.slot));
-    size = pt_size(max(w.level, 1u));
+    size = pt_size(1);
     nr = min(nr, (size - (va & (size - 1))) >> PAGE_SHIFT);
     for (; done < nr; done++, va += PAGE_SIZE) {
         pages[done] = grab_fast(r, &w, w.slot + (w.level == 0 ? done : 0), va);

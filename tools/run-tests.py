@@ -296,6 +296,7 @@ GIGANTIC = [
     ("pool", "test=hugetlb_test hugepagesz=1G hugepages=1", "4G", r"^ *ok \d+ gigantic_pages$"),
     ("leaves", "ktest=gib ktest_timeout=200", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
     ("leaves by advice", "test=gib_test", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
+    ("leaves under load", "test=gib_race_test", "6G", r"^# totals: pass:2 fail:0 skip:0 total:2$"),
     ("pool at run time", "test=hugetlb_test", "4G", r"^ *ok \d+ gigantic_pages$"),
 ]
 
