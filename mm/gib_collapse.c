@@ -132,8 +132,22 @@ static int move_one(struct mm *mm, vaddr_t va, struct page *to)
     return err;
 }
 
+/* One aligned block as huge pages, or NULL. What caches and per-CPU lists hold is asked for, but
+ * compaction is not: it would take the frames of a GiB out of the allocator until all are moved. */
+static struct page *find_block(void)
+{
+    const unsigned int order = pt_shift(GIB_LEVEL) - PAGE_SHIFT;
+    struct page *block = huge_alloc_block(order, GFP_USER | GFP_NORECLAIM);
+
+    if (block != NULL)
+        return block;
+    page_shrink_caches();
+    buddy_drain_pcp();
+    return huge_alloc_block(order, GFP_USER | GFP_NORECLAIM);
+}
+
 /* The huge pages from @va on move into one block. 0; -ENOMEM: there is none; -EAGAIN: not all could
- * be moved. Nobody sees a difference either way. */
+ * be moved; -EINTR: the task is to die. Nobody sees a difference either way. */
 static int gather(struct mm *mm, vaddr_t va)
 {
     struct page *block;
@@ -141,14 +155,17 @@ static int gather(struct mm *mm, vaddr_t va)
 
     if (is_any_held(mm, va))
         return -EAGAIN;
-    block = huge_alloc_block(pt_shift(GIB_LEVEL) - PAGE_SHIFT, GFP_USER | GFP_NOOOM);
+    block = find_block();
     if (block == NULL) {
         vmstat_inc(VMSTAT_thp_collapse_alloc_failed);
         return -ENOMEM;
     }
     vmstat_inc(VMSTAT_thp_collapse_alloc);
-    for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL) && err == 0; i++)
+    for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL) && err == 0; i++) {
         err = move_one(mm, va + i * pt_size(HUGE_LEVEL), block + i * huge_nr());
+        if (fatal_signal_pending())
+            err = -EINTR;
+    }
     for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++)
         huge_put(block + i * huge_nr());
     return err;
