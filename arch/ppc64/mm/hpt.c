@@ -283,6 +283,16 @@ static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
     return slot;
 }
 
+/* The policy is not asked twice for one translation: its hand would pass over every other victim. */
+long hpt_insert_chosen(u64 v, u64 hash, u64 r, unsigned int choice)
+{
+    u64 primary = hash & hpt.mask, secondary = ~hash & hpt.mask;
+    long slot = enter_choice(primary * HPT_GROUP, secondary * HPT_GROUP, choice, v, r);
+
+    spin_unlock(hpt_lock_of(primary));
+    return slot;
+}
+
 long hpt_insert(const struct hpt_key *k, u64 r, u64 seg)
 {
     long slot = seg == 0 ? hpt_insert_free(k->v, k->hash, r, 0, true)

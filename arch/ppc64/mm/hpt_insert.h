@@ -6,6 +6,7 @@
 #pragma once
 #include <asm/quire_hcall.h>
 #include <kernel/spinlock.h>
+#include "hpt_policy.h"
 #include "internal.h"
 
 #define HPT_EXACT    (1UL << 39) /* H_ENTER: this slot and no other */
@@ -20,6 +21,8 @@ extern struct hpt_table {
 
 /* The hypervisor's answer to hpt_enter was @rc. */
 void hpt_enter_the_other_way(u64 slot, u64 v, u64 r, long rc);
+/* The end of hpt_insert_free() where slot @choice is not a free one of the primary group. */
+long hpt_insert_chosen(u64 v, u64 hash, u64 r, unsigned int choice);
 /* hpt_insert for a user's, with all that may be; room must be. */
 void hpt_insert_user(u64 v, u64 hash, u64 r);
 
@@ -52,36 +55,26 @@ static inline void hpt_enter(u64 slot, u64 v, u64 r)
         hpt_enter_the_other_way(slot, v, r, rc);
 }
 
-/* The first free slot of the group, or HPT_GROUP. */
-static inline unsigned int hpt_first_free(const u64 *group)
-{
-#pragma GCC unroll 8
-    for (unsigned int i = 0; i < HPT_GROUP; i++)
-        if (group[i] == 0)
-            return i;
-    return HPT_GROUP;
-}
-
 /*
- * Nearly always the translation is not there, and a slot of the primary group is free, which needs
- * no policy. Otherwise nothing happens: -1. @seg: the segment's word, unless @bolted. Remembered and
- * counted before the hypervisor is called, so that less must live across the call; the lock hides
- * it.
+ * Nearly always the translation is not there, and the policy says a free slot of the primary group.
+ * Any other slot of its choice is hpt_insert_chosen()'s. Where the translation is there or no slot can
+ * be had at once, nothing happens: -1. @seg: the segment's word, unless @bolted. Remembered and counted
+ * before the hypervisor is called, so that less must live across the call; the lock hides it.
  */
 static __always_inline long hpt_insert_free(u64 v, u64 hash, u64 r, u64 seg, bool bolted)
 {
     u64 primary = hash & hpt.mask, *group = hpt.word + primary * HPT_GROUP;
     const u64 *second = hpt.word + (~hash & hpt.mask) * HPT_GROUP;
     spinlock_t *lock = hpt_lock_of(primary);
-    unsigned int choice = HPT_GROUP;
+    unsigned int choice = HPT_NO_SLOT;
 
     ASSERT(!irqs_enabled());
     spin_lock(lock);
     if (likely(!hpt_group_has(group, v) &&
                (READ_ONCE(hpt.nr_secondary) == 0 || !hpt_group_has(second, v | HPTE_H))))
-        choice = hpt_first_free(group);
-    if (likely(choice < HPT_GROUP)) {
-        v |= bolted ? HPTE_BOLTED : 0;
+        choice = hpt_choose_slot(group, second);
+    v |= bolted ? HPTE_BOLTED : 0;
+    if (likely(choice < HPT_GROUP && group[choice] == 0)) {
         hpt_count(HPT_insert_primary);
         group[choice] = v;
         if (!bolted)
@@ -90,6 +83,8 @@ static __always_inline long hpt_insert_free(u64 v, u64 hash, u64 r, u64 seg, boo
         spin_unlock(lock);
         return (long)(primary * HPT_GROUP + choice);
     }
+    if (choice != HPT_NO_SLOT)
+        return hpt_insert_chosen(v, hash, r, choice);
     spin_unlock(lock);
     return -1;
 }

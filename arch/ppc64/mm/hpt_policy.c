@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hpt_policy.c: where a new translation goes in the hash table. The whole policy is
- * hpt_choose_slot(); to try another one, replace it and look at /proc/hpt. It is asked when the
- * primary group is full: a free slot there is taken without a question.
- *
- * This one: a free slot of the primary group, which hardware searches first; one there whose
- * segment is dead; the same of the secondary group; and last the victim of a hand that goes around
- * the sixteen. Where one dead entry is evicted, all of its group are (hpt.c), and the next ones
- * find free slots; a table that is full of dead entries so has no use for secondary groups, which
- * would be searched for every translation from then on. Real hardware cannot say which entry was
- * used last; R bits could, at the price of a hypervisor call per entry.
- *
- * Locks: the caller's, of the pair of groups. No invariant of its own: any answer is correct, the
- * table is a cache.
- * Checked by tests/kernel/ppc64/hash_ktest.c (full groups). Read next: hpt.c.
+ * hpt_policy.c: a slot for a new translation whose primary group is full: the rarer half of the
+ * policy, of which hpt_policy.h tells all.
  */
-#include "internal.h"
+#include "hpt_policy.h"
 
 static unsigned int hand; /* common to all groups and CPUs: only its spread matters */
 
@@ -51,7 +39,7 @@ static unsigned int find_victim(const u64 *primary, const u64 *secondary)
     return HPT_NO_SLOT;
 }
 
-static __noinline unsigned int choose_crowded(const u64 *primary, const u64 *secondary)
+unsigned int hpt_choose_crowded(const u64 *primary, const u64 *secondary)
 {
     unsigned int i;
 
@@ -62,13 +50,4 @@ static __noinline unsigned int choose_crowded(const u64 *primary, const u64 *sec
     if ((i = find_dead(secondary)) < HPT_GROUP)
         return HPT_GROUP + i;
     return find_victim(primary, secondary);
-}
-
-unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary)
-{
-#pragma GCC unroll 8
-    for (unsigned int i = 0; i < HPT_GROUP; i++)
-        if (primary[i] == 0)
-            return i;
-    return choose_crowded(primary, secondary);
 }

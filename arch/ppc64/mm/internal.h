@@ -129,17 +129,8 @@ static inline void hpt_count(enum hpt_event e)
     hpt_event_counts()[e]++;
 }
 
-/* ---- hpt_policy.c: the one function to replace ---- */
-
 #define HPT_GROUP   8u /* slots of a group: fixed by the architecture */
 #define HPT_NO_SLOT (2 * HPT_GROUP)
-/*
- * Where does a new translation go? @primary and @secondary are the first words of the two groups
- * that hardware will search, 0 for a free slot. Returns 0..7 for a slot of the primary group, 8..15
- * for one of the secondary; what is in it, is evicted. Not a bolted one; HPT_NO_SLOT when there is
- * no other. The pair's lock is held, interrupts are off: no output, no memory.
- */
-unsigned int hpt_choose_slot(const u64 *primary, const u64 *secondary);
 
 /* ---- segment.c: numbers for level-1 tables ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hash_test.h: the hash MMU as its tests see it: accesses without mm_fault, entries by hand. */
 #pragma once
-#include <arch/ppc64/mm/internal.h>
+#include <arch/ppc64/mm/hpt_policy.h>
 #include <mm/pt_walk.h>
 #include "tests/kernel/mm/pt_test.h"
 
