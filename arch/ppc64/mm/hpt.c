@@ -183,7 +183,8 @@ static void bulk_remove(struct hpt_batch *b)
 }
 
 /* All dead entries of the group of @slot, which is one: a call for each would cost as much as what
- * it makes room for. Pair locked. */
+ * it makes room for. A sweep that begins meanwhile exchanges the bitmaps, so that a dead entry may
+ * not look like one for a moment; the caller has seen that @slot is. Pair locked. */
 static void evict_dead(u64 slot)
 {
     u64 first = ALIGN_DOWN(slot, HPT_GROUP);
@@ -192,7 +193,7 @@ static void evict_dead(u64 slot)
     for (unsigned int i = 0; i < HPT_GROUP; i++) {
         u64 *word = &hpt.word[first + i];
 
-        if (!seg_word_is_dead(*word))
+        if (first + i != slot && !seg_word_is_dead(*word))
             continue;
         hpt_count(HPT_evict_dead);
         WRITE_ONCE(*word, *word | HPTE_BOLTED | HPTE_LEAVING);

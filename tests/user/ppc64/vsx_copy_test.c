@@ -2,7 +2,7 @@
 /*
  * The kernel copies large pieces through VSX registers, which may be a program's, live: all 64 of a
  * thread must be what they were behind reads, writes, copies between processes and copies of pages,
- * while other threads with other contents take the CPU away.
+ * while other threads with other contents take the CPU away; and in signal frames.
  */
 #include "../ktap.h"
 #include "holding.h"
@@ -176,5 +176,63 @@ TEST(registers_survive_fork_and_its_copies)
     }
 }
 
+/* Of a frame, as Linux has it: where it says that the vector registers are, and how they follow. */
+#define FRAME_FPRS   (168 + 448)
+#define FRAME_V_REGS (168 + 712)
+#define V_REG_BYTES  16
+#define NR_V_REGS    34
+
+static struct registers interrupted, changed;
+static volatile sig_atomic_t nested, nested_bad;
+
+/* VSR i of a frame: its halves, or the whole of it from 32 on. */
+static void copy_frame(char *uc, struct registers *r, bool to_frame)
+{
+    char *v = *(char **)(uc + FRAME_V_REGS);
+
+    for (unsigned int i = 0; i < 64; i++) {
+        char *high = i < 32 ? uc + FRAME_FPRS + 8 * i : v + V_REG_BYTES * (i - 32);
+        char *low = i < 32 ? v + V_REG_BYTES * NR_V_REGS + 8 * i : high + 8;
+
+        memcpy(to_frame ? high : (char *)r->vsr[i], to_frame ? (char *)r->vsr[i] : high, 8);
+        memcpy(to_frame ? low : (char *)r->vsr[i] + 8, to_frame ? (char *)r->vsr[i] + 8 : low, 8);
+    }
+}
+
+/* SIGUSR1: holds others itself, and is interrupted by SIGUSR2, which does the same, but changes
+ * nothing of what it interrupts. */
+static void on_nested(int sig, siginfo_t *info, void *uc)
+{
+    struct registers want, got;
+
+    fill(&want, 200 + (unsigned int)sig);
+    nested++;
+    if (sig == SIGUSR1)
+        copy_frame(uc, &interrupted, false);
+    call_holding(&want, &got, SYS_kill, getpid(), sig == SIGUSR1 ? SIGUSR2 : 0, 0, 0, 0);
+    nested_bad += memcmp(&got, &want, sizeof(got)) != 0;
+    if (sig == SIGUSR1)
+        copy_frame(uc, &changed, true);
+}
+
+TEST(registers_go_through_signal_frames)
+{
+    struct sigaction sa = {.sa_sigaction = on_nested, .sa_flags = SA_SIGINFO};
+    struct registers want, got;
+
+    need_vsx();
+    CHECK_OK(sigaction(SIGUSR1, &sa, NULL));
+    CHECK_OK(sigaction(SIGUSR2, &sa, NULL));
+    for (unsigned int i = 0; i < 20; i++) {
+        fill(&want, i);
+        fill(&changed, 100 + i);
+        call_holding(&want, &got, SYS_kill, getpid(), SIGUSR1, 0, 0, 0);
+        CHECK(memcmp(&interrupted, &want, sizeof(want)) == 0);
+        CHECK(memcmp(&got, &changed, sizeof(got)) == 0);
+    }
+    CHECK_EQ(nested, 40);
+    CHECK_EQ(nested_bad, 0);
+}
+
 KTAP_MAIN(CASE(registers_survive_the_kernels_copies), CASE(registers_survive_a_copy_that_faults),
-          CASE(registers_survive_fork_and_its_copies))
+          CASE(registers_survive_fork_and_its_copies), CASE(registers_go_through_signal_frames))
