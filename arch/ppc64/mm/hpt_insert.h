@@ -13,7 +13,7 @@
 
 extern struct hpt_table {
     u64 *word;
-    u64 mask; /* groups - 1 */
+    u64 mask;         /* groups - 1 */
     u64 nr_secondary; /* entries in their secondary groups, atomic; a pair's own: its lock */
     spinlock_t lock[HPT_NR_LOCKS];
 } hpt;
@@ -64,9 +64,9 @@ static inline unsigned int hpt_first_free(const u64 *group)
 
 /*
  * Nearly always the translation is not there, and a slot of the primary group is free, which needs
- * no policy. Otherwise nothing happens: -1. @seg: the segment's word, unless @bolted. Remembered and
- * counted before the hypervisor is called, so that less must live across the call; the lock hides
- * it.
+ * no policy. Otherwise nothing happens: -1. @seg: the segment's word, unless @bolted. It is
+ * remembered and counted before the hypervisor is called, so that less must live across the call;
+ * the lock hides it.
  */
 static __always_inline long hpt_insert_free(u64 v, u64 hash, u64 r, u64 seg, bool bolted)
 {
