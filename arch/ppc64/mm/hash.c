@@ -264,8 +264,8 @@ static __noinline int refill_with_others(u64 seg, vaddr_t va, pte_t e, unsigned 
 }
 
 /* The leaf is marked for the access. */
-static __always_inline int enter_small(u64 seg, vaddr_t va, unsigned int flags, pte_t e, unsigned long irq,
-                              pte_t *slot)
+static __always_inline int enter_small(u64 seg, vaddr_t va, unsigned int flags, pte_t e,
+                                       unsigned long irq, pte_t *slot)
 {
     if ((flags & (PPC_FAULT_ANSWERED | FAULT_WRITE | FAULT_EXEC)) == PPC_FAULT_ANSWERED &&
         unlikely(is_fresh(pte_load(slot + (va & PAGE_SIZE ? -1 : 1)))))

@@ -14,7 +14,7 @@
 
 extern struct hpt_table {
     u64 *word;
-    u64 mask; /* groups - 1 */
+    u64 mask;         /* groups - 1 */
     u64 nr_secondary; /* entries in their secondary groups, atomic; a pair's own: its lock */
     spinlock_t lock[HPT_NR_LOCKS];
 } hpt;

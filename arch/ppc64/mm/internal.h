@@ -201,9 +201,9 @@ struct slb {
 extern struct slb slbs[NR_CPUS];
 extern u64 slb_llp_4k;
 #define SLB_SEGMENT_SIZE (1UL << 28)
-#define SLB_KS 0x800UL
-#define SLB_KP 0x400UL
-#define SLB_N  0x200UL
+#define SLB_KS           0x800UL
+#define SLB_KP           0x400UL
+#define SLB_N            0x200UL
 /* What links to a segment's table take away, its SLB entry takes away, too. */
 static inline u64 slb_limits(u64 links)
 {

@@ -209,7 +209,7 @@ static void on_nested(int sig, siginfo_t *info, void *uc)
     nested++;
     if (sig == SIGUSR1)
         copy_frame(uc, &interrupted, false);
-    call_holding(&want, &got, SYS_kill, getpid(), sig == SIGUSR1 ? SIGUSR2 : 0, 0, 0, 0);
+    call_holding(&want, &got, CALL(SYS_kill, getpid(), sig == SIGUSR1 ? SIGUSR2 : 0));
     nested_bad += memcmp(&got, &want, sizeof(got)) != 0;
     if (sig == SIGUSR1)
         copy_frame(uc, &changed, true);
@@ -226,7 +226,7 @@ TEST(registers_go_through_signal_frames)
     for (unsigned int i = 0; i < 20; i++) {
         fill(&want, i);
         fill(&changed, 100 + i);
-        call_holding(&want, &got, SYS_kill, getpid(), SIGUSR1, 0, 0, 0);
+        call_holding(&want, &got, CALL(SYS_kill, getpid(), SIGUSR1));
         CHECK(memcmp(&interrupted, &want, sizeof(want)) == 0);
         CHECK(memcmp(&got, &changed, sizeof(got)) == 0);
     }
