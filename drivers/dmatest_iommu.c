@@ -113,7 +113,7 @@ static int copy_leaf(struct window *w, vaddr_t va, bool write)
 
     mmap_read_lock(mm);
     v = vma_lookup(mm, va);
-    slot = v ? pt_find_locked(mm, va, &table, &level) : NULL;
+    slot = v ? pt_look_locked(mm, va, &table, &level) : NULL;
     if (slot != NULL) {
         told = !pt_is_foreign(table, mm) || pt_is_shared(table);
         mm_notifier_lock(&w->notifier);
@@ -340,7 +340,7 @@ static int check_window(struct window *w)
         if (e == 0)
             continue;
         v = atomic_read(&mm->users) > 0 ? vma_lookup(mm, va) : NULL;
-        slot = v ? pt_find_locked(mm, va, &table, &level) : NULL;
+        slot = v ? pt_look_locked(mm, va, &table, &level) : NULL;
         if (slot != NULL) {
             now = entry_from(v, table, pte_load(slot), va);
             pt_unlock(table);

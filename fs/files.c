@@ -240,7 +240,7 @@ unsigned int files_capacity(struct files *fs)
     return READ_ONCE(fs->cap);
 }
 
-struct fdref fdref_get_any(int fd)
+static __always_inline struct fdref fdref_find(int fd)
 {
     struct files *fs = current->files;
 
@@ -253,9 +253,14 @@ struct fdref fdref_get_any(int fd)
     return (struct fdref){f, f != NULL};
 }
 
+struct fdref fdref_get_any(int fd)
+{
+    return fdref_find(fd);
+}
+
 struct fdref fdref_get(int fd)
 {
-    struct fdref r = fdref_get_any(fd);
+    struct fdref r = fdref_find(fd);
 
     if (r.file && unlikely(r.file->f_mode & FMODE_PATH)) {
         fdref_put(r);

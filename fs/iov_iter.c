@@ -42,6 +42,12 @@ unsigned long iov_iter_alignment(const struct iov_iter *it)
     return bits;
 }
 
+/* What read and write are; no end of a segment comes before the end. */
+static bool is_one_user_buffer(const struct iov_iter *it)
+{
+    return it->nr == 1 && !it->kernel;
+}
+
 static void consume(struct iov_iter *it, size_t n)
 {
     it->off += n;
@@ -60,11 +66,10 @@ void iov_iter_advance(struct iov_iter *it, size_t n)
     }
 }
 
-size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it)
+static __noinline size_t copy_to_segments(const void *src, size_t n, struct iov_iter *it)
 {
     size_t done = 0;
 
-    n = min(n, it->count);
     while (done < n) {
         char *base;
         size_t part = front(it, n - done, &base), left = 0;
@@ -81,11 +86,23 @@ size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it)
     return done;
 }
 
-size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it)
+size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it)
+{
+    n = min(n, it->count);
+    if (unlikely(!is_one_user_buffer(it)))
+        return copy_to_segments(src, n, it);
+
+    void __user *at = (char __user *)it->iov->iov_base + it->off;
+
+    n -= copy_to_user_partial(at, src, n);
+    consume(it, n);
+    return n;
+}
+
+static __noinline size_t copy_from_segments(void *dst, size_t n, struct iov_iter *it)
 {
     size_t done = 0;
 
-    n = min(n, it->count);
     while (done < n) {
         char *base;
         size_t part = front(it, n - done, &base), left = 0;
@@ -100,6 +117,19 @@ size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it)
             break;
     }
     return done;
+}
+
+size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it)
+{
+    n = min(n, it->count);
+    if (unlikely(!is_one_user_buffer(it)))
+        return copy_from_segments(dst, n, it);
+
+    void __user *at = (char __user *)it->iov->iov_base + it->off;
+
+    n -= copy_from_user_partial(dst, at, n);
+    consume(it, n);
+    return n;
 }
 
 size_t zero_iter(size_t n, struct iov_iter *it)

@@ -19,7 +19,7 @@ static __always_inline bool pos_lock(struct file *f)
     return true;
 }
 
-ssize_t file_read_iter(struct file *f, struct iov_iter *it, loff_t *pos)
+static __always_inline ssize_t read_iter(struct file *f, struct iov_iter *it, loff_t *pos)
 {
     if (unlikely(!(f->f_mode & FMODE_READ)))
         return -EBADF;
@@ -28,13 +28,23 @@ ssize_t file_read_iter(struct file *f, struct iov_iter *it, loff_t *pos)
     return f->op->read(f, it, pos);
 }
 
-ssize_t file_write_iter(struct file *f, struct iov_iter *it, loff_t *pos)
+static __always_inline ssize_t write_iter(struct file *f, struct iov_iter *it, loff_t *pos)
 {
     if (unlikely(!(f->f_mode & FMODE_WRITE)))
         return -EBADF;
     if (unlikely(!f->op->write))
         return -EINVAL;
     return f->op->write(f, it, pos);
+}
+
+ssize_t file_read_iter(struct file *f, struct iov_iter *it, loff_t *pos)
+{
+    return read_iter(f, it, pos);
+}
+
+ssize_t file_write_iter(struct file *f, struct iov_iter *it, loff_t *pos)
+{
+    return write_iter(f, it, pos);
 }
 
 ssize_t write_limit(struct file *f, loff_t pos, size_t n)
@@ -59,7 +69,7 @@ static __always_inline ssize_t transfer(struct file *f, void __user *buf, size_t
     if (unlikely(!access_ok(buf, n)))
         return -EFAULT;
     iov_iter_user(&it, &one, buf, min(n, (size_t)MAX_RW_COUNT));
-    return write ? file_write_iter(f, &it, pos) : file_read_iter(f, &it, pos);
+    return write ? write_iter(f, &it, pos) : read_iter(f, &it, pos);
 }
 
 static __always_inline ssize_t transfer_fd(int fd, void __user *buf, size_t n, bool write)

@@ -260,7 +260,7 @@ static enum collapse collapse_span(struct span *s, const struct collapse_limits 
     return copy(s, limits->gfp);
 }
 
-static bool thp_can_collapse(const struct vma *v)
+bool thp_can_collapse(const struct vma *v)
 {
     return huge_words != NULL && vma_is_anon(v) && !(v->flags & (VM_NOHUGEPAGE | VM_USERFAULT)) &&
            !v->mm->thp_disable;
@@ -314,6 +314,20 @@ static int area_at(struct mm *mm, vaddr_t at, vaddr_t *start, vaddr_t *end)
     return err;
 }
 
+/* What of [start, end), huge pages by now, can have larger leaves. */
+static int collapse_gibs(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+    const vaddr_t size = pt_size(GIB_LEVEL);
+    int err = 0;
+
+    for (vaddr_t va = ALIGN_UP(start, size); va < end && end - va >= size; va += size) {
+        int one = gib_collapse(mm, va);
+
+        err = one ? one : err;
+    }
+    return err;
+}
+
 /* Source: madvise(2), MADV_COLLAPSE: the knobs do not matter, the last failure is the result. */
 int thp_collapse_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
@@ -341,6 +355,8 @@ int thp_collapse_range(struct mm *mm, vaddr_t start, vaddr_t end)
 
             err = one ? one : err;
         }
+        if (!err && gib_possible())
+            err = collapse_gibs(mm, at, area_end);
         if (err)
             return err;
         ASSERT(area_end > at); /* the walk ends */

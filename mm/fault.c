@@ -208,8 +208,7 @@ bool mm_fault(const struct fault_info *fi)
     }
     if (result == FAULT_WAIT && userfault_wait(&f))
         return true; /* the access is tried again */
-    if (!user)
-        return false;
-    finish_failed(fi, result);
-    return true;
+    if (user)
+        finish_failed(fi, result);
+    return false;
 }

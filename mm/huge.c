@@ -32,6 +32,24 @@ void huge_init(void)
         pr_warn("no memory for the words of huge frames: there are no huge pages\n");
 }
 
+static void make_huge(struct page *head)
+{
+    ASSERT(huge_load(head) == 0); /* who had a reference to a former whole had the frames, too */
+    list_init(&head->link);
+    __atomic_store_n(huge_word(head), HUGE_IS + HUGE_REF, __ATOMIC_RELEASE);
+}
+
+struct page *huge_alloc_block(unsigned int order, gfp_t gfp)
+{
+    struct page *block;
+
+    ASSERT(huge_words != NULL && order >= huge_order());
+    block = alloc_frames(order, PAGE_ANON, PAGE_TAIL, gfp);
+    for (unsigned long i = 0; block != NULL && i < 1UL << order; i += huge_nr())
+        make_huge(block + i);
+    return block;
+}
+
 struct page *huge_alloc(enum page_kind kind, gfp_t gfp)
 {
     struct page *head;
@@ -42,9 +60,7 @@ struct page *huge_alloc(enum page_kind kind, gfp_t gfp)
     head = alloc_frames(huge_order(), kind, PAGE_TAIL, gfp);
     if (head == NULL)
         return NULL;
-    ASSERT(huge_load(head) == 0); /* who had a reference to a former whole had the frames, too */
-    list_init(&head->link);
-    __atomic_store_n(huge_word(head), HUGE_IS + HUGE_REF, __ATOMIC_RELEASE);
+    make_huge(head);
     return head;
 }
 

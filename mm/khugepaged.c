@@ -57,6 +57,7 @@ static bool next_span(struct mm *mm, vaddr_t *at)
         if (first >= end || !thp_eligible(v))
             continue;
         pt_cursor_begin(&c, mm, first, end, true);
+        c.reads = true;
         while (!found && pt_cursor_next_table(&c, &r)) {
             found = r.level == 0;
             *at = ALIGN_DOWN(r.va, size);
@@ -95,6 +96,7 @@ bool khugepaged_scan(unsigned long pages)
     ASSERT(s.budget > 0);
     for (struct mm *mm = mm_next(NULL); mm != NULL; mm = mm_next(mm)) {
         scan_mm(mm, &s);
+        gib_scan(mm);
         if (s.budget > 0 && !s.no_memory)
             continue;
         mm_put(mm);
@@ -118,7 +120,7 @@ static int khugepaged(void *unused)
                                  clock_monotonic_ns() + max(ms, (u64)1) * NSEC_PER_MSEC);
         WRITE_ONCE(kicked, false);
         memory = true;
-        if (READ_ONCE(thp_knobs.enabled) != THP_NEVER)
+        if (READ_ONCE(thp_knobs.enabled) != THP_NEVER || gib_enabled())
             memory = khugepaged_scan(READ_ONCE(knobs.pages_to_scan));
     }
     return 0;

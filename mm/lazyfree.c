@@ -11,8 +11,9 @@
  * what it saves.
  *
  * A page that another process shares copy-on-write is passed by, when it is advised and when it is
- * reclaimed: its other leaf might be dirty. So is one that is pinned, or in a page table that fork
- * shared.
+ * reclaimed: its other leaf might be dirty. So is one that is pinned, or in a page table that
+ * several have since a fork. One that only this process is left with may lose leaves, though it has
+ * not been taken over: it has no other link, and gets none without mmap_lock.
  *
  * Locks: advice: mmap_lock for reading, PT. Reclaim: whoever allocates may hold anything down to
  * PAGE, so mmap_lock is only tried for reading; an address space that is being changed is passed
@@ -128,7 +129,7 @@ static unsigned long take_run(struct tlb_gather *tlb, const struct pt_run *r)
         if (!take_leaf(r->slot + i, e, p))
             continue;
         nr++;
-        ASSERT(r->table->pt_mm == tlb->mm && r->table->pt_used != 0);
+        ASSERT(r->table->pt_used != 0);
         r->table->pt_used--;
         page_map_dec(p);
         tlb_gather_range(tlb, r->va + i * PAGE_SIZE, r->va + (i + 1) * PAGE_SIZE, 0);
@@ -136,6 +137,7 @@ static unsigned long take_run(struct tlb_gather *tlb, const struct pt_run *r)
             tlb_gather_flush(tlb);
     }
     tlb->rss[MM_ANON] -= (long)nr;
+    pt_fork_lost_pages(r->table, nr);
     return nr;
 }
 
@@ -148,13 +150,17 @@ static unsigned long take_area(struct tlb_gather *tlb, struct vma *v)
     lock_assert_held(&v->mm->mmap_lock);
     if (!v->has_anon || !vma_is_anon(v) || !vma_has_pages(v) || (v->flags & VM_LOCKED))
         return 0;
-    if (READ_ONCE(v->has_shared))
-        WRITE_ONCE(v->mm->has_lazyfree, true); /* later, perhaps */
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);
-    c.own = true;
-    while (pt_cursor_next(&c, &r))
-        if (r.kind == PT_KIND_LEAF && r.level == 0)
+    while (pt_cursor_next(&c, &r)) {
+        if (r.kind != PT_KIND_LEAF || r.level != 0)
+            continue;
+        if (likely(pt_fork_is_sole_user(r.table, v->mm))) {
             nr += take_run(tlb, &r);
+            continue;
+        }
+        WRITE_ONCE(v->mm->has_lazyfree, true); /* later, perhaps */
+        pt_cursor_seek(&c, pt_next(r.va, v->end, 1));
+    }
     return nr;
 }
 

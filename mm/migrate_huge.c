@@ -92,7 +92,7 @@ static void move_leaf(const struct rmap_place *at, void *arg)
 
     if (at->level != HUGE_LEVEL || !lock_both(m->from, m->to))
         return;
-    ASSERT(!page_test(m->from, PG_EXCLUSIVE));
+    ASSERT(!page_test(m->from, PG_EXCLUSIVE) && !pt_is_gib(at->table));
     e = invalidate(at->mm, at->va, at->slot);
     ASSERT(!(pte_prot(e, HUGE_LEVEL) & PT_W));
     exchange(m->from, m->to, at->slot, e, &place);

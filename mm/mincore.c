@@ -57,6 +57,7 @@ static void look(struct vma *v, vaddr_t start, vaddr_t end, u8 *vec)
         return;
     }
     pt_cursor_begin(&c, v->mm, start, end, false);
+    c.reads = true;
     while (pt_cursor_next(&c, &r)) {
         pt_cursor_unlock(&c);
         for (vaddr_t va = r.va; va < r.end; va += PAGE_SIZE)

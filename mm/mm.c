@@ -344,7 +344,7 @@ struct mm *mm_fork(struct mm *old)
     vma_tree_build(mm);
     if (copied) {
         mmu_quiesce_walkers(old);
-        mmu_flush_mm(old);
+        mmu_flush_areas(old);
         if (unlikely(READ_ONCE(old->nr_notifiers) != 0))
             mm_notify(old, 0, user_top());
     }

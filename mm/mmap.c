@@ -93,10 +93,11 @@ static long search(struct mm *mm, const struct mmap_request *r, struct vma **nex
     if (r->addr > USER_WINDOW_TOP)
         q.high += user_top() - USER_WINDOW_TOP;
     if (r->flags & MAP_SHARED) /* or _VALIDATE */
-        q.align_mask |= pt_share_alignment(r->len, r->file ? r->pgoff : 0) - 1;
+        pt_share_place(r->len, r->file ? r->pgoff : 0, &q.align_mask, &q.len);
     at = vma_tree_find_gap(mm, &q, next);
     if (at != -ENOMEM)
         return at;
+    q.len = r->len;
     q.align_mask = pt_size(r->level) - 1;
     q.low = ALIGN_DOWN(USER_WINDOW_TOP / 3, PAGE_SIZE);
     q.high = r->addr > USER_WINDOW_TOP ? user_top() : USER_WINDOW_TOP;

@@ -40,7 +40,7 @@ static struct found find_page(struct mm *mm, vaddr_t va, vaddr_t *next)
 
     *next = va + PAGE_SIZE;
     mmap_read_lock(mm);
-    slot = vma_lookup(mm, va) ? pt_find_locked(mm, va, &table, &f.level) : NULL;
+    slot = vma_lookup(mm, va) ? pt_look_locked(mm, va, &table, &f.level) : NULL;
     if (slot != NULL) {
         e = pte_load(slot);
         *next = ALIGN_DOWN(va, pt_size(f.level)) + pt_size(f.level);
@@ -195,7 +195,7 @@ static int node_of(struct mm *mm, vaddr_t va)
     mmap_read_lock(mm);
     if (vma_lookup(mm, va) != NULL) {
         node = -ENOENT;
-        slot = pt_find_locked(mm, va, &table, &level);
+        slot = pt_look_locked(mm, va, &table, &level);
         if (slot != NULL) {
             e = pte_load(slot);
             if (pte_is_leaf(e, level))

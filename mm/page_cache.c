@@ -61,7 +61,7 @@ void mapping_destroy(struct mapping *m)
 
 /* Takes a reference on @p, found in @m's slot @index, unless it is leaving, or is being moved
  * (mapping_replace). RCU held. */
-static bool still_there(struct mapping *m, struct page *p, u64 index)
+static __always_inline bool still_there(struct mapping *m, struct page *p, u64 index)
 {
     if (unlikely(!page_try_get(p)))
         return false;

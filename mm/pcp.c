@@ -242,9 +242,12 @@ static __always_inline struct page *prepare_block(unsigned int order, enum page_
         if (word != 0)
             __atomic_store_n(&p[i].word, word, __ATOMIC_RELEASE);
     }
-    if (gfp & GFP_ZERO)
-        for (unsigned long i = 0; i < (1UL << order); i++)
-            clear_page(page_to_virt(p + i));
+    if (gfp & GFP_ZERO) {
+        char *at = page_to_virt(p), *end = at + (PAGE_SIZE << order);
+
+        for (; at < end; at += PAGE_SIZE)
+            clear_page(at);
+    }
     return p;
 }
 

@@ -12,6 +12,7 @@
 #include <mm/huge.h>
 #include <mm/hugetlb.h>
 #include "pt_internal.h"
+#include "thp_internal.h"
 #include "vma_internal.h"
 
 struct check {
@@ -186,6 +187,19 @@ static void check_shared(struct check *c, pte_t e, unsigned int level, vaddr_t v
         report(c, va, wrong);
 }
 
+static void check_table(struct check *c, const pte_t *base, unsigned int level, vaddr_t va);
+
+/* A leaf that stands for the link to a table of huge leaves. */
+static void check_gib(struct check *c, const pte_t *slot, vaddr_t va)
+{
+    pte_t *below = gib_below(slot, pte_load(slot));
+    const char *wrong = gib_check(c->mm, pte_load(slot), pt_table_page(below));
+
+    if (wrong != NULL)
+        report(c, va, wrong);
+    check_table(c, below, HUGE_LEVEL, va);
+}
+
 static void check_table(struct check *c, const pte_t *base, unsigned int level, vaddr_t va)
 {
     struct page *table = pt_table_page(base);
@@ -203,10 +217,14 @@ static void check_table(struct check *c, const pte_t *base, unsigned int level, 
         if (pte_is_none(e))
             continue;
         used++;
+        if (pte_is_table(e, level) && pt_is_gib(pt_table_page(pt_link_table(e, level))))
+            report(c, va, "marked table below a link");
         if (pte_is_table(e, level) && pt_is_foreign(pt_table_page(pt_link_table(e, level)), c->mm))
             check_shared(c, e, level, va);
         else if (pte_is_table(e, level))
             check_table(c, pt_link_table(e, level), level - 1, va);
+        else if (pt_gib_below(base + i, e, level) != NULL)
+            check_gib(c, base + i, va);
         else if (pte_is_leaf(e, level))
             c->table = table, check_leaf(c, e, level, va);
     }

@@ -186,6 +186,16 @@ enum fault_result pt_default_fault(struct fault_ctx *f)
     return result;
 }
 
+static bool is_used(pte_t e)
+{
+    return (~pte_state(e) & (PT_YOUNG | PT_DIRTY)) == 0;
+}
+
+static pte_t used(pte_t e)
+{
+    return pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY);
+}
+
 /*
  * The reference and the pin are one atomic step, under the table's lock: fork either finds the pin
  * and copies the page for the child, or has write-protected the entry before, and then a pin for
@@ -196,7 +206,7 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
 {
     struct page *table, *p = NULL;
     unsigned int level;
-    pte_t *slot = pt_find_locked(v->mm, va, &table, &level), e;
+    pte_t *slot = pt_look_locked(v->mm, va, &table, &level), e; /* young, dirty: they are */
     pt_prot_t need = write ? PT_W : PT_R;
 
     if (slot == NULL)
@@ -218,7 +228,7 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
             page_set(table, PG_HAD_PINS); /* fork is excluded: order does not matter */
         page_pin(p);
         if (write) {
-            while (!pte_cmpxchg(slot, &e, pte_with_state(e, pte_state(e) | PT_YOUNG | PT_DIRTY)))
+            while (!is_used(e) && !pte_cmpxchg(slot, &e, used(e)))
                 ;
             page_set(page_head(p), PG_DIRTY);
         }

@@ -158,5 +158,11 @@ enum fault_result pt_default_present(struct fault_ctx *f)
         huge_wait(pte_page(f->entry, f->level));
         return FAULT_AGAIN; /* a table by now */
     }
+    if (unlikely(f->level != 0) && unlikely(pt_is_gib(f->table))) {
+        f->kind = "spurious";
+        gib_answer(f->table, f->addr);
+        pt_unlock(f->table);
+        return FAULT_OK;
+    }
     return pt_answered(f);
 }

@@ -158,7 +158,8 @@ static void drop_spare(struct copy *c)
     page_put(c->spare);
 }
 
-int pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from, struct page *to)
+int pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from, struct page *to,
+                           bool *new_pages)
 {
     struct copy c = {.dst = v->mm, .dst_vma = v, .ro = vma_prot_ro(v)};
     struct pt_run r = {.va = va, .slot = page_to_virt(from), .table = from};
@@ -168,6 +169,7 @@ int pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from, struct 
     r.nr = pt_entries(0);
     err = copy_run(&c, &r, to, page_to_virt(to));
     drop_spare(&c);
+    *new_pages = c.pinned;
     return err;
 }
 

@@ -174,6 +174,7 @@ int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr
         new_vma->has_anon = true;
     pt_unshare_range(v, old_start, old_start + len, PT_UNSHARE_move);
     pt_unshare_range(new_vma, new_start, new_start + len, PT_UNSHARE_move);
+    (void)gib_demote_range(m.mm, old_start, old_start + len);
     if (v->mapping != NULL)
         rwsem_write_lock(&v->mapping->vmas_lock);
     while (m.from < m.end) {

@@ -16,6 +16,31 @@ static inline void page_map_dec(struct page *p)
 {
     (void)__atomic_fetch_sub(&p->mapcount, 1, __ATOMIC_RELAXED);
 }
+/* Who changes an entry has put back the link to its table, where a leaf stands for it (gib.c). The
+ * files of the rows change entries through these. */
+static inline void pt_assert_changeable(const pte_t *slot)
+{
+    ASSERT(!pt_is_gib(pt_table_page(slot)));
+}
+static inline void pt_store(pte_t *slot, pte_t e)
+{
+    pt_assert_changeable(slot);
+    pte_store(slot, e);
+}
+static inline pte_t pt_xchg(pte_t *slot, pte_t e)
+{
+    pt_assert_changeable(slot);
+    return pte_xchg(slot, e);
+}
+static inline bool pt_cmpxchg(pte_t *slot, pte_t *old, pte_t new)
+{
+    pt_assert_changeable(slot);
+    return pte_cmpxchg(slot, old, new);
+}
+#define pte_store   pt_store
+#define pte_xchg    pt_xchg
+#define pte_cmpxchg pt_cmpxchg
+
 static inline struct page *pte_page(pte_t e, unsigned int level)
 {
     return pfn_to_page(pte_paddr(e, level) >> PAGE_SHIFT);
@@ -119,9 +144,10 @@ void pt_default_protect(struct tlb_gather *tlb, struct vma *v, vaddr_t start, va
 /* pt_default_fork.c */
 int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src);
 /* @v leaves a table that fork shared, and whose span begins at @va: the entries as a child gets
- * them, into a new table that nobody knows. 0, or -ENOMEM with some of them. */
+ * them, into a new table that nobody knows. 0, or -ENOMEM with some of them. *new_pages: some do
+ * not map the same frame as before. */
 int __must_check pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from,
-                                        struct page *to);
+                                        struct page *to, bool *new_pages);
 /* pt_default_move.c */
 int pt_default_move(struct vma *v, vaddr_t old_start, struct vma *new_vma, vaddr_t new_start,
                     size_t len, size_t *moved);

@@ -11,8 +11,8 @@
  * only area in it and covers a part worth while; then the part belongs to the table's name, since a
  * user must not reach through the table what he has not mapped.
  *
- * The hash MMU knows a level-1 table by a name, and by it what is below; so there only level-1
- * tables have several links (MMU_LINK_ANY).
+ * The hash MMU knows a level-1 table by a name, and by it what is below; so there an object, which
+ * changes its tables while they have several links, has them at level 1 only (MMU_LINK_ANY).
  *
  * Locks: share_lock of the object, PT inside. Invariants: I1 pt_shared of a table is the number of
  * links to it, those cleared but not yet flushed included; I2 a table in the index has links; I3 a
@@ -412,19 +412,22 @@ pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct p
     }
 }
 
-/* The hash MMU's spans are so large that mappings of a quarter shall have one for themselves. */
-vaddr_t pt_share_alignment(size_t len, u64 pgoff)
+/* The hash MMU's spans are so large that mappings of a quarter shall have one for themselves: also
+ * what is left of the last one is searched for, so that no neighbour is in it from the start. */
+void pt_share_place(size_t len, u64 pgoff, vaddr_t *align_mask, size_t *room)
 {
-    vaddr_t align = PAGE_SIZE;
+    bool any = mmu_has(MMU_LINK_ANY);
 
     for (unsigned int level = 0; level < PT_SHARE_LEVELS && pt_share_enabled; level++) {
         vaddr_t span = pt_size(level + 1);
 
-        if (level_can_share(level) && IS_ALIGNED(pgoff << PAGE_SHIFT, span) &&
-            len >= (mmu_has(MMU_LINK_ANY) ? span : span / 4))
-            align = span;
+        if (!level_can_share(level) || !IS_ALIGNED(pgoff << PAGE_SHIFT, span) ||
+            len < (any ? span : span / 4))
+            continue;
+        *align_mask |= span - 1;
+        if (!any)
+            *room = ALIGN_UP(len, span);
     }
-    return align;
 }
 
 pt_prot_t pt_share_leaf_prot(const struct vma *v)

@@ -18,8 +18,10 @@
  * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
  * table itself in none's pt_pages.
  *
- * What is worth it: areas of min_spans spans and more, tables with min_entries and more. It
- * needs links that carry permissions, for any table (MMU_LINK_WRITE, MMU_LINK_ANY).
+ * What is worth it: areas of min_bytes and more, tables whose copy costs min_cost. It
+ * needs links that carry the right to write (MMU_LINK_WRITE), and no more: since nobody changes a
+ * table that several have, nobody ever looks for what hardware has of it in another address space.
+ * So the hash MMU, which has such translations under each address space's own names, shares too.
  *
  * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
  * area write-locked. Invariants: I1 pt_shared is the number of links, those not yet flushed
@@ -36,15 +38,15 @@
 #define LINK_PROT (PT_RWXU & ~PT_W)
 
 /* Below, a copy at once costs less than a fault that comes later to do it. docs/DECISIONS.md. */
-static unsigned int min_spans __ro_after_init = 4;
-static unsigned int min_entries __ro_after_init = 64;
+static size_t min_bytes __ro_after_init = MIB(8);
+static unsigned int min_cost __ro_after_init = 128;
 static bool enabled __ro_after_init = true;
 
 static void set_enabled(const char *value)
 {
     enabled = strcmp(value, "off") != 0;
     if (strcmp(value, "all") == 0)
-        min_spans = min_entries = 1;
+        min_bytes = min_cost = 1;
 }
 KPARAM("fork_share", set_enabled,
        "off: fork copies all page tables of private memory; all: shares also what is not worth it");
@@ -54,11 +56,17 @@ static vaddr_t span(void)
     return pt_size(1);
 }
 
+/* What a copy of the table costs, in entries that are in use: an empty one is about an eighth. */
+static unsigned int copy_cost(const struct page *table)
+{
+    return table->pt_used + pt_entries(0) / 8;
+}
+
 /* ---- fork ---- */
 
 bool pt_fork_possible(void)
 {
-    return enabled && mmu_has(MMU_LINK_WRITE) && mmu_has(MMU_LINK_ANY);
+    return enabled && mmu_has(MMU_LINK_WRITE);
 }
 
 static bool may_share(const struct vma *v)
@@ -121,7 +129,7 @@ static bool make_shared(struct mm *mm, struct page *table, struct page *parent, 
     table->pt_mm = NULL;
     table->spare = (u64)(unsigned long)d;
     WRITE_ONCE(table->pt_shared, 1);
-    atomic_long_add(&mm->pt_pages, -1L);
+    atomic_long_add(&mm->pt_pages, -(1L << pt_table_order(0)));
     atomic_long_add(&mm->nr_shared, 1);
     return true;
 }
@@ -145,7 +153,7 @@ static void add_link(struct pt_fork *f, struct page *table, struct page *parent,
 void pt_fork_begin(struct pt_fork *f, struct mm *dst, struct vma *dst_vma, struct vma *src)
 {
     *f = (struct pt_fork){.dst = dst, .src = src, .dst_vma = dst_vma};
-    f->more = src->mapping == NULL && src->end - src->start >= min_spans * span() && may_share(src);
+    f->more = src->mapping == NULL && src->end - src->start >= min_bytes && may_share(src);
 }
 
 int pt_fork_table(struct pt_fork *f, vaddr_t va, struct page *table, struct page *parent,
@@ -156,7 +164,7 @@ int pt_fork_table(struct pt_fork *f, vaddr_t va, struct page *table, struct page
     pte_t *dst;
 
     ASSERT(f->src->mapping == NULL && IS_ALIGNED(va, span()) && f->src->end - va >= span());
-    if (!pt_is_shared(table) && (!f->more || table->pt_used < min_entries))
+    if (!pt_is_shared(table) && (!f->more || copy_cost(table) < min_cost))
         return 0;
     dst = pt_get_slot(f->dst, va, 1, &dst_parent, &level);
     if (dst == NULL)
@@ -239,7 +247,7 @@ bool fork_share_adopt(const struct share_link *l)
     pt_unlock(table);
     if (!sole)
         return false;
-    atomic_long_add(&l->mm->pt_pages, 1);
+    atomic_long_add(&l->mm->pt_pages, 1L << pt_table_order(0));
     atomic_long_add(&l->mm->nr_shared, -1);
     pt_lock(l->parent);
     set_link_prot(l->slot, PT_RWXU);
@@ -249,16 +257,24 @@ bool fork_share_adopt(const struct share_link *l)
     return true;
 }
 
-/* A table of @v's own takes the place of the one that others use, too. 0 or -ENOMEM. */
+/*
+ * A table of @v's own takes the place of the one that others use, too. 0 or -ENOMEM.
+ *
+ * Hardware with a cache of its own for translations, not of tables, may keep them: they lead to the
+ * same frames and do not allow writing, and what changes later is flushed then. A flush of one page
+ * makes the round that walkers without a lock are waited by.
+ */
 static int replace_table(struct tlb_gather *t, struct vma *v, const struct share_link *l)
 {
     struct page *own = pt_table_alloc(v->mm, 0, GFP_KERNEL);
     struct tlb_gather batch;
+    bool new_pages;
+    size_t differ;
     int err;
 
     if (own == NULL)
         return -ENOMEM;
-    err = pt_default_copy_shared(v, l->va, l->table, own);
+    err = pt_default_copy_shared(v, l->va, l->table, own, &new_pages);
     if (unlikely(err)) {
         tlb_gather_begin_batch(&batch);
         empty(&batch, own);
@@ -270,7 +286,8 @@ static int replace_table(struct tlb_gather *t, struct vma *v, const struct share
     pt_lock(l->parent);
     pte_store(l->slot, pte_make_table(page_to_phys(own), PT_RWXU));
     pt_unlock(l->parent);
-    tlb_gather_range(t, l->va, l->va + span(), 0);
+    differ = mmu_has(MMU_WALKS_TREE) || unlikely(new_pages) ? span() : PAGE_SIZE;
+    tlb_gather_range(t, l->va, l->va + differ, 0);
     tlb_gather_link(t, l->table);
     vmstat_inc(VMSTAT_pt_fork_break);
     return 0;
@@ -305,6 +322,18 @@ void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end)
         (void)fork_share_adopt(&l);
         start = pt_next(start, end, 1);
     }
+}
+
+bool pt_fork_is_sole_user(const struct page *table, const struct mm *mm)
+{
+    ASSERT(pt_is_shared(table) ? share_is_forked(share_of(table)) : table->pt_mm == mm);
+    return !pt_is_shared(table) || READ_ONCE(table->pt_shared) == 1;
+}
+
+void pt_fork_lost_pages(struct page *table, unsigned long nr)
+{
+    if (unlikely(pt_is_shared(table)))
+        share_of(table)->nr_anon -= (u32)nr;
 }
 
 bool pt_fork_is_at(const struct vma *v, vaddr_t va)

@@ -96,7 +96,7 @@ void pt_table_free(struct page *p)
 {
     unsigned int order = pt_table_order(p->level);
 
-    ASSERT(p->kind == PAGE_TABLE && p->pt_used == 0 && p->pt_shared == 0);
+    ASSERT(p->kind == PAGE_TABLE && p->pt_used == 0 && p->pt_shared == 0 && !pt_is_gib(p));
     ASSERT(atomic_long_read(&p->pt_mm->pt_pages) >= 1L << order);
     atomic_long_add(&p->pt_mm->pt_pages, -(1L << order));
     vmstat_inc(VMSTAT_pt_free);
@@ -171,6 +171,10 @@ static void free_below(const struct free_range *f, pte_t *base, unsigned int lev
         vaddr_t first = ALIGN_DOWN(va, pt_size(level));
         struct page *table;
 
+        if (pte_is_none(link)) {
+            next = pt_skip_empty(slot, va, end, level);
+            continue;
+        }
         next = pt_next(va, end, level);
         if (!pte_is_table(link, level))
             continue;

@@ -17,26 +17,9 @@
  * Read next: pt_default.c.
  */
 #include <kernel/printk.h>
+#include <mm/huge.h>
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
-
-void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
-                     bool skip_holes)
-{
-    unsigned int top = pt_top_level();
-
-    ASSERT(start <= end && end <= user_top());
-    c->mm = mm;
-    c->va = c->path_va = start;
-    c->end = end;
-    c->table = NULL;
-    c->level = top;
-    c->skip_holes = skip_holes;
-    c->own = false;
-    c->path[top] = mm->root;
-    c->link[PT_SHARE_LEVELS] = PT_RWXU;
-    c->sharers[PT_SHARE_LEVELS] = 0;
-}
 
 void pt_cursor_unlock(struct pt_cursor *c)
 {
@@ -60,7 +43,7 @@ void pt_cursor_end(struct pt_cursor *c)
 }
 
 /* @e, a link at @level, leads to a table that may be an object's: what it allows, who has it. */
-static inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
+static __always_inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
 {
     u32 links = READ_ONCE(pfn_to_page(pte_paddr(e, level) >> PAGE_SHIFT)->pt_shared);
 
@@ -73,26 +56,37 @@ static inline void note_link(struct pt_cursor *c, pte_t e, unsigned int level)
 static pte_t *cursor_descend(struct pt_cursor *c)
 {
     unsigned int level = c->level;
+    vaddr_t va = c->va;
+    pte_t *base;
 
-    ASSERT(c->table == NULL && c->va < c->end);
-    while (level < pt_top_level() && (c->va ^ c->path_va) >> pt_shift(level + 1) != 0)
+    ASSERT(c->table == NULL && va < c->end);
+    while (level < pt_top_level() && (va ^ c->path_va) >> pt_shift(level + 1) != 0)
         level++;
-    c->path_va = c->va;
+    c->path_va = va;
+    base = c->path[level];
     for (;;) {
-        pte_t *slot = c->path[level] + pt_index(c->va, level);
+        pte_t *slot = base + pt_index(va, level);
         pte_t e = pte_load(slot);
 
         if (!pte_is_table(e, level)) {
+            pte_t *below = pt_gib_below(slot, e, level);
+
             c->level = level;
-            return slot;
+            if (likely(below == NULL))
+                return slot;
+            base = c->path[level - 1] = below;
+            c->link[level - 1] = c->link[level];
+            c->sharers[level - 1] = c->sharers[level];
+            level--;
+            continue;
         }
-        c->path[level - 1] = pt_link_table(e, level);
+        base = c->path[level - 1] = pt_link_table(e, level);
         if (level <= PT_SHARE_LEVELS) {
             note_link(c, e, level);
             if (unlikely(c->own && c->sharers[level - 1] != 0 &&
-                         pt_table_page(c->path[level - 1])->pt_mm != c->mm)) {
+                         pt_table_page(base)->pt_mm != c->mm)) {
                 c->level = level;
-                c->va = pt_next(c->va, c->end, level);
+                c->va = pt_next(va, c->end, level);
                 return NULL;
             }
         }
@@ -133,12 +127,14 @@ static pte_t *cursor_lock(struct pt_cursor *c)
                 continue;
             }
             if (level > 0 && pte_is_none(pte_load(slot))) {
-                c->va = pt_next(c->va, c->end, level);
+                c->va = pt_skip_empty(slot, c->va, c->end, level);
                 continue;
             }
         }
         pt_lock(table);
         if (likely(level == 0 || !pte_is_table(pte_load(slot), level))) {
+            if (level == HUGE_LEVEL && unlikely(pt_is_gib(table)) && !c->reads)
+                gib_demote(table, c->va);
             c->table = table;
             c->table_end = level == pt_top_level() ? c->end : pt_next(c->va, c->end, level + 1);
             return slot;
@@ -172,7 +168,7 @@ static enum pt_kind kind_of(pte_t e, unsigned int level)
 }
 
 /* Fills @r from the first entry; nr and end are still to be found. */
-static void run_begin(const struct pt_cursor *c, struct pt_run *r, pte_t *slot)
+static __always_inline void run_begin(const struct pt_cursor *c, struct pt_run *r, pte_t *slot)
 {
     unsigned int links = min(c->level, PT_SHARE_LEVELS);
 
@@ -194,7 +190,7 @@ static unsigned int entries_left(const struct pt_cursor *c)
     return (unsigned int)(((c->table_end - 1) >> shift) - (c->va >> shift)) + 1;
 }
 
-static void run_finish(struct pt_cursor *c, struct pt_run *r, unsigned int nr)
+static __always_inline void run_finish(struct pt_cursor *c, struct pt_run *r, unsigned int nr)
 {
     vaddr_t last = ALIGN_DOWN(r->va, pt_size(r->level)) + (nr - 1) * pt_size(r->level);
 
@@ -229,9 +225,14 @@ bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r)
 
 bool pt_cursor_next_table(struct pt_cursor *c, struct pt_run *r)
 {
-    pte_t *slot = cursor_step(c);
     unsigned int left, nr;
+    pte_t *slot;
 
+    if (c->va >= c->end) {
+        pt_cursor_unlock(c);
+        return false;
+    }
+    slot = cursor_step(c);
     if (slot == NULL)
         return false;
     ASSERT(c->table != NULL && c->va < c->table_end);
@@ -275,23 +276,46 @@ static __always_inline pte_t *descend(struct mm *mm, vaddr_t va, unsigned int un
     return slot;
 }
 
+/* The walk has ended above the level that it was to go to: at a leaf that stands for a link? Then
+ * it goes on. */
+static bool go_through(vaddr_t va, pte_t **slot, struct page **table, unsigned int *level)
+{
+    pte_t *base = pt_gib_below(*slot, pte_load(*slot), *level);
+
+    if (likely(base == NULL))
+        return false;
+    *table = pt_table_page(base);
+    *level = HUGE_LEVEL;
+    *slot = base + pt_index(va, HUGE_LEVEL);
+    return true;
+}
+
 /* Makes tables until there is an entry at @level. */
 static __noinline pte_t *make_slot(struct mm *mm, vaddr_t va, unsigned int level,
                                    struct page **table, unsigned int *level_found)
 {
-    for (;;) {
-        pte_t *slot = descend(mm, va, level, level_found, table);
-        pte_t e = pte_load(slot);
+    pte_t *slot = descend(mm, va, level, level_found, table);
 
-        if (*level_found == level)
-            return slot;
-        if (pte_is_table(e, *level_found))
-            continue; /* somebody else has made it since descend looked */
-        if (!pte_is_none(e))
-            return slot;
-        if (!pt_fill_slot(mm, *table, slot))
-            return NULL;
+    while (*level_found != level) {
+        pte_t e = pte_load(slot), *base;
+
+        if (pte_is_none(e)) {
+            if (!pt_fill_slot(mm, *table, slot))
+                return NULL;
+            continue; /* ours, or somebody else's who was faster */
+        }
+        if (!pte_is_table(e, *level_found)) {
+            if (likely(!go_through(va, &slot, table, level_found)) &&
+                likely(!pte_is_table(pte_load(slot), *level_found))) /* or split meanwhile */
+                break;
+            continue;
+        }
+        base = pt_link_table(e, *level_found);
+        *table = pt_table_page(base);
+        --*level_found;
+        slot = base + pt_index(va, *level_found);
     }
+    return slot;
 }
 
 pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
@@ -304,12 +328,29 @@ pte_t *pt_get_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **
     return make_slot(mm, va, level, table, level_found);
 }
 
+/* pt_find_slot where the walk ends above @level. A function of its own, so that the ordinary walk
+ * keeps all in registers. */
+static __noinline pte_t *find_above(struct mm *mm, vaddr_t va, unsigned int level,
+                                    struct page **table, unsigned int *level_found)
+{
+    for (;;) {
+        pte_t *slot = descend(mm, va, level, level_found, table);
+
+        if (*level_found == level || !go_through(va, &slot, table, level_found))
+            return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
+        if (*level_found == level || !pte_is_table(pte_load(slot), HUGE_LEVEL))
+            return slot;
+    } /* split meanwhile */
+}
+
 pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
                     unsigned int *level_found)
 {
     pte_t *slot = descend(mm, va, level, level_found, table);
 
-    return *level_found != level && pte_is_none(pte_load(slot)) ? NULL : slot;
+    if (likely(*level_found == level))
+        return slot;
+    return find_above(mm, va, level, table, level_found);
 }
 
 pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
@@ -328,7 +369,7 @@ pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page 
     }
 }
 
-pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
+pte_t *pt_look_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
 {
     for (;;) {
         pte_t *slot = pt_find_slot(mm, va, 0, table, level_found);
@@ -341,6 +382,15 @@ pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned i
             return slot;
         pt_unlock(*table);
     }
+}
+
+pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found)
+{
+    pte_t *slot = pt_look_locked(mm, va, table, level_found);
+
+    if (slot != NULL && *level_found == HUGE_LEVEL && unlikely(pt_is_gib(*table)))
+        gib_demote(*table, va);
+    return slot;
 }
 
 void pt_lock_two(struct page *a, struct page *b)

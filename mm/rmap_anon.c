@@ -155,7 +155,7 @@ static void look_at(struct walk *w, struct vma *v, vaddr_t va)
 
     lock_assert_held(&v->mm->mmap_lock);
     ASSERT(va >= v->start && va < v->end);
-    at.slot = pt_find_locked(v->mm, va, &at.table, &at.level);
+    at.slot = pt_look_locked(v->mm, va, &at.table, &at.level);
     if (at.slot == NULL)
         return;
     e = pte_load(at.slot);
@@ -167,6 +167,8 @@ static void look_at(struct walk *w, struct vma *v, vaddr_t va)
         (pte_paddr(e, at.level) | (va & (pt_size(at.level) - 1))) == page_to_phys(w->p)) {
         ASSERT(page_mapcount(page_whole(w->p)) > 0 || huge_is_splitting(huge_head(w->p)));
         w->found++;
+        if (w->visit && at.level == HUGE_LEVEL && pt_is_gib(at.table))
+            gib_demote(at.table, va); /* no sooner: another page may be mapped here */
         if (w->visit)
             w->visit(&at, w->arg);
     }

@@ -33,6 +33,11 @@
 #include "pt_internal.h"
 #include "thp_internal.h"
 
+/* Not pt_internal.h's, which want the link back first: here the leaf above is without permissions
+ * while a part changes, and the link comes when both have been flushed. */
+#undef pte_store
+#undef pte_cmpxchg
+
 /* Step 2's first half: what a small page of anonymous memory says about itself. */
 static void set_fields(struct page *head, u64 maps)
 {
@@ -71,18 +76,26 @@ static pte_t *slot_of(const struct huge_place *at)
     return (pte_t *)page_to_virt(at->parent) + pt_index(at->va, HUGE_LEVEL);
 }
 
-/* Step 3 for one leaf: it loses its permissions; what it was at last goes into @table. */
-static void invalidate(const struct page *head, struct page *table, const struct huge_place *at)
+/* Step 3 for one leaf: it loses its permissions, and so does a larger one above its table; what it
+ * was at last goes into @table. Returns the level of the largest. */
+static unsigned int invalidate(const struct page *head, struct page *table,
+                               const struct huge_place *at)
 {
+    unsigned int level = HUGE_LEVEL;
     pte_t *slot = slot_of(at), e;
 
     pt_lock(at->parent);
+    if (unlikely(pt_is_gib(at->parent))) {
+        gib_invalidate(at->parent, at->va);
+        level = GIB_LEVEL;
+    }
     e = pte_load(slot);
     while (!pte_cmpxchg(slot, &e, pte_with_prot(e, HUGE_LEVEL, 0)))
         ;
     pt_unlock(at->parent);
     BUG_ON(!pte_is_leaf(e, HUGE_LEVEL) || pte_paddr(e, HUGE_LEVEL) != page_to_phys(head));
     pte_store(page_to_virt(table), e);
+    return level;
 }
 
 static void invalidate_all(struct page *head)
@@ -92,8 +105,10 @@ static void invalidate_all(struct page *head)
     struct huge_place at;
 
     while ((table = huge_next(head, table, &at)) != NULL) {
-        invalidate(head, table, &at);
-        tlb_batch_add(&batch, at.mm, at.va, at.va + pt_size(HUGE_LEVEL), HUGE_LEVEL);
+        vaddr_t size = pt_size(invalidate(head, table, &at));
+        vaddr_t start = ALIGN_DOWN(at.va, size);
+
+        tlb_batch_add(&batch, at.mm, start, start + size, HUGE_LEVEL); /* the smallest changed */
     }
     tlb_batch_end(&batch);
 }
@@ -112,6 +127,8 @@ static void replace_leaf(struct page *head, struct page *table, const struct hug
     ASSERT(pte_load(slot).v == pte_with_prot(leaf, HUGE_LEVEL, 0).v);
     table->pt_used = pt_entries(HUGE_LEVEL - 1);
     pte_store(slot, pte_make_table(page_to_phys(table), PT_RWXU));
+    if (unlikely(pt_is_gib(at->parent))) /* since step 3, so the flush was behind that, too */
+        gib_link(at->parent, at->va);
     if (last)
         huge_unlock(head);
     pt_unlock(at->parent);

@@ -23,7 +23,10 @@
 #include "thp_knobs.h"
 
 struct thp_knobs thp_knobs = {
-    .enabled = THP_ALWAYS, .defrag = THP_DEFRAG_MADVISE, .use_zero_page = true};
+    .enabled = THP_ALWAYS,
+    .defrag = THP_DEFRAG_MADVISE,
+    .gib = GIB_NEVER, /* as Linux has it for sizes other than a huge page's */
+    .use_zero_page = true};
 
 static atomic_long_t nr_mapped;
 static spinlock_t zero_lock = SPINLOCK_INIT(LOCK_LEAF);
@@ -270,6 +273,8 @@ enum fault_result thp_write(struct fault_ctx *f)
 
     lock_assert_held(&f->table->ptl);
     ASSERT(f->level == HUGE_LEVEL && huge_head(head) == head);
+    if (unlikely(pt_is_gib(f->table)))
+        gib_demote(f->table, f->addr);
     if (head->kind == PAGE_ZERO)
         return write_zero(f);
     if (!huge_trylock(head)) {

@@ -41,3 +41,31 @@ int thp_copy(struct thp_copy *c, vaddr_t *va, vaddr_t end);
 bool __must_check thp_move(pte_t *src, pte_t *dst, const struct huge_place *to);
 /* Does a huge leaf hang below this link of @level? Its address would change. */
 bool thp_is_below(pte_t link, unsigned int level);
+
+/* collapse.c: may @v have huge pages, whatever the knobs say? */
+bool thp_can_collapse(const struct vma *v);
+
+/* gib.c: leaves of GIB_LEVEL over huge pages that lie side by side (pt_walk.h has the rest). */
+static inline bool gib_possible(void)
+{
+    return huge_words != NULL && pt_top_level() > GIB_LEVEL && pt_level_can_leaf(GIB_LEVEL) &&
+           HUGE_LEVEL == GIB_LEVEL - 1;
+}
+enum gib {
+    GIB_OK,
+    GIB_IS,        /* it was one already */
+    GIB_SCATTERED, /* huge pages, but not one aligned block */
+    GIB_NOT_FULL,  /* something other than a huge page, or nothing, is there */
+    GIB_NO,        /* not all this process' own, not all dirty, or with different rights */
+    GIB_BUSY,      /* somebody is at work on one of them */
+};
+/* The span at @va, which lies in @v, in place. mmap_lock and the area's lock held for writing. */
+enum gib gib_promote(struct vma *v, vaddr_t va);
+/* gib_collapse.c. Does the knob allow any? */
+bool gib_enabled(void);
+/* MADV_COLLAPSE, all of the span at @va being huge pages: 0 or -errno. */
+int gib_collapse(struct mm *mm, vaddr_t va);
+/* khugepaged: what of @mm can be promoted in place is. */
+void gib_scan(struct mm *mm);
+/* For pt_check: what is wrong with @leaf above @table, or NULL. */
+const char *gib_check(struct mm *mm, pte_t leaf, const struct page *table);

@@ -12,8 +12,9 @@ enum {
     THP_DEFRAG_MADVISE,
     THP_DEFRAG_NEVER
 };
+enum { GIB_ALWAYS, GIB_INHERIT, GIB_MADVISE, GIB_NEVER };
 extern struct thp_knobs {
-    unsigned int enabled, defrag; /* THP_*, THP_DEFRAG_* */
+    unsigned int enabled, defrag, gib; /* THP_*, THP_DEFRAG_*, GIB_* */
     bool use_zero_page;
 } thp_knobs;
 /* khugepaged.c: its knobs. */

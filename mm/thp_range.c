@@ -64,6 +64,7 @@ void thp_split_range(struct mm *mm, vaddr_t start, vaddr_t end)
 
     lock_assert_held(&mm->mmap_lock);
     pt_cursor_begin(&c, mm, start, end, true);
+    c.reads = true; /* the split sees to leaves of GIB_LEVEL with its own flush */
     while (pt_cursor_next(&c, &r)) {
         struct page *head;
 

@@ -27,6 +27,7 @@ struct choice {
 static struct choice enabled = {&thp_knobs.enabled, 3, {"always", "madvise", "never"}};
 static struct choice defrag = {
     &thp_knobs.defrag, 5, {"always", "defer", "defer+madvise", "madvise", "never"}};
+static struct choice gib = {&thp_knobs.gib, 4, {"always", "inherit", "madvise", "never"}};
 
 /* Length of @buf without the newline at its end. */
 static size_t word_len(const char *buf, size_t n)
@@ -80,7 +81,7 @@ static int show_size(struct seq *s, void *arg)
     return 0;
 }
 
-/* ---- split_huge_pages: "1", or "pid,0xstart,0xend" ---- */
+/* ---- split_huge_pages: "1", or "pid,0xstart,0xend[,order]" ---- */
 
 static void split_all(void)
 {
@@ -94,12 +95,15 @@ static void split_all(void)
     }
 }
 
-static void split_process(struct mm *mm, vaddr_t start, vaddr_t end)
+/* @order: of what is left; of a huge page: only what is larger is split. */
+static void split_process(struct mm *mm, vaddr_t start, vaddr_t end, u64 order)
 {
     ASSERT(start <= end && IS_ALIGNED(start | end, PAGE_SIZE));
     mmap_read_lock(mm);
     for (struct vma *v = vma_find(mm, start); v != NULL && v->start < end; v = v->next)
-        if (vma_is_anon(v))
+        if (vma_is_anon(v) && order == huge_order())
+            (void)gib_demote_range(mm, max(start, v->start), min(end, v->end));
+        else if (vma_is_anon(v))
             thp_split_range(mm, max(start, v->start), min(end, v->end));
     mmap_read_unlock(mm);
 }
@@ -111,12 +115,12 @@ static ssize_t store_split(const char *buf, size_t n, void *arg)
 
     if (err)
         return err;
-    if (r.order >= huge_order())
+    if (r.order > huge_order() || (r.order == huge_order() && !gib_possible()))
         err = -EINVAL;
     else if (r.all)
         split_all();
     else
-        split_process(r.mm, r.start, r.end);
+        split_process(r.mm, r.start, r.end, r.order);
     debug_range_put(&r);
     return err ? err : (ssize_t)n;
 }
@@ -137,6 +141,8 @@ void thp_init(void)
     sysfs_create(DIR "defrag", 0644, show_choice, store_choice, &defrag);
     sysfs_create(DIR "use_zero_page", 0644, show_bool, store_bool, &thp_knobs.use_zero_page);
     sysfs_create(DIR "hpage_pmd_size", 0444, show_size, NULL, NULL);
+    if (gib_possible())
+        sysfs_create(DIR "hugepages-1048576kB/enabled", 0644, show_choice, store_choice, &gib);
     khugepaged_init();
     sysfs_create("kernel/debug/split_huge_pages", 0200, NULL, store_split, NULL);
 }

@@ -329,7 +329,8 @@ void tlb_gather_flush(struct tlb_gather *t)
         put_pages(t);
     while (unlikely(t->nr_huge != 0))
         huge_put(t->huge[--t->nr_huge]);
-    pt_table_free_chain(table);
+    if (table != NULL)
+        pt_table_free_chain(table);
     t->tables = NULL;
     ASSERT(t->nr_pages == 0 && !t->need_flush);
 }
@@ -339,7 +340,8 @@ void tlb_gather_end(struct tlb_gather *t)
     struct mm *mm = t->mm;
     long any = 0;
 
-    tlb_gather_flush(t);
+    if (t->need_flush || t->nr_pages != 0 || t->nr_huge != 0 || t->tables != NULL)
+        tlb_gather_flush(t);
     if (unlikely(t->nr_links != 0))
         put_links(t);
     if (t->links != t->local_links)

@@ -21,7 +21,20 @@
  *   NO_FORK_FLUSH  fork does not flush the parent                              must fail
  *   CLEAR_MARK     a copy of all pages, none pinned, takes the mark away       must pass
  *   CLEAR_PINNED   a copy takes the mark away although a page is pinned        must fail
+ *   HASH           translations stay in a table of the hardware's, under the process' own name, until it is flushed  must pass
+ *   HASH_LEAF      such a translation may write when the leaf says so, whatever the link                  must fail
+ *   HASH_EARLY     they go before the walks are waited for                                                must fail
+ *   HASH_FORK      fork does not remove the parent's                                                      must fail
+ *   HASH_COW       nor does a change of an entry behind a take-over or a copy                             must fail
+ *   HASH_EXIT      nor does the end of a link                                                             must fail
+ *   HASH_PINNED    nor does who leaves, though he got a copy of a page that looked pinned                 must fail
  */
+#if defined(HASH_LEAF) || defined(HASH_EARLY) || defined(HASH_FORK) || defined(HASH_COW) || defined(HASH_EXIT) || defined(HASH_PINNED)
+#define HASH
+#endif
+#ifdef HASH
+#define CHILDLESS
+#endif
 #if defined(CLEAR_MARK) || defined(CLEAR_PINNED)
 #define TWO_FORKS
 #endif
@@ -47,10 +60,47 @@ inline lock(l)
     atomic { !l -> l = true }
 }
 
-inline flush(p)
+#ifdef HASH
+byte cached[NP];                 /* the frame that the hardware's table has for a process */
+bool cached_w[NP];
+
+inline forget(p)
+{
+    atomic { cached[p] = NONE; cached_w[p] = false }
+}
+#endif
+
+inline wait_for_walks(p)
 {
     walking[p] == 0
 }
+
+inline flush(p)
+{
+#ifdef HASH_EARLY
+    forget(p);
+#endif
+    wait_for_walks(p);
+#if defined(HASH) && !defined(HASH_EARLY)
+    forget(p)
+#endif
+}
+
+#ifdef HASH_FORK
+#define fork_flush wait_for_walks
+#else
+#define fork_flush flush
+#endif
+#ifdef HASH_COW
+#define cow_flush wait_for_walks
+#else
+#define cow_flush flush
+#endif
+#ifdef HASH_EXIT
+#define exit_flush wait_for_walks
+#else
+#define exit_flush flush
+#endif
 
 inline get_frame(f)
 {
@@ -193,6 +243,48 @@ proctype store(byte p)
     }
 }
 
+#ifdef HASH_LEAF
+#define MAY_WRITE(p, t) leaf_w[t]
+#else
+#define MAY_WRITE(p, t) (link_w[p] && leaf_w[t])
+#endif
+
+#ifdef HASH
+/* The same through the hardware's table, which a refill's walk fills, at any time from then on. */
+proctype store_cached(byte p)
+{
+    byte t, f = NONE;
+    bool w;
+
+    walking[p]++;
+    atomic { t = table[p];
+        if
+        :: t != NONE -> assert(used[t]); f = entry[t]; w = MAY_WRITE(p, t)
+        :: else
+        fi
+    };
+    atomic {
+        if
+        :: f != NONE -> cached[p] = f; cached_w[p] = w
+        :: else
+        fi;
+        walking[p]--
+    };
+    atomic {
+        if
+        :: cached[p] != NONE ->
+            assert(refs[cached[p]] != 0);
+            assert(mmap_lock[p] || (table[p] != NONE && entry[table[p]] == cached[p]));
+            if
+            :: cached_w[p] -> assert_own(p, cached[p])
+            :: else
+            fi
+        :: else
+        fi
+    }
+}
+#endif
+
 /* A link less. Pages of the last go with it. */
 inline uncount(t)
 {
@@ -257,6 +349,15 @@ inline make_own(p, t, n, f)
 #ifdef UNCOUNT_FIRST
         uncount(t);
         flush(p)
+#elif defined(HASH)
+        wait_for_walks(p);                                   /* what is there maps the same frame, and may not write */
+#ifndef HASH_PINNED
+        if
+        :: pinned -> forget(p)
+        :: else
+        fi;
+#endif
+        uncount(t)
 #else
         flush(p);
         uncount(t)
@@ -283,7 +384,7 @@ inline make_writable(p, t, n, f)
     if
     :: f == NONE
     :: else ->
-        flush(p);
+        cow_flush(p);
         atomic { entry[t] = n; leaf_w[t] = true; ptl[t] = false; put_frame(f) }
     fi
 }
@@ -313,11 +414,11 @@ proctype exit(byte p)
     :: t != NONE ->
         table[p] = NONE;
         if
-        :: links[t] == 0 -> flush(p); free_table(t)
+        :: links[t] == 0 -> exit_flush(p); free_table(t)
 #ifdef UNCOUNT_FIRST
-        :: else -> uncount(t); flush(p)
+        :: else -> uncount(t); exit_flush(p)
 #else
-        :: else -> flush(p); uncount(t)
+        :: else -> exit_flush(p); uncount(t)
 #endif
         fi
     :: else
@@ -366,7 +467,7 @@ proctype fork(byte p, q)
         fi
     fi;
 #ifndef NO_FORK_FLUSH
-    flush(p);
+    fork_flush(p);
 #endif
     atomic {
         table[q] = child;
@@ -378,7 +479,12 @@ proctype fork(byte p, q)
         if
         :: run exit(q)
         :: run writer(q)
+#ifdef HASH
+        :: run store_cached(q); run writer(q)
+        :: run store_cached(q); run exit(q)
+#else
         :: run store(q); run writer(q)
+#endif
         :: run gup(q, true); run writer(q)
 #ifndef CHILDLESS
         :: q == 1 -> run fork(1, 2); run exit(1)
@@ -399,6 +505,10 @@ init
         exclusive[0] = true;
         leaf_w[0] = true;
         link_w[0] = true;
+#ifdef HASH
+        cached[0] = NONE; cached[1] = NONE; cached[2] = NONE;
+        run store_cached(0);
+#endif
         run fork(0, 1);
         if
         :: run gup(0, true)

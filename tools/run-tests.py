@@ -294,6 +294,8 @@ def stress(arch, match, smps, mmu, cpu):
 GIGANTIC = [
     ("rows", "ktest=rows ktest_timeout=200", "8G", r"hugetlb shared +1048576K( +ok){7} +EINVAL +ok +ok *$"),
     ("pool", "test=hugetlb_test hugepagesz=1G hugepages=1", "4G", r"^ *ok \d+ gigantic_pages$"),
+    ("leaves", "ktest=gib ktest_timeout=200", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
+    ("leaves by advice", "test=gib_test", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
     ("pool at run time", "test=hugetlb_test", "4G", r"^ *ok \d+ gigantic_pages$"),
 ]
 
@@ -303,10 +305,10 @@ def gigantic(arch, match, mmu, cpu):
     for prefix, machine in machines(arch, mmu, cpu):
         for name, append, mem, expect in GIGANTIC if machine.get("MMU") != "hash" else []:
             if match in name:
-                env = qemu(f"{debug}/quire.elf", append, 2, f"{debug}/initrd.cpio", MEM=mem, **machine)
+                env = qemu(f"{debug}/quire.elf", append, 4, f"{debug}/initrd.cpio", MEM=mem, **machine)
                 yield Config(f"{prefix}gigantic {name}", ["tools/run-qemu.sh", "test"], env,
                              statuses=(33,) if arch == "x86_64" and "ktest" in append else (0,),
-                             expect=re.compile(expect), limit_s=400)
+                             expect=re.compile(expect), limit_s=600)
 
 
 def host(match):

@@ -164,6 +164,7 @@ static void count_area(struct usage *u, struct vma *v)
     if (v->flags & VM_PFNMAP)
         return;
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);
+    c.reads = true;
     while (pt_cursor_next(&c, &r)) {
         for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++)
             count_leaf(u, v, pte_load(r.slot + i), &r);

@@ -161,6 +161,7 @@ static void pagemap_fill(struct mm *mm, vaddr_t start, unsigned int n, u64 *word
             for (vaddr_t va = from; va < to; va += PAGE_SIZE)
                 words[(va - start) >> PAGE_SHIFT] = PM_SOFT_DIRTY;
         pt_cursor_begin(&c, mm, from, to, true);
+        c.reads = true;
         while (pt_cursor_next(&c, &r)) {
             if (r.kind != PT_KIND_LEAF)
                 continue;

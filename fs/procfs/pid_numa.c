@@ -42,6 +42,7 @@ static struct counts count_area(struct vma *v)
     if (v->flags & VM_PFNMAP)
         return n;
     pt_cursor_begin(&c, v->mm, v->start, v->end, true);
+    c.reads = true;
     while (pt_cursor_next(&c, &r))
         for (unsigned int i = 0; i < r.nr && r.kind == PT_KIND_LEAF; i++)
             count_leaf(&n, pte_load(r.slot + i), &r);

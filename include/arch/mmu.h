@@ -42,7 +42,7 @@ enum mmu_ability {
     MMU_LINK_EXEC,
     MMU_HW_YOUNG,     /* hardware sets young and dirty by itself */
     MMU_WALKS_TREE,   /* hardware reads the tree: no refill */
-    MMU_LINK_ANY,     /* a table of any level may have several links; else of level 1 only */
+    MMU_LINK_ANY,     /* a table of any level may change while several link it; else of level 1 */
 };
 
 struct mm;
@@ -89,8 +89,10 @@ struct bootinfo;
  */
 /* @level: smallest leaf level that was changed. Cached links on the way to the range go too. */
 void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level);
-/* All of @mm, for fork: no fault makes page tables meanwhile. */
+/* All of @mm: no fault makes page tables meanwhile. */
 void mmu_flush_mm(struct mm *mm);
+/* The same for fork, where all that has entries lies in @mm's areas. */
+void mmu_flush_areas(struct mm *mm);
 /*
  * Entries of tables that several address spaces link were changed. First, for bytes [start, end) of
  * the span of @table, what the MMU's cache has under the table's name goes (static inline or

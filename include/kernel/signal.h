@@ -105,8 +105,7 @@ void signal_end_mask(bool interrupted);
 bool signal_on_altstack(vaddr_t sp);
 /* Where the frame for @act starts to grow down from: @sp, or the top of the alternate stack. */
 vaddr_t signal_frame_top(vaddr_t sp, const struct ksigaction *act);
-/* uc_stack of a frame: what to store (SS_AUTODISARM then disables it), and what sigreturn does with
- * it (errors ignored). */
+/* uc_stack of a frame: what to store, and what sigreturn does with it (errors ignored). */
 void signal_save_altstack(stack_t *out);
 void signal_restore_altstack(const stack_t *ss, vaddr_t sp);
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include <arch/mmu_const.h>
+#include <kernel/fail.h>
 #include <kernel/types.h>
 
 /* The user address of a member, whatever the alignment of @p, which programs choose. */
@@ -25,15 +26,33 @@ static inline bool access_ok(const void __user *p, size_t n)
 size_t user_copy(void *to, const void *from, size_t n);
 size_t user_clear(void *to, size_t n);
 
+/* Return the number of bytes that were not done, 0 = all; for partial reads and writes. */
+static inline size_t __must_check copy_from_user_partial(void *dst, const void __user *src,
+                                                         size_t n)
+{
+    if (!access_ok(src, n) || should_fail(FAIL_USERCOPY))
+        return n;
+    return user_copy(dst, src, n);
+}
+
+static inline size_t __must_check copy_to_user_partial(void __user *dst, const void *src, size_t n)
+{
+    if (!access_ok(dst, n) || should_fail(FAIL_USERCOPY))
+        return n;
+    return user_copy(dst, src, n);
+}
+
+static inline size_t __must_check clear_user_partial(void __user *dst, size_t n)
+{
+    if (!access_ok(dst, n) || should_fail(FAIL_USERCOPY))
+        return n;
+    return user_clear(dst, n);
+}
+
 /* 0 or -EFAULT. On a fault the destination's already copied part stays. */
 int __must_check copy_from_user(void *dst, const void __user *src, size_t n);
 int __must_check copy_to_user(void __user *dst, const void *src, size_t n);
-/* Like copy_*_user, but returns the number of bytes NOT copied (0 = all), for partial reads and
- * writes. */
-size_t __must_check copy_from_user_partial(void *dst, const void __user *src, size_t n);
-size_t __must_check copy_to_user_partial(void __user *dst, const void *src, size_t n);
 int __must_check clear_user(void __user *dst, size_t n);
-size_t __must_check clear_user_partial(void __user *dst, size_t n);
 /* Copies a NUL-terminated string; returns its length without NUL, -ENAMETOOLONG when it does not
  * fit in n, -EFAULT. */
 ssize_t __must_check strncpy_from_user(char *dst, const char __user *src, size_t n);

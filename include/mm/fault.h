@@ -3,6 +3,6 @@
 #pragma once
 #include <arch/mmu.h>
 
-/* True: handled, or a signal was queued for the user. False: a kernel-mode access that cannot
- * succeed. */
+/* True: handled. False: the access cannot succeed; a user has a signal queued, who came from the
+ * kernel looks for a fixup. */
 bool mm_fault(const struct fault_info *fi);

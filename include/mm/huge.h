@@ -119,6 +119,9 @@ void huge_init(void);
 /* A huge page, kind PAGE_ANON or PAGE_ZERO, contents undefined, with one reference to the whole; or
  * NULL. Fields of the head as page_alloc makes them, an empty list of leaf entries. */
 struct page *huge_alloc(enum page_kind kind, gfp_t gfp);
+/* Anonymous huge pages side by side, 2^@order frames in all, each as huge_alloc makes one; or NULL.
+ */
+struct page *huge_alloc_block(unsigned int order, gfp_t gfp);
 /* Aligned small pages, each with a reference that the caller gives up, become a huge page with one
  * reference to the whole; pins stay. The frame's word is 0, the list of leaf entries empty. */
 void huge_form(struct page *head);

@@ -303,6 +303,7 @@ u64 mm_peak_rss(struct mm *mm);
     X(thp_fault_alloc) X(thp_fault_fallback) X(thp_split_page) X(thp_split_pmd)                   \
     X(thp_zero_page_alloc) X(thp_zero_page_alloc_failed)                                          \
     X(thp_collapse_alloc) X(thp_collapse_alloc_failed) X(thp_promote)                             \
+    X(thp_promote_pud) X(thp_split_pud)                                                            \
     X(pt_share_alloc) X(pt_share_free) X(pt_share_link) X(pt_share_unlink) X(pt_share_adopt)      \
     X(pt_share_flush) X(pt_share_protect)                                                         \
     X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                                  \

@@ -55,6 +55,7 @@ enum page_kind {
 /* head of a huge page: a subpage was pinned, perhaps is; a page table: likewise, what it maps */
 #define PG_HAD_PINS   (1u << 8)
 #define PG_HAD_ZEROES (1u << 9) /* page table: an entry maps the zero page, or did */
+#define PG_GIB        (1u << 10) /* page table: a leaf stands where its link was (gib.c) */
 
 struct page {
     u64 word;       /* {TAIL, refs, pins}: only through the functions below */

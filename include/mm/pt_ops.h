@@ -106,8 +106,8 @@ bool userfault_wait(struct fault_ctx *f);
 void userfault_cancel(struct fault_ctx *f);
 
 /* fault.c: from trap to row. Entry of arch's page-fault handlers; sends the signal itself for user
- * faults; for kernel-mode faults on user addresses returns false when the access cannot succeed
- * (then arch applies the exception table). */
+ * faults. Returns false when the access cannot succeed (then arch applies the exception table, for
+ * kernel-mode faults on user addresses). */
 bool mm_fault(const struct fault_info *fi);
 /* One fault on behalf of somebody. mmap_lock held for reading, and still held on return. */
 enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags);

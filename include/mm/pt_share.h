@@ -61,9 +61,9 @@ bool pt_fork_possible(void);
 /* As pt_get_slot, for a fault in @v: tables that are missing are the object's where that may be. */
 pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct page **table,
                          unsigned int *level_found) __must_check;
-/* Where mmap should put a shared mapping of @len bytes from page @pgoff of an object on, so that
- * processes that do not know of each other share its tables: a multiple of the result. */
-vaddr_t pt_share_alignment(size_t len, u64 pgoff);
+/* Where a mapping of an object should lie so that it can share: adds to *align_mask; *room, @len at
+ * first, is what should be free there. */
+void pt_share_place(size_t len, u64 pgoff, vaddr_t *align_mask, size_t *room);
 /* What a leaf in @table, which is shared, may allow; links take away what @v may not. */
 pt_prot_t pt_share_leaf_prot(const struct vma *v);
 
@@ -139,6 +139,10 @@ static inline int __must_check pt_fork_leave_edges(struct vma *v, vaddr_t start,
 }
 /* Tables that nobody else uses any more, only. */
 void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end);
+/* Has nobody but @mm the @table of private memory, which is locked? mmap_lock is held. */
+bool pt_fork_is_sole_user(const struct page *table, const struct mm *mm);
+/* @nr anonymous pages are no longer in the locked @table, whose only user took them out. */
+void pt_fork_lost_pages(struct page *table, unsigned long nr);
 /* Is @va of @v in such a table? mmap_lock, or the area's. */
 bool pt_fork_is_at(const struct vma *v, vaddr_t va);
 /* A walk from a page to its leaves comes to the shared @table, which is locked: for the first time?

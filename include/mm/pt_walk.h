@@ -41,6 +41,7 @@ struct pt_cursor {
     unsigned int level;   /* deepest level whose path is known */
     bool skip_holes;
     bool own;             /* links to tables not @mm's own are passed over; set after begin */
+    bool reads;           /* no entry is changed: leaves of GIB_LEVEL stay. Set after begin */
     vaddr_t path_va;      /* path[] is the way to this address */
     vaddr_t table_end;    /* end of the locked table, or of the range */
     pte_t *path[PT_MAX_LEVELS]; /* table by level */
@@ -62,6 +63,18 @@ static inline vaddr_t pt_next(vaddr_t va, vaddr_t end, unsigned int level)
 
     return last < end - 1 ? last + 1 : end;
 }
+/* @slot, for @va in a table at @level, is empty: behind it and the empty ones that follow in the
+ * table, @end at most. */
+static inline vaddr_t pt_skip_empty(const pte_t *slot, vaddr_t va, vaddr_t end, unsigned int level)
+{
+    unsigned int shift = pt_shift(level);
+    u64 in_range = ((end - 1) >> shift) - (va >> shift) + 1, nr = 1;
+    u64 left = min((u64)pt_entries(level) - pt_index(va, level), in_range);
+
+    while (nr < left && pte_is_none(pte_load(slot + nr)))
+        nr++;
+    return pt_next(va + ((nr - 1) << shift), end, level);
+}
 static inline struct page *pt_table_page(const pte_t *base)
 {
     return virt_to_page(base);
@@ -72,12 +85,57 @@ static inline pte_t *pt_link_table(pte_t link, unsigned int level)
 }
 
 /*
+ * gib.c. A leaf of GIB_LEVEL over anonymous memory stands for the link to a table of huge leaves,
+ * which is still there. Walkers go through it; who changes an entry of such a table, which is
+ * marked, puts the link back first.
+ */
+#define GIB_LEVEL 2u
+static inline bool pt_is_gib(const struct page *table)
+{
+    return (READ_ONCE(table->flags) & PG_GIB) != 0;
+}
+/* The table below the leaf @e, found at @slot; NULL: it is none of these, or changed meanwhile. */
+pte_t *gib_below(const pte_t *slot, pte_t e);
+static inline pte_t *pt_gib_below(const pte_t *slot, pte_t e, unsigned int level)
+{
+    return unlikely(level == GIB_LEVEL && !pte_is_none(e)) ? gib_below(slot, e) : NULL;
+}
+/* The link of the marked, locked @table, which has an entry for @va, is back, and no TLB knows the
+ * leaf. Needs no memory. */
+void gib_demote(struct page *table, vaddr_t va);
+/* The same in two halves, with the caller's flush of the whole leaf between them. The table may be
+ * unlocked meanwhile, then the mark may be gone. */
+void gib_invalidate(struct page *table, vaddr_t va);
+void gib_link(struct page *table, vaddr_t va);
+/* An access that the table's entry allows has made a fault: a split of another part holds the leaf
+ * without permissions, and need not be waited for. Table locked. */
+void gib_answer(struct page *table, vaddr_t va);
+/* All leaves of [start, end): how many. mmap_lock or the areas' lock held. */
+unsigned int gib_demote_range(struct mm *mm, vaddr_t start, vaddr_t end);
+
+/*
  * Starts over [start, end) of the user half. skip_holes: HOLE runs are passed over without being
  * returned. The caller keeps the tables of the range from being freed: mmap_lock or the VMA's lock,
  * either way; or the mapping's vmas_lock (free_tables runs after the VMA has left that list).
  */
-void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
-                     bool skip_holes);
+static inline void pt_cursor_begin(struct pt_cursor *c, struct mm *mm, vaddr_t start, vaddr_t end,
+                     bool skip_holes)
+{
+    unsigned int top = pt_top_level();
+
+    ASSERT(start <= end && end <= user_top());
+    c->mm = mm;
+    c->va = c->path_va = start;
+    c->end = end;
+    c->table = NULL;
+    c->level = top;
+    c->skip_holes = skip_holes;
+    c->own = false;
+    c->reads = false;
+    c->path[top] = mm->root;
+    c->link[PT_SHARE_LEVELS] = PT_RWXU;
+    c->sharers[PT_SHARE_LEVELS] = 0;
+}
 /* Next run, or false at the end. Drops the previous run's lock, takes the new one's when the table
  * differs. */
 bool pt_cursor_next(struct pt_cursor *c, struct pt_run *r);
@@ -107,7 +165,8 @@ pte_t *pt_find_slot(struct mm *mm, vaddr_t va, unsigned int level, struct page *
 pte_t *pt_get_locked(struct mm *mm, vaddr_t va, unsigned int level, struct page **table,
                      unsigned int *level_found);
 /* The entry that decides about @va, without making tables: NULL when a table on the way is missing.
- * Locked. */
+ * Locked, and free to be changed; pt_look_locked: to be read only. */
+pte_t *pt_look_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found);
 pte_t *pt_find_locked(struct mm *mm, vaddr_t va, struct page **table, unsigned int *level_found);
 static inline void pt_lock(struct page *table)
 {

@@ -274,7 +274,9 @@ static void run_handler(struct pt_regs *regs, const struct ksignal *k)
     if (arch_setup_sigframe(regs, &k->info, &k->act, &k->old) != 0) {
         signal_set_blocked(&k->old);
         frame_failed(k->sig);
+        return;
     }
+    signal_disarm_altstack();
 }
 
 void signal_deliver(struct pt_regs *regs)

@@ -41,6 +41,8 @@ void signal_log_death(const struct task *t, int sig, const siginfo_t *info);
 bool signal_is_ignored(struct process *p, int sig, bool force);
 /* Sends @sig to current so that it cannot miss: a blocked or ignored one kills. */
 void signal_force(const siginfo_t *info, int sig);
+/* A frame has been made: SS_AUTODISARM takes the alternate stack away until sigreturn. */
+void signal_disarm_altstack(void);
 
 void siginfo_init(siginfo_t *info, int sig, int code);
 

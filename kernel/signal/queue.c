@@ -69,18 +69,24 @@ void sighand_put(struct sighand *s)
  * Exec may replace p->sighand between the load and the lock; the old one then lives on for a grace
  * period, which cannot pass while interrupts are off here.
  */
+static __noinline void lock_the_other(struct process *p, struct sighand *s)
+{
+    do {
+        spin_unlock(&s->lock);
+        s = rcu_dereference(p->sighand);
+        spin_lock(&s->lock);
+    } while (s != READ_ONCE(p->sighand));
+}
+
 unsigned long sighand_lock(struct process *p)
 {
     unsigned long flags = irq_save();
+    struct sighand *s = rcu_dereference(p->sighand);
 
-    for (;;) {
-        struct sighand *s = rcu_dereference(p->sighand);
-
-        spin_lock(&s->lock);
-        if (likely(s == READ_ONCE(p->sighand)))
-            return flags;
-        spin_unlock(&s->lock);
-    }
+    spin_lock(&s->lock);
+    if (unlikely(s != READ_ONCE(p->sighand)))
+        lock_the_other(p, s);
+    return flags;
 }
 
 void sighand_unlock(struct process *p, unsigned long flags)

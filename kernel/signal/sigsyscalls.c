@@ -255,11 +255,15 @@ void signal_save_altstack(stack_t *out)
     out->ss_sp = (void *)current->altstack_sp;
     out->ss_size = current->altstack_size;
     out->ss_flags = (int)current->altstack_flags;
-    if ((current->altstack_flags & SS_AUTODISARM) != 0) {
-        current->altstack_sp = 0;
-        current->altstack_size = 0;
-        current->altstack_flags = SS_DISABLE;
-    }
+}
+
+void signal_disarm_altstack(void)
+{
+    if ((current->altstack_flags & SS_AUTODISARM) == 0)
+        return;
+    current->altstack_sp = 0;
+    current->altstack_size = 0;
+    current->altstack_flags = SS_DISABLE;
 }
 
 void signal_restore_altstack(const stack_t *ss, vaddr_t sp)

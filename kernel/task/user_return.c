@@ -29,12 +29,12 @@ static void store_own_tid(void)
 
 void exit_to_user_work(struct pt_regs *regs)
 {
-    while (this_cpu()->need_resched || signal_pending()) {
+    while (this_cpu()->need_resched || signal_pending_fast(&current->sigpending_flag)) {
         if (this_cpu()->need_resched)
             sched_user_return();
         if (unlikely(current->set_child_tid != NULL))
             store_own_tid();
-        if (signal_pending())
+        if (signal_pending_fast(&current->sigpending_flag))
             signal_deliver(regs);
     }
 }

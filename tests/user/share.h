@@ -269,8 +269,7 @@ KTAP_UNUSED static struct share_mark share_begin(const char *counter)
 
 /*
  * Tables that fork shares. The kernel says whether this machine can: POWER's radix MMU cannot, its
- * links carry no permissions, and the hash MMU not, a table of base pages has one address space
- * there; nor with fork_share=off.
+ * links carry no permissions; nor with fork_share=off.
  */
 #define SHARE_FORK      "pt_fork_share"
 #define PR_SET_PT_SHARE 0x51510001

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memcpy.S: memcpy, memmove, memset: four words of eight bytes per step, then words, then bytes.
+ * memcpy.S: memcpy, memmove, memset: 16 words of eight bytes per step, four, one, then bytes.
  * The CPU does unaligned accesses to memory by itself. Source: Power ISA 3.0B Book II section 1.9.
  */
 #include <asm/quire_asm.h>
@@ -9,7 +9,25 @@
 /* r3 = destination, which is the result, so r6 runs. */
 FUNCTION memcpy
     mr 6, 3
-    srdi. 7, 5, 5
+    srdi. 7, 5, 7
+    beq 6f
+    mtctr 7
+7:  .set at, 0
+    .rept 4
+    ld 8, at(4)
+    ld 9, at + 8(4)
+    ld 10, at + 16(4)
+    ld 11, at + 24(4)
+    std 8, at(6)
+    std 9, at + 8(6)
+    std 10, at + 16(6)
+    std 11, at + 24(6)
+    .set at, at + 32
+    .endr
+    addi 4, 4, 128
+    addi 6, 6, 128
+    bdnz 7b
+6:  rldicl. 7, 5, 59, 62 /* groups of four that are left: 0 to 3 */
     beq 2f
     mtctr 7
 1:  ld 8, 0(4)
@@ -69,7 +87,17 @@ FUNCTION memset
     rldimi 4, 4, 16, 32
     rldimi 4, 4, 32, 0
     mr 6, 3
-    srdi. 7, 5, 5
+    srdi. 7, 5, 7
+    beq 6f
+    mtctr 7
+7:  .set at, 0
+    .rept 16
+    std 4, at(6)
+    .set at, at + 8
+    .endr
+    addi 6, 6, 128
+    bdnz 7b
+6:  rldicl. 7, 5, 59, 62
     beq 2f
     mtctr 7
 1:  std 4, 0(6)

@@ -14,9 +14,11 @@
  * Read next: kernel/signal/, fpu.c.
  */
 #include "internal.h"
+#include "user_word.h"
 #include <arch/mmu_const.h>
 #include <arch/task.h>
 #include <asm/errno.h>
+#include <kernel/fail.h>
 #include <kernel/preempt.h>
 #include <kernel/printk.h>
 #include <kernel/signal.h>
@@ -120,22 +122,42 @@ static vaddr_t vmx_of(vaddr_t frame)
     return ALIGN_UP(frame + offsetof(struct rt_sigframe, vmx), 16);
 }
 
-/* @frame: where the structure will lie in user memory. */
-static void fill_sigcontext(struct linux_sigcontext *sc, const struct pt_regs *r, vaddr_t frame)
+/* The frame is current's, checked by access_ok; so are those below. */
+static int put_gp_regs(struct linux_sigcontext __user *sc, const struct pt_regs *r)
 {
     const struct arch_thread *a = &current->arch;
     struct pt_regs *out = (struct pt_regs *)sc->gp_regs;
+    const u64 *from = (const u64 *)r;
 
-    *out = *r;
-    out->trap = a->trapno;
-    out->dar = a->fault_addr;
-    out->dsisr = a->error_code;
-    out->msr |= a->fpu_used ? MSR_VEC | MSR_VSX : 0; /* the frame has them */
-    sc->regs = frame + offsetof(struct rt_sigframe, uc.mc.gp_regs);
-    sc->v_regs = vmx_of(frame);
-    for (unsigned int i = 0; i < 32 && a->fpu_used; i++)
-        sc->fp_regs[i] = a->fpu->vsr[i][0];
-    sc->fp_regs[32] = a->fpu_used ? a->fpu->fpscr : 0;
+#pragma GCC unroll 64
+    for (unsigned int i = 0; i < sizeof(*r) / sizeof(u64); i++)
+        user_put_word(from[i], &sc->gp_regs[i], fault);
+    user_put_word(a->trapno, &out->trap, fault);
+    user_put_word(a->fault_addr, &out->dar, fault);
+    user_put_word(a->error_code, &out->dsisr, fault);
+    if (a->fpu_used)
+        user_put_word(r->msr | MSR_VEC | MSR_VSX, &out->msr, fault); /* the frame has them */
+    return 0;
+fault:
+    return -EFAULT;
+}
+
+static int put_fp_regs(struct linux_sigcontext __user *sc)
+{
+    const struct fpu_state *s = current->arch.fpu;
+
+    if (!current->arch.fpu_used) {
+#pragma GCC unroll 64
+        for (unsigned int i = 0; i < NR_FREGS; i++)
+            user_put_word(0, &sc->fp_regs[i], fault);
+        return 0;
+    }
+    for (unsigned int i = 0; i < 32; i++)
+        user_put_word(s->vsr[i][0], &sc->fp_regs[i], fault);
+    user_put_word(s->fpscr, &sc->fp_regs[32], fault);
+    return 0;
+fault:
+    return -EFAULT;
 }
 
 static int write_vmx(u8 __user *to)
@@ -178,27 +200,50 @@ static int enter_handler(struct pt_regs *regs, vaddr_t handler)
     return 0;
 }
 
+/* All but registers; what Linux leaves as it is, reserved fields and the gap, stays, too. */
+static int put_frame(struct rt_sigframe __user *f, const siginfo_t *info,
+                     const struct ksigaction *act, const sigset_t *oldmask)
+{
+    struct linux_sigcontext __user *sc = &f->uc.mc;
+    const u64 *from = (const u64 *)info;
+    stack_t stack;
+
+    signal_save_altstack(&stack);
+    user_put_word(0, &f->uc.flags, fault);
+    user_put_word(0, &f->uc.link, fault);
+    for (unsigned int i = 0; i < sizeof(stack) / sizeof(u64); i++)
+        user_put_word(((const u64 *)&stack)[i], (u64 *)&f->uc.stack + i, fault);
+    user_put_word(oldmask->bits, &f->uc.mask, fault);
+    user_put_word((u64)info->si_signo << 32, &sc->signal, fault); /* and the padding */
+    user_put_word(act->handler, &sc->handler, fault);
+    user_put_word(oldmask->bits, &sc->oldmask, fault);
+    user_put_word(sc->gp_regs, &sc->regs, fault);
+    user_put_word(vmx_of((vaddr_t)f), &sc->v_regs, fault);
+    user_put_word(&f->tail.info, &f->tail.pinfo, fault);
+    user_put_word(&f->uc, &f->tail.puc, fault);
+#pragma GCC unroll 64
+    for (unsigned int i = 0; i < sizeof(*info) / sizeof(u64); i++)
+        user_put_word(from[i], (u64 *)&f->tail.info + i, fault);
+    return 0;
+fault:
+    return -EFAULT;
+}
+
 static int write_frame(vaddr_t frame, const struct pt_regs *regs, const siginfo_t *info,
                        const struct ksigaction *act, const sigset_t *oldmask)
 {
-    struct linux_ucontext uc = { .mask = *oldmask };
-    struct frame_tail tail = {
-        .pinfo = frame + offsetof(struct rt_sigframe, tail.info), .puc = frame, .info = *info
-    };
-    int err;
+    struct rt_sigframe __user *f = (struct rt_sigframe __user *)frame;
+    vaddr_t sp = frame - CALLER_FRAME;
 
-    signal_save_altstack(&uc.stack);
-    uc.mc.signal = (u32)info->si_signo;
-    uc.mc.handler = (u64)act->handler;
-    uc.mc.oldmask = oldmask->bits;
-    fill_sigcontext(&uc.mc, regs, frame);
-    err = copy_to_user((void __user *)frame, &uc, sizeof(uc));
-    if (!err && current->arch.fpu_used)
-        err = write_vmx((u8 __user *)vmx_of(frame));
-    if (!err)
-        err = copy_to_user((void __user *)(frame + offsetof(struct rt_sigframe, tail)), &tail,
-                           sizeof(tail));
-    return err; /* the gap is the interrupted program's */
+    if (!access_ok((void __user *)sp, sizeof(*f) + CALLER_FRAME) || should_fail(FAIL_USERCOPY))
+        return -EFAULT;
+    user_put_word(regs->gpr[1], sp, fault); /* back chain */
+    if (put_frame(f, info, act, oldmask) != 0 || put_gp_regs(&f->uc.mc, regs) != 0 ||
+        put_fp_regs(&f->uc.mc) != 0)
+        return -EFAULT;
+    return current->arch.fpu_used ? write_vmx((u8 __user *)vmx_of(frame)) : 0;
+fault:
+    return -EFAULT;
 }
 
 int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struct ksigaction *act,
@@ -212,8 +257,6 @@ int arch_setup_sigframe(struct pt_regs *regs, const siginfo_t *info, const struc
     sp = frame - CALLER_FRAME;
     fpu_save_current();
     err = write_frame(frame, regs, info, act, oldmask);
-    if (!err)
-        err = put_user_u64(regs->gpr[1], (void __user *)sp); /* back chain */
     if (!err)
         err = enter_handler(regs, (vaddr_t)act->handler);
     if (err)
@@ -258,48 +301,92 @@ static int read_vmx(struct fpu_state *s, u64 v_regs, unsigned long msr)
     return 0;
 }
 
-static int read_fpu(const struct linux_sigcontext *sc, unsigned long msr)
+/* The way back is from any address, aligned or not. */
+static const struct pt_regs __user *gp_regs_of(const struct linux_sigcontext __user *sc)
+{
+    return (const struct pt_regs __user *)user_field(sc, gp_regs);
+}
+
+/* 1 when none of the frame's is set, 0 when one is, -EFAULT. */
+static int fp_regs_are_zero(const struct linux_sigcontext __user *sc)
+{
+    u64 any = 0, v;
+
+#pragma GCC unroll 64
+    for (unsigned int i = 0; i < NR_FREGS; i++) {
+        user_get_word(v, user_field(sc, fp_regs[i]), fault);
+        any |= v;
+    }
+    return any == 0;
+fault:
+    return -EFAULT;
+}
+
+static int read_fpu(const struct linux_sigcontext __user *sc)
 {
     struct fpu_state *s = current->arch.fpu;
-    u64 any = 0;
+    u64 msr, v_regs;
+    int zero;
 
-    for (unsigned int i = 0; i < NR_FREGS; i++)
-        any |= sc->fp_regs[i];
-    if (!current->arch.fpu_used && any == 0 && !(msr & MSR_VEC))
-        return 0; /* the initial state, before and after */
+    user_get_word(msr, user_field(gp_regs_of(sc), msr), fault);
+    user_get_word(v_regs, user_field(sc, v_regs), fault);
+    if (!current->arch.fpu_used && !(msr & MSR_VEC)) {
+        zero = fp_regs_are_zero(sc);
+        if (zero != 0)
+            return zero < 0 ? zero : 0; /* the initial state, before and after */
+    }
     current->arch.fpu_used = true;
     fpu_reset(s);
     for (unsigned int i = 0; i < 32; i++)
-        s->vsr[i][0] = sc->fp_regs[i];
-    s->fpscr = sc->fp_regs[32];
-    return read_vmx(s, sc->v_regs, msr);
+        user_get_word(s->vsr[i][0], user_field(sc, fp_regs[i]), fault);
+    user_get_word(s->fpscr, user_field(sc, fp_regs[32]), fault);
+    return read_vmx(s, v_regs, msr);
+fault:
+    return -EFAULT;
 }
 
-static void load_gp_regs(struct pt_regs *r, const u64 *gp_regs)
+/* Into @r itself, as the last part: what came before a fault is the program's, too. */
+static int load_gp_regs(struct pt_regs *r, const struct linux_sigcontext __user *sc)
 {
-    const struct pt_regs *from = (const struct pt_regs *)gp_regs;
-    unsigned long msr = r->msr;
+    const struct pt_regs __user *from = gp_regs_of(sc);
+    unsigned long msr;
 
-    *r = *from;
-    r->msr = (msr & ~MSR_SINGLE_STEP) | (from->msr & MSR_SINGLE_STEP);
-    r->softe = 1;
+    user_get_word(msr, user_field(from, msr), fault);
+    user_get_word(r->nip, user_field(from, nip), fault);
+    user_get_word(r->ctr, user_field(from, ctr), fault);
+    user_get_word(r->link, user_field(from, link), fault);
+    user_get_word(r->xer, user_field(from, xer), fault);
+    user_get_word(r->ccr, user_field(from, ccr), fault);
+#pragma GCC unroll 64
+    for (unsigned int i = 0; i < 32; i++)
+        user_get_word(r->gpr[i], user_field(from, gpr[i]), fault);
+    r->msr = (r->msr & ~MSR_SINGLE_STEP) | (msr & MSR_SINGLE_STEP);
     r->trap = 0;
-    r->result = 0;
+    return 0;
+fault:
+    return -EFAULT;
 }
 
-static int restore_frame(struct pt_regs *regs, const void __user *frame)
+static int restore_frame(struct pt_regs *regs, const struct rt_sigframe __user *f)
 {
-    struct linux_ucontext uc;
+    const struct linux_ucontext __user *uc = user_field(f, uc);
+    const u64 __user *from = (const u64 __user *)user_field(uc, stack);
+    stack_t stack;
+    sigset_t mask;
 
-    if (copy_from_user(&uc, frame, sizeof(uc)) != 0)
+    if (!access_ok(f, sizeof(*f)) || should_fail(FAIL_USERCOPY))
         return -EFAULT;
+    for (unsigned int i = 0; i < sizeof(stack) / sizeof(u64); i++)
+        user_get_word(((u64 *)&stack)[i], from + i, fault);
+    user_get_word(mask.bits, user_field(uc, mask), fault);
     fpu_forget(regs);
-    if (read_fpu(&uc.mc, ((struct pt_regs *)uc.mc.gp_regs)->msr) != 0)
+    if (read_fpu(user_field(uc, mc)) != 0 || load_gp_regs(regs, user_field(uc, mc)) != 0)
         return -EFAULT;
-    signal_set_blocked(&uc.mask);
-    load_gp_regs(regs, uc.mc.gp_regs);
-    signal_restore_altstack(&uc.stack, regs->gpr[1]);
+    signal_set_blocked(&mask);
+    signal_restore_altstack(&stack, regs->gpr[1]);
     return 0;
+fault:
+    return -EFAULT;
 }
 
 SYSCALL0(rt_sigreturn)
@@ -307,7 +394,7 @@ SYSCALL0(rt_sigreturn)
     struct pt_regs *regs = current_regs();
     vaddr_t frame = regs->gpr[1]; /* the code in the page took the handler's caller frame away */
 
-    if (restore_frame(regs, (const void __user *)frame) != 0)
+    if (restore_frame(regs, (const struct rt_sigframe __user *)frame) != 0)
         signal_send_fault(SIGSEGV, SI_KERNEL, 0, 0, 0);
     return 0;
 }

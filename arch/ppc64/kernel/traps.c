@@ -146,13 +146,16 @@ static void refill_behind(struct fault_info *fi)
     (void)mmu_refill(current->mm, fi);
 }
 
-/* May this fault of the kernel at a user address be resolved by mm_fault(), which can sleep? */
+/*
+ * May this fault of the kernel at a user address be resolved by mm_fault(), which can sleep? Not
+ * while VSX registers are used (vsx_copy.S).
+ */
 static bool may_fault_in(const struct pt_regs *regs, const struct fault_info *fi)
 {
     const struct task *t = current;
 
     return fi->addr < user_top() && t && t->mm && t->pagefault_disabled == 0 &&
-           this_cpu()->irq_depth == 0 && (regs->msr & MSR_EE) &&
+           this_cpu()->irq_depth == 0 && (regs->msr & MSR_EE) && !(regs->msr & MSR_VSX) &&
            !(fi->flags & (FAULT_EXEC | FAULT_RSVD));
 }
 

@@ -1,80 +1,157 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vsx_copy.S: the loop that copies through VSX registers, eight of 16 bytes per step. Saves and
- * restores those that it uses: they may be a program's.
+ * vsx_copy.S: large copies through eight VSX registers, 16 bytes at a time.
  *
- * The caller (vsx.c) has switched the units on and preemption off; a fault ends the loop.
- * Source: Power ISA 3.0B Book I section 7.6 (lxvd2x, stxvd2x: any alignment).
- * Checked as vsx.c. Read next: vsx.c.
+ * The registers are the current thread's, when its MSR in the frame at the top of the kernel stack
+ * has the units on (fpu.c); then they are saved and restored, else nobody's contents are lost. A
+ * switch in between would lose what is copied, so preemption is off, and a page fault that would
+ * sleep may not happen: it ends the loop (may_fault_in), and the rest goes word by word.
+ * I1: no switch of threads, and no other copy in here, while MSR.VSX is on in the kernel.
+ * No locks, no frame: what does not fit into registers lies below r1.
+ * Source: Power ISA 3.0B Book I section 7.6 (lxvd2x, stxvd2x: any alignment); ABI 2.2.3.4.
+ * Checked by tests/kernel/arch/uaccess_ktest.c (bytes, faults), tests/user/ppc64/vsx_copy_test.c
+ * (registers). Read next: user_copy.S, fpu.c.
  */
 #include <asm/quire_asm.h>
+#include <asm/quire_cpu.h>
+#include <asm_offsets.h>
 
-#define SAVE_BYTES 128
+#define PAGE_BYTES  4096
+#define STEP_SHIFT  8 /* bytes per turn of the loop */
+#define STEP        (1 << STEP_SHIFT)
+#define THREAD_MSR  (PT_MSR - PT_SIZE) /* from the top of the kernel stack */
+#define BELOW_MSR   -8
+#define BELOW_REST  -16
+#define BELOW_LEFT  -24
+#define BELOW_VSX   -160 /* 128 bytes, within RED_ZONE */
 
-/* An instruction at which a fault ends the copy. */
-.macro TRY insn:vararg
+/* @op VSX 0 to 7 and 128 bytes at @base. r0, r7 to r12 = 16, 32 and so on. */
+.macro EIGHT op, base
+    \op 0, 0, \base
+    \op 1, \base, 0
+    \op 2, \base, 7
+    \op 3, \base, 8
+    \op 4, \base, 9
+    \op 5, \base, 10
+    \op 6, \base, 11
+    \op 7, \base, 12
+.endm
+
+/* The same; a fault ends the copy. */
+.macro TRY_EIGHT op, base
 991:
-    \insn
-    EXCEPTION 991b, 9f
+    EIGHT \op, \base
+    .set n, 0
+    .rept 8
+    EXCEPTION "991b + 4 * n", 3f
+    .set n, n + 1
+    .endr
 .endm
 
     .text
     .machine push
     .machine power8
 /*
- * size_t vsx_copy(void *to, const void *from, size_t n): @n is a multiple of 128, not 0. Returns
- * the bytes that were not done, a multiple of 128, too. CTR counts steps that are not finished.
+ * size_t user_copy_large(void *to, const void *from, size_t n): @n is STEP at least. Returns the
+ * bytes that were not done. CTR counts turns that are not finished.
  */
-FUNCTION vsx_copy
-    srdi 0, 5, 7
+FUNCTION user_copy_large
+    lwz 6, CPU_PREEMPT_COUNT(13)
+    addi 6, 6, 1
+    stw 6, CPU_PREEMPT_COUNT(13)
+    mfmsr 6
+#ifdef CONFIG_DEBUG
+    andis. 0, 6, MSR_VSX >> 16 /* I1 */
+    tdnei 0, 0
+#endif
+    std 6, BELOW_MSR(1)
+    oris 6, 6, (MSR_VEC | MSR_VSX) >> 16
+    ori 6, 6, MSR_FP
+    mtmsrd 6
+    isync
+    srdi 0, 5, STEP_SHIFT
     mtctr 0
-    stdu 1, -(FRAME_OVERHEAD + SAVE_BYTES)(1)
-    addi 5, 1, FRAME_OVERHEAD
-    li 6, 16
+    clrldi 5, 5, 64 - STEP_SHIFT
+    std 5, BELOW_REST(1)
+    li 0, 16
     li 7, 32
     li 8, 48
     li 9, 64
     li 10, 80
     li 11, 96
     li 12, 112
-    stxvd2x 0, 0, 5
-    stxvd2x 1, 5, 6
-    stxvd2x 2, 5, 7
-    stxvd2x 3, 5, 8
-    stxvd2x 4, 5, 9
-    stxvd2x 5, 5, 10
-    stxvd2x 6, 5, 11
-    stxvd2x 7, 5, 12
-1:  TRY lxvd2x 0, 0, 4
-    TRY lxvd2x 1, 4, 6
-    TRY lxvd2x 2, 4, 7
-    TRY lxvd2x 3, 4, 8
-    TRY lxvd2x 4, 4, 9
-    TRY lxvd2x 5, 4, 10
-    TRY lxvd2x 6, 4, 11
-    TRY lxvd2x 7, 4, 12
-    TRY stxvd2x 0, 0, 3
-    TRY stxvd2x 1, 3, 6
-    TRY stxvd2x 2, 3, 7
-    TRY stxvd2x 3, 3, 8
-    TRY stxvd2x 4, 3, 9
-    TRY stxvd2x 5, 3, 10
-    TRY stxvd2x 6, 3, 11
-    TRY stxvd2x 7, 3, 12
-    addi 4, 4, 128
-    addi 3, 3, 128
-    bdnz 1b
-9:  lxvd2x 0, 0, 5
-    lxvd2x 1, 5, 6
-    lxvd2x 2, 5, 7
-    lxvd2x 3, 5, 8
-    lxvd2x 4, 5, 9
-    lxvd2x 5, 5, 10
-    lxvd2x 6, 5, 11
-    lxvd2x 7, 5, 12
-    addi 1, 1, FRAME_OVERHEAD + SAVE_BYTES
-    mfctr 3
-    sldi 3, 3, 7
+    ld 6, CPU_KSTACK_TOP(13)
+    ld 6, THREAD_MSR(6)
+    andi. 6, 6, MSR_FP
+    bne 5f
+1:  addi 5, 4, 128
+    addi 6, 3, 128
+2:  TRY_EIGHT lxvd2x, 4
+    TRY_EIGHT stxvd2x, 3
+    TRY_EIGHT lxvd2x, 5
+    TRY_EIGHT stxvd2x, 6
+    addi 4, 4, STEP
+    addi 5, 5, STEP
+    addi 3, 3, STEP
+    addi 6, 6, STEP
+    bdnz 2b
+3:  bne 6f /* as above */
+4:  ld 6, BELOW_MSR(1)
+    ld 5, BELOW_REST(1)
+    mtmsrd 6
+    mfctr 0
+    sldi 0, 0, STEP_SHIFT
+    lwz 6, CPU_PREEMPT_COUNT(13)
+    addi 6, 6, -1
+    stw 6, CPU_PREEMPT_COUNT(13)
+    lwz 7, CPU_NEED_RESCHED(13)
+    cmpwi 7, 0
+    bne 7f
+    add. 5, 5, 0
+    bne user_copy_words
+    li 3, 0
     blr
-END_FUNCTION vsx_copy
+
+    /* The thread's registers are live. */
+5:  addi 5, 1, BELOW_VSX
+    EIGHT stxvd2x, 5
+    b 1b
+6:  addi 5, 1, BELOW_VSX
+    EIGHT lxvd2x, 5
+    b 4b
+
+    /* Schedules, if this was the outermost count. */
+7:  cmpwi 6, 0
+    add 5, 5, 0
+    bne user_copy_words
+    mflr 0
+    std 0, 16(1)
+    stdu 1, -(FRAME_OVERHEAD + 32)(1)
+    std 3, FRAME_OVERHEAD(1)
+    std 4, FRAME_OVERHEAD + 8(1)
+    std 5, FRAME_OVERHEAD + 16(1)
+    bl preempt_schedule
+    nop
+    ld 3, FRAME_OVERHEAD(1)
+    ld 4, FRAME_OVERHEAD + 8(1)
+    ld 5, FRAME_OVERHEAD + 16(1)
+    addi 1, 1, FRAME_OVERHEAD + 32
+    ld 0, 16(1)
+    mtlr 0
+    b user_copy_words
+END_FUNCTION user_copy_large
+
+/* void copy_page(void *to, const void *from) */
+FUNCTION copy_page
+    mflr 0
+    std 0, 16(1)
+    stdu 1, -FRAME_OVERHEAD(1)
+    li 5, PAGE_BYTES
+    bl user_copy_large
+    tdnei 3, 0
+    addi 1, 1, FRAME_OVERHEAD
+    ld 0, 16(1)
+    mtlr 0
+    blr
+END_FUNCTION copy_page
     .machine pop

@@ -26,7 +26,7 @@
 #include <mm/memblock.h>
 #include <mm/mm.h>
 #include <mm/pt_walk.h>
-#include "internal.h"
+#include "hpt_insert.h"
 
 #define DIRECT_SHIFT 16 /* pages of the direct map */
 
@@ -52,7 +52,7 @@ int hash_bolt(vaddr_t va, paddr_t pa, size_t len, pt_prot_t prot)
         struct hpt_key k = kernel_key(va + off);
         u64 r = hpt_second_word(pa + off, shift, prot, PT_YOUNG | PT_DIRTY);
         unsigned long irq = irq_save();
-        long slot = hpt_insert(&k, r, true);
+        long slot = hpt_insert(&k, r, 0);
 
         irq_restore(irq);
         if (slot < 0)
@@ -153,7 +153,7 @@ static void enter(const struct hash_walk *w, vaddr_t va, u64 seg)
     prot &= w->table_link | ~(pt_prot_t)PT_RWXU;
     if (!(state & PT_DIRTY))
         prot &= ~PT_W;
-    if (hpt_insert(&k, hpt_second_word(pa, base, prot, state), false) < 0)
+    if (hpt_insert(&k, hpt_second_word(pa, base, prot, state), seg) < 0)
         panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
 }
 
@@ -172,7 +172,7 @@ static inline void insert_small(u64 seg, vaddr_t va, pte_t e)
     struct hpt_key k = hpt_key(seg_vsid(seg), va, PAGE_SHIFT, false);
 
     hpt_count(HPT_refill);
-    if (unlikely(hpt_insert(&k, small_second_word(e), false) < 0))
+    if (unlikely(hpt_insert(&k, small_second_word(e), seg) < 0))
         panic("hash: both groups of 0x%lx are full of the kernel's entries", va);
 }
 
@@ -234,21 +234,59 @@ static __noinline int refill_any(struct mm *mm, vaddr_t va, unsigned int flags, 
     return ok ? 0 : -EFAULT;
 }
 
-/* The end of a walk: the translation of a small leaf, and of those around it with @slot. */
-static inline void insert_last(u64 seg, vaddr_t va, pte_t e, unsigned long irq)
+static __noinline int insert_last_any(u64 v, u64 hash, u64 r, unsigned long irq)
+{
+    hpt_insert_user(v, hash, r);
+    hash_walk_end();
+    irq_restore(irq);
+    return 0;
+}
+
+/* The end of a walk: the translation of a small leaf. */
+static __always_inline int insert_last(u64 seg, vaddr_t va, pte_t e, unsigned long irq)
 {
     struct hpt_key k = hpt_key(seg_vsid(seg), va, PAGE_SHIFT, false);
+    u64 r = small_second_word(e);
 
     hpt_count(HPT_refill);
-    hpt_insert_last(k.v, k.hash, small_second_word(e), irq);
+    if (unlikely(hpt_insert_free(k.v, k.hash, r, seg, false) < 0))
+        return insert_last_any(k.v, k.hash, r, irq);
+    hash_walk_end();
+    irq_restore(irq);
+    return 0;
 }
 
 static __noinline int refill_with_others(u64 seg, vaddr_t va, pte_t e, unsigned long irq,
                                          pte_t *slot)
 {
     refill_around(seg, va, slot);
-    insert_last(seg, va, e, irq);
-    return 0;
+    return insert_last(seg, va, e, irq);
+}
+
+/* The leaf is marked for the access. */
+static __always_inline int enter_small(u64 seg, vaddr_t va, unsigned int flags, pte_t e, unsigned long irq,
+                              pte_t *slot)
+{
+    if ((flags & (PPC_FAULT_ANSWERED | FAULT_WRITE | FAULT_EXEC)) == PPC_FAULT_ANSWERED &&
+        unlikely(is_fresh(pte_load(slot + (va & PAGE_SIZE ? -1 : 1)))))
+        return refill_with_others(seg, va, e, irq, slot);
+    return insert_last(seg, va, e, irq);
+}
+
+static __noinline int refill_unmarked(struct mm *mm, vaddr_t va, unsigned int flags,
+                                      unsigned long irq, u64 seg, pte_t *slot, pte_t old)
+{
+    pte_t new = {old.v | PPC_PTE_REF | (flags & FAULT_WRITE ? PPC_PTE_C : 0)};
+
+    if (unlikely(!pte_cmpxchg(slot, &old, new)))
+        return refill_any(mm, va, flags, irq);
+    return enter_small(seg, va, flags, new, irq, slot);
+}
+
+static inline bool forbid(u64 links, unsigned int flags)
+{
+    return ((links & PPC_LINK_NOW) && (flags & FAULT_WRITE)) ||
+           ((links & PPC_LINK_NOX) && (flags & FAULT_EXEC));
 }
 
 static int refill_small(struct mm *mm, vaddr_t va, unsigned int flags, unsigned long irq,
@@ -262,32 +300,60 @@ static __noinline int refill_elsewhere(struct mm *mm, vaddr_t va, unsigned int f
     u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
 
     slb_look_for(va);
-    if (seg != 0 && !(seg & SEG_16M) && slb_has_small(va, seg))
+    if (seg != 0 && !(seg & SEG_16M) && slb_has_small(va, seg, links))
         return refill_small(mm, va, flags, irq, table, links, slot, entry);
     return refill_any(mm, va, flags, irq);
 }
 
 /*
- * The same where the tree has a small leaf, @entry at @slot, that allows the access. If links take
- * something away, the segment has no number or is not loaded, or the leaf changes meanwhile, it is
- * any leaf.
+ * The same where the tree has a small leaf, @entry at @slot, that allows the access. If links to
+ * the segment's table do not, the segment has no number or is not loaded, or the leaf changes
+ * meanwhile, it is any leaf. What is ordinary needs no stack frame.
  */
 static __noinline int refill_small(struct mm *mm, vaddr_t va, unsigned int flags, unsigned long irq,
                                    const pte_t *table, u64 links, pte_t *slot, u64 entry)
 {
-    pte_t old = {entry}, new = {entry | PPC_PTE_REF | (flags & FAULT_WRITE ? PPC_PTE_C : 0)};
+    u64 mark = PPC_PTE_REF | (flags & FAULT_WRITE ? PPC_PTE_C : 0);
     u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
 
-    if (unlikely(!slb_has_small(va, seg)))
+    if (unlikely(!slb_has_small(va, seg, links)) && seg != 0)
         return refill_elsewhere(mm, va, flags, irq, table, links, slot, entry);
-    if (unlikely((links & (PPC_LINK_NOW | PPC_LINK_NOX)) || seg == 0 || (seg & SEG_16M)) ||
+    if (unlikely(seg == 0 || (seg & SEG_16M) ||
+                 ((links & (PPC_LINK_NOW | PPC_LINK_NOX)) && forbid(links, flags))))
+        return refill_any(mm, va, flags, irq);
+    if ((~entry & mark) != 0)
+        return refill_unmarked(mm, va, flags, irq, seg, slot, (pte_t){entry});
+    return enter_small(seg, va, flags, (pte_t){entry}, irq, slot);
+}
+
+/* The walk ends without an answer. */
+static inline int refill_nothing(unsigned long irq)
+{
+    hash_walk_end();
+    irq_restore(irq);
+    return -EFAULT;
+}
+
+/* The same where @link, to the table of small leaves, allows no writing: since a fork several
+ * address spaces have that table (mm/pt_share_fork.c), and each its entries under its own number.
+ */
+static __noinline int refill_forked(struct mm *mm, vaddr_t va, unsigned int flags,
+                                    unsigned long irq, const pte_t *table, u64 links, pte_t link)
+{
+    const u64 want = PPC_PTE_LEAF | PPC_PTE_R, limits = PPC_LINK_NOW | PPC_LINK_NOX;
+    pte_t *slot = (pte_t *)hash_below(link) + hash_index(va, PAGE_SHIFT, HASH_BITS_0);
+    pte_t old = pte_load(slot), new = {old.v | PPC_PTE_REF};
+    u64 seg = READ_ONCE(pt_table_page(table)->pt_private);
+
+    if ((flags & FAULT_WRITE) && (link.v & PPC_LINK_NOW))
+        return refill_nothing(irq);
+    if ((flags & FAULT_EXEC) || (links & limits) || (link.v & PPC_LINK_NOX) || seg == 0 ||
+        (seg & SEG_16M) || !slb_has_small(va, seg, links) ||
+        (old.v & (want | PPC_PTE_PRIV)) != want ||
         (new.v != old.v && !pte_cmpxchg(slot, &old, new)))
         return refill_any(mm, va, flags, irq);
-    if ((flags & (PPC_FAULT_ANSWERED | FAULT_WRITE | FAULT_EXEC)) == PPC_FAULT_ANSWERED &&
-        unlikely(is_fresh(pte_load(slot + (va & PAGE_SIZE ? -1 : 1)))))
-        return refill_with_others(seg, va, new, irq, slot);
-    insert_last(seg, va, new, irq);
-    return 0;
+    new.v &= ~PPC_PTE_W;
+    return insert_last(seg, va, new, irq);
 }
 
 /* Most first looks find that the tree does not allow the access: they cost no stack frame. */
@@ -308,20 +374,20 @@ static inline int refill(struct mm *mm, const struct fault_info *fi)
     e = pte_load(table + hash_index(va, HASH_SHIFT_1, HASH_BITS_1));
     if (unlikely(!pte_is_table(e, 1)))
         return refill_any(mm, va, flags, irq);
+    if (unlikely(e.v & (PPC_LINK_NOW | PPC_LINK_NOX)))
+        return refill_forked(mm, va, flags, irq, table, links, e);
     slot = (pte_t *)hash_below(e) + hash_index(va, PAGE_SHIFT, HASH_BITS_0);
-    links |= e.v;
     e = pte_load(slot);
     if ((e.v & PPC_PTE_LEAF) && ((~e.v & need) | (e.v & PPC_PTE_PRIV)) == 0)
         return refill_small(mm, va, flags, irq, table, links, slot, e.v);
-    hash_walk_end();
-    irq_restore(irq);
-    return -EFAULT;
+    return refill_nothing(irq);
 }
 
-/* With the radix MMU there is nothing to fill. */
+/* Not with the radix MMU, where there is nothing to fill (MMU_WALKS_TREE). */
 int mmu_refill(struct mm *mm, const struct fault_info *fi)
 {
-    if (ppc_mmu.radix || mm == NULL || fi->addr >= user_top())
+    ASSERT(!ppc_mmu.radix);
+    if (mm == NULL || fi->addr >= user_top())
         return -EFAULT;
     return refill(mm, fi);
 }

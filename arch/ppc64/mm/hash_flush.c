@@ -157,8 +157,8 @@ static bool flush_page_here(struct mm *mm, vaddr_t va)
         struct hpt_key k = hpt_key(seg_vsid(seg), va, base, false);
 
         if (seg_nr_entries(seg) != 0)
-            (void)hpt_remove(&k);
-        if (!slb_has_small(va, seg))
+            (void)hpt_remove(k, seg);
+        if (!slb_has_small(va, seg, 0))
             (void)slb_check_one(va, seg, PT_RWXU);
         done = true;
     }
@@ -260,6 +260,34 @@ void hash_flush_mm(struct mm *mm)
     retire_below(&f, pt_table_page(mm->root), pt_top_level());
     hash_walk_end();
     irq_restore(irq);
+    finish(&f);
+}
+
+/* Takes the number of the segment of @va away; returns what is behind it, or behind the hole. */
+static vaddr_t retire_at(struct flush *f, vaddr_t va)
+{
+    unsigned long irq = irq_save();
+    struct hash_walk w;
+
+    hash_walk_begin();
+    hash_walk(f->mm, va, &w);
+    if (w.segment != NULL)
+        retire(f, w.segment, READ_ONCE(w.segment->pt_private));
+    hash_walk_end();
+    irq_restore(irq);
+    return pt_next(va, f->end, max(w.level, 2u));
+}
+
+/* The areas say where tables are: the upper ones, of 512 entries each, need not be looked through.
+ */
+void hash_flush_areas(struct mm *mm)
+{
+    struct flush f = {.mm = mm, .end = user_top()};
+    vaddr_t done = 0;
+
+    for (const struct vma *v = mm->first_vma; v != NULL; v = v->next)
+        for (vaddr_t va = max(v->start, done); va < v->end; va = done)
+            done = retire_at(&f, va);
     finish(&f);
 }
 

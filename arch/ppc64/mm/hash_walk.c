@@ -38,16 +38,6 @@ void hash_quiesce(void)
     }
 }
 
-/* One level down: the entry of @base for @va, and whether it is a link. */
-static inline bool step(struct hash_walk *w, const pte_t *base, vaddr_t va, unsigned int level,
-                        unsigned int shift, unsigned int bits)
-{
-    w->slot = (pte_t *)base + ((va >> shift) & ((1UL << bits) - 1));
-    w->entry = pte_load(w->slot);
-    w->level = level;
-    return pte_is_table(w->entry, level);
-}
-
 static inline pt_prot_t allowed(u64 links)
 {
     if (likely((links & (PPC_LINK_NOW | PPC_LINK_NOX)) == 0))
@@ -55,24 +45,44 @@ static inline pt_prot_t allowed(u64 links)
     return PT_RWXU & ~((links & PPC_LINK_NOW ? PT_W : 0) | (links & PPC_LINK_NOX ? PT_X : 0));
 }
 
+/* The walk ends at @slot, where @e was found. */
+static inline void end_at(struct hash_walk *w, const pte_t *slot, pte_t e, unsigned int level,
+                          pt_prot_t segment_link, pt_prot_t table_link)
+{
+    w->slot = (pte_t *)slot;
+    w->entry = e;
+    w->level = level;
+    w->segment_link = segment_link;
+    w->table_link = table_link;
+}
+
 void hash_walk(struct mm *mm, vaddr_t va, struct hash_walk *w)
 {
-    u64 links = 0;
+    const pte_t *slot = mm->root + hash_index(va, HASH_SHIFT_3, HASH_BITS_3);
+    pte_t e = pte_load(slot);
+    u64 links = e.v;
+    pt_prot_t segment_link, table_link;
 
     w->segment = NULL;
-    w->segment_link = w->table_link = PT_RWXU;
-    if (!step(w, mm->root, va, 3, HASH_SHIFT_3, HASH_BITS_3))
-        return;
-    links |= w->entry.v;
-    if (!step(w, pt_link_table(w->entry, 3), va, 2, HASH_SHIFT_2, HASH_BITS_2)) {
-        w->segment_link = allowed(links);
+    if (!pte_is_table(e, 3)) {
+        end_at(w, slot, e, 3, PT_RWXU, PT_RWXU);
         return;
     }
-    links |= w->entry.v;
-    w->segment_link = allowed(links);
-    w->segment = pt_table_page(pt_link_table(w->entry, 2));
-    if (!step(w, pt_link_table(w->entry, 2), va, 1, HASH_SHIFT_1, HASH_BITS_1))
+    slot = hash_below(e) + hash_index(va, HASH_SHIFT_2, HASH_BITS_2);
+    e = pte_load(slot);
+    if (!pte_is_table(e, 2)) {
+        end_at(w, slot, e, 2, allowed(links), PT_RWXU);
         return;
-    w->table_link = allowed(w->entry.v);
-    (void)step(w, pt_link_table(w->entry, 1), va, 0, PAGE_SHIFT, HASH_BITS_0);
+    }
+    segment_link = allowed(links | e.v);
+    w->segment = pt_table_page(hash_below(e));
+    slot = hash_below(e) + hash_index(va, HASH_SHIFT_1, HASH_BITS_1);
+    e = pte_load(slot);
+    if (!pte_is_table(e, 1)) {
+        end_at(w, slot, e, 1, segment_link, PT_RWXU);
+        return;
+    }
+    table_link = allowed(e.v);
+    slot = hash_below(e) + hash_index(va, PAGE_SHIFT, HASH_BITS_0);
+    end_at(w, slot, pte_load(slot), 0, segment_link, table_link);
 }

@@ -15,7 +15,7 @@
  * It does not know what segments or trees are.
  *
  * Locks: LEAF, of the pair; any context. Invariants: I1 word[i] is the first word of entry i, or 0
- * when that is free; I2 a translation is in at most one slot; I3 bolted entries leave by hpt_remove
+ * when that is free; I2 a translation is in at most one slot; I3 bolted entries leave by a batch
  * only. Checked by hpt_check (I1, I2).
  * Source: Power ISA 3.0B Book III section 5.7.9 (hash, groups, entry format); LoPAR 14.5.4.1
  * (H_ENTER and its relatives). Read next: hpt_policy.c, segment.c.
@@ -28,19 +28,9 @@
 #include <kernel/spinlock.h>
 #include <mm/buddy.h>
 #include <mm/memblock.h>
-#include "internal.h"
+#include "hpt_insert.h"
 
-#define H_EXACT (1UL << 39) /* H_ENTER: this slot and no other */
-
-#define NR_LOCKS 256u
-
-static struct {
-    u64 *word;
-    u64 mask; /* groups - 1 */
-    u64 nr_secondary; /* entries in their secondary groups, atomic; a pair's own: its lock */
-    spinlock_t lock[NR_LOCKS];
-} hpt;
-
+struct hpt_table hpt;
 u64 hpt_events[NR_CPUS][NR_HPT_EVENTS];
 
 void hpt_init_cpu(void)
@@ -57,7 +47,7 @@ void hpt_init(unsigned int log2_bytes)
     hpt_init_cpu();
     hpt.mask = slots / HPT_GROUP - 1;
     hpt.word = phys_to_virt(memblock_alloc(slots * sizeof(u64), PAGE_SIZE));
-    for (unsigned int i = 0; i < NR_LOCKS; i++)
+    for (unsigned int i = 0; i < HPT_NR_LOCKS; i++)
         spin_init(&hpt.lock[i], LOCK_LEAF);
 }
 
@@ -76,33 +66,13 @@ static u64 secondary_group(const struct hpt_key *k)
     return ~k->hash & hpt.mask;
 }
 
-static spinlock_t *lock_of(u64 group)
-{
-    return &hpt.lock[min(group, ~group & hpt.mask) % NR_LOCKS];
-}
-
-/* An entry's first word as hardware knows it. */
-static u64 plain(u64 word)
-{
-    return word & ~(HPTE_BOLTED | HPTE_LEAVING);
-}
-
-static inline bool group_has(const u64 *group, u64 v)
-{
-#pragma GCC unroll 8
-    for (unsigned int i = 0; i < HPT_GROUP; i++)
-        if (unlikely(plain(group[i]) == v))
-            return true;
-    return false;
-}
-
 static inline long find_in(u64 first, u64 v)
 {
     const u64 *group = hpt.word + first;
 
 #pragma GCC unroll 8
     for (unsigned int i = 0; i < HPT_GROUP; i++)
-        if (plain(group[i]) == v)
+        if (hpt_plain(group[i]) == v)
             return (long)(first + i);
     return -1;
 }
@@ -137,51 +107,124 @@ static inline unsigned long lock_and_find(const struct hpt_key *k, long *slot)
 {
     unsigned long irq = irq_save();
 
-    *slot = lock_pair(k, lock_of(primary_group(k)));
+    *slot = lock_pair(k, hpt_lock_of(primary_group(k)));
     return irq;
 }
 
 static inline void unlock(const struct hpt_key *k, unsigned long irq)
 {
-    spin_unlock_irqrestore(lock_of(primary_group(k)), irq);
+    spin_unlock_irqrestore(hpt_lock_of(primary_group(k)), irq);
+}
+
+static inline void count_secondary(int change)
+{
+    (void)__atomic_add_fetch(&hpt.nr_secondary, (u64)(long)change, __ATOMIC_RELAXED);
 }
 
 /* @change entries with this first word came or went. Pair locked, or in the caller's batch. */
 static inline void count_word(u64 word, int change)
 {
     if (word & HPTE_H)
-        (void)__atomic_add_fetch(&hpt.nr_secondary, (u64)(long)change, __ATOMIC_RELAXED);
+        count_secondary(change);
     seg_word_count(word, change);
 }
 
 /* Pair locked. */
-static inline void remove_slot(u64 slot)
+static inline void remove_from_table(u64 slot)
 {
     long rc = hcall(H_REMOVE, 0, slot, 0, 0);
 
     if (rc != H_SUCCESS)
         panic("hpt: entry %llu is not in the table: %ld", (unsigned long long)slot, rc);
+}
+
+static inline void remove_slot(u64 slot)
+{
+    remove_from_table(slot);
     count_word(hpt.word[slot], -1);
     hpt.word[slot] = 0;
 }
 
+/* Requests of H_BULK_REMOVE: two words each, the first of them with a command above the slot. */
+#define BULK_REQUEST (1UL << 62)
+#define BULK_END     (3UL << 62)
+#define BULK_ANSWER  0xf000000000000000UL
+#define BULK_REMOVED 0x8000000000000000UL
+
+/* The entries of the batch, which is not empty, leave. */
+static void bulk_remove(struct hpt_batch *b)
+{
+    unsigned long arg[8] = { 0 };
+    u64 segment; /* most or all are of one: they are counted together */
+    int together = 0;
+    long rc;
+
+    for (unsigned int i = 0; i < b->nr; i++)
+        arg[2 * i] = BULK_REQUEST | b->slot[i];
+    if (b->nr < HPT_BATCH)
+        arg[2 * b->nr] = BULK_END;
+    rc = hcall_args(H_BULK_REMOVE, arg);
+    segment = hpt.word[b->slot[0]] & ~HPTE_H;
+    for (unsigned int i = 0; i < b->nr; i++) {
+        u64 word = hpt.word[b->slot[i]];
+
+        if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
+            panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
+                  arg[2 * i]);
+        if (likely((word ^ segment) >> 12 == 0 && !(word & HPTE_H)))
+            together++;
+        else
+            count_word(word, -1);
+    }
+    count_word(segment, -together); /* before the slots are free, when a sweep no longer waits */
+    for (unsigned int i = 0; i < b->nr; i++)
+        smp_store_release(&hpt.word[b->slot[i]], 0);
+    b->nr = 0;
+}
+
+/* All dead entries of the group of @slot, which is one: a call for each would cost as much as what
+ * it makes room for. Pair locked. */
+static void evict_dead(u64 slot)
+{
+    u64 first = ALIGN_DOWN(slot, HPT_GROUP);
+    struct hpt_batch batch = {.nr = 0};
+
+    for (unsigned int i = 0; i < HPT_GROUP; i++) {
+        u64 *word = &hpt.word[first + i];
+
+        if (!seg_word_is_dead(*word))
+            continue;
+        hpt_count(HPT_evict_dead);
+        WRITE_ONCE(*word, *word | HPTE_BOLTED | HPTE_LEAVING);
+        batch.slot[batch.nr++] = first + i;
+        if (batch.nr == HPT_BATCH)
+            bulk_remove(&batch);
+    }
+    if (batch.nr != 0)
+        bulk_remove(&batch);
+}
+
+/* Pair locked. */
+static __noinline void evict(u64 slot)
+{
+    ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
+    if (seg_word_is_dead(hpt.word[slot])) {
+        evict_dead(slot);
+    } else {
+        hpt_count(HPT_evict);
+        remove_slot(slot);
+    }
+    ASSERT(hpt.word[slot] == 0);
+}
+
 /* What the hypervisor takes for RAM must be cacheable, all else not; the wish gives way. */
-static __noinline void enter_the_other_way(u64 slot, u64 v, u64 r, long rc)
+void hpt_enter_the_other_way(u64 slot, u64 v, u64 r, long rc)
 {
     if (rc == H_PARAMETER)
-        rc = hcall(H_ENTER, H_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG));
+        rc = hcall(H_ENTER, HPT_EXACT, slot, v, r ^ (HPTE_M | HPTE_IG));
     if (rc != H_SUCCESS)
         panic("hpt: the hypervisor refuses entry %#llx %#llx: %ld", (unsigned long long)v,
               (unsigned long long)r, rc);
-}
-
-/* Pair locked, the slot is free. */
-static inline void enter(u64 slot, u64 v, u64 r)
-{
-    long rc = hcall(H_ENTER, H_EXACT, slot, v, r);
-
-    if (unlikely(rc != H_SUCCESS))
-        enter_the_other_way(slot, v, r, rc);
 }
 
 /* Only bolted entries are in both groups. True: some of them are about to leave. */
@@ -201,14 +244,11 @@ static inline long enter_choice(u64 first, u64 second, unsigned int choice, u64 
     bool primary = choice < HPT_GROUP;
     u64 slot = primary ? first + choice : second + choice - HPT_GROUP;
 
-    if (unlikely(hpt.word[slot] != 0)) {
-        ASSERT(!(hpt.word[slot] & HPTE_BOLTED));
-        hpt_count(seg_word_is_dead(hpt.word[slot]) ? HPT_evict_dead : HPT_evict);
-        remove_slot(slot);
-    }
+    if (unlikely(hpt.word[slot] != 0))
+        evict(slot);
     hpt_count(primary ? HPT_insert_primary : HPT_insert_secondary);
     v |= primary ? 0 : HPTE_H;
-    enter(slot, v, r);
+    hpt_enter(slot, v, r);
     hpt.word[slot] = v;
     count_word(v, 1);
     return (long)slot;
@@ -218,7 +258,7 @@ static inline long enter_choice(u64 first, u64 second, unsigned int choice, u64 
 static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
 {
     u64 first = primary_group(k) * HPT_GROUP, second = secondary_group(k) * HPT_GROUP;
-    spinlock_t *lock = lock_of(primary_group(k));
+    spinlock_t *lock = hpt_lock_of(primary_group(k));
     unsigned int choice;
     long slot;
 
@@ -243,79 +283,41 @@ static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
     return slot;
 }
 
-/* Nearly always the translation is not there, and a slot of the primary group is free. Otherwise
- * nothing happens: -1. */
-static __always_inline long insert_free(u64 v, u64 hash, u64 r, bool bolted)
+long hpt_insert(const struct hpt_key *k, u64 r, u64 seg)
 {
-    u64 primary = hash & hpt.mask, *group = hpt.word + primary * HPT_GROUP;
-    const u64 *second = hpt.word + (~hash & hpt.mask) * HPT_GROUP;
-    spinlock_t *lock = lock_of(primary);
-    unsigned int choice = HPT_NO_SLOT;
+    long slot = seg == 0 ? hpt_insert_free(k->v, k->hash, r, 0, true)
+                         : hpt_insert_free(k->v, k->hash, r, seg, false);
 
-    ASSERT(!irqs_enabled());
-    spin_lock(lock);
-    if (likely(!group_has(group, v) &&
-               (READ_ONCE(hpt.nr_secondary) == 0 || !group_has(second, v | HPTE_H))))
-        choice = hpt_choose_slot(group, second);
-    if (likely(choice < HPT_GROUP && group[choice] == 0)) {
-        v |= bolted ? HPTE_BOLTED : 0;
-        hpt_count(HPT_insert_primary);
-        enter(primary * HPT_GROUP + choice, v, r);
-        group[choice] = v;
-        seg_word_count(v, 1);
-        spin_unlock(lock);
-        return (long)(primary * HPT_GROUP + choice);
-    }
-    spin_unlock(lock);
-    return -1;
+    return likely(slot >= 0) ? slot : insert_any(k, r, seg == 0);
 }
 
-long hpt_insert(const struct hpt_key *k, u64 r, bool bolted)
-{
-    long slot = insert_free(k->v, k->hash, r, bolted);
-
-    return likely(slot >= 0) ? slot : insert_any(k, r, bolted);
-}
-
-static __noinline void insert_last_any(u64 v, u64 hash, u64 r, unsigned long irq)
+void hpt_insert_user(u64 v, u64 hash, u64 r)
 {
     struct hpt_key k = {v, hash};
 
     if (insert_any(&k, r, false) < 0)
         panic("hpt: both groups of hash %#llx are full of the kernel's entries",
               (unsigned long long)hash);
-    hash_walk_end();
-    irq_restore(irq);
 }
 
-void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq)
+bool hpt_remove(struct hpt_key k, u64 seg)
 {
-    if (unlikely(insert_free(v, hash, r, false) < 0)) {
-        insert_last_any(v, hash, r, irq);
-        return;
-    }
-    hash_walk_end();
-    irq_restore(irq);
-}
-
-bool hpt_remove(const struct hpt_key *k)
-{
+    spinlock_t *lock = hpt_lock_of(primary_group(&k));
     long slot;
-    unsigned long irq = lock_and_find(k, &slot);
 
+    ASSERT(!irqs_enabled());
+    slot = lock_pair(&k, lock);
     if (slot >= 0) {
         hpt_count(HPT_remove);
-        remove_slot((u64)slot);
+        remove_from_table((u64)slot);
+        if (unlikely(hpt.word[slot] & HPTE_H))
+            count_secondary(-1);
+        seg_count_entry(seg, -1);
+        hpt.word[slot] = 0;
     }
-    unlock(k, irq);
+    spin_unlock(lock);
     return slot >= 0;
 }
-
-/* Requests of H_BULK_REMOVE: two words each, the first of them with a command above the slot. */
-#define BULK_REQUEST (1UL << 62)
-#define BULK_END     (3UL << 62)
-#define BULK_ANSWER  0xf000000000000000UL
-#define BULK_REMOVED 0x8000000000000000UL
 
 /* The entry stays where it is and cannot be used for anything until the hypervisor has it removed;
  * the lock need not be held for that. */
@@ -335,35 +337,10 @@ void hpt_batch_add(struct hpt_batch *b, const struct hpt_key *k)
 
 void hpt_batch_end(struct hpt_batch *b)
 {
-    unsigned long arg[8] = { 0 };
-    u64 segment; /* most or all are of one: they are counted together */
-    int together = 0;
-    long rc;
-
     if (b->nr == 0)
         return;
-    for (unsigned int i = 0; i < b->nr; i++)
-        arg[2 * i] = BULK_REQUEST | b->slot[i];
-    if (b->nr < HPT_BATCH)
-        arg[2 * b->nr] = BULK_END;
-    rc = hcall_args(H_BULK_REMOVE, arg);
-    segment = hpt.word[b->slot[0]] & ~HPTE_H;
-    for (unsigned int i = 0; i < b->nr; i++) {
-        u64 word = hpt.word[b->slot[i]];
-
-        if (rc != H_SUCCESS || (arg[2 * i] & BULK_ANSWER) != BULK_REMOVED)
-            panic("hpt: entry %llu is not removed: %ld, %#lx", (unsigned long long)b->slot[i], rc,
-                  arg[2 * i]);
-        if (likely((word ^ segment) >> 12 == 0 && !(word & HPTE_H)))
-            together++;
-        else
-            count_word(word, -1);
-    }
-    count_word(segment, -together); /* before the slots are free, when a sweep no longer waits */
-    for (unsigned int i = 0; i < b->nr; i++)
-        smp_store_release(&hpt.word[b->slot[i]], 0);
     hpt_event_counts()[HPT_remove] += b->nr;
-    b->nr = 0;
+    bulk_remove(b);
 }
 
 /* H_PROTECT has the protection's highest bit at bit 8 of its flags. */
@@ -401,7 +378,7 @@ long hpt_find(const struct hpt_key *k, u64 *r)
 /* Locks the slot's pair, when the slot is in nobody's batch. */
 static unsigned long lock_settled(u64 slot)
 {
-    spinlock_t *lock = lock_of(slot / HPT_GROUP);
+    spinlock_t *lock = hpt_lock_of(slot / HPT_GROUP);
 
     for (;;) {
         unsigned long irq = spin_lock_irqsave(lock);
@@ -428,7 +405,7 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
             remove_slot(slot);
             removed++;
         }
-        spin_unlock_irqrestore(lock_of(slot / HPT_GROUP), irq);
+        spin_unlock_irqrestore(hpt_lock_of(slot / HPT_GROUP), irq);
     }
     return removed;
 }
@@ -463,26 +440,26 @@ static int hpt_check(void)
     if (hpt.word == NULL)
         return 0;
     for (u64 slot = turn++ % 64; slot < (hpt.mask + 1) * HPT_GROUP; slot += 64) {
-        unsigned long irq = spin_lock_irqsave(lock_of(slot / HPT_GROUP));
+        unsigned long irq = spin_lock_irqsave(hpt_lock_of(slot / HPT_GROUP));
         unsigned long arg[8] = { 0, slot };
         u64 word = hpt.word[slot], v;
 
         if (hcall_args(H_READ, arg) != H_SUCCESS)
             panic("hpt: cannot read entry %llu", (unsigned long long)slot);
         v = arg[0] & HPTE_V ? arg[0] & ~0x78UL : 0;
-        if (v != plain(word) && !(word & HPTE_LEAVING)) {
+        if (v != hpt_plain(word) && !(word & HPTE_LEAVING)) {
             bad++;
             pr_err("hpt_check: entry %llu is %#llx, remembered as %#llx\n",
                    (unsigned long long)slot, (unsigned long long)v, (unsigned long long)word);
         }
         for (u64 other = slot + 1; word != 0 && other % HPT_GROUP != 0; other++) {
-            if (plain(hpt.word[other]) != plain(word))
+            if (hpt_plain(hpt.word[other]) != hpt_plain(word))
                 continue;
             bad++;
             pr_err("hpt_check: entries %llu and %llu translate the same address\n",
                    (unsigned long long)slot, (unsigned long long)other);
         }
-        spin_unlock_irqrestore(lock_of(slot / HPT_GROUP), irq);
+        spin_unlock_irqrestore(hpt_lock_of(slot / HPT_GROUP), irq);
     }
     return bad;
 }

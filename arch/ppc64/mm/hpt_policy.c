@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hpt_policy.c: where a new translation goes in the hash table. The whole policy is
- * hpt_choose_slot(); to try another one, replace it and look at /proc/hpt.
+ * hpt_choose_slot(); to try another one, replace it and look at /proc/hpt. It is asked when the
+ * primary group is full: a free slot there is taken without a question.
  *
- * This one: a free slot of the primary group, which hardware searches first; a free one of the
- * secondary; one whose segment is dead, in either; and last the victim of a hand that goes around
- * the sixteen. Real hardware cannot say which entry was used last; R bits could, at the price of a
- * hypervisor call per entry.
+ * This one: a free slot of the primary group, which hardware searches first; one there whose
+ * segment is dead; the same of the secondary group; and last the victim of a hand that goes around
+ * the sixteen. Where one dead entry is evicted, all of its group are (hpt.c), and the next ones
+ * find free slots; a table that is full of dead entries so has no use for secondary groups, which
+ * would be searched for every translation from then on. Real hardware cannot say which entry was
+ * used last; R bits could, at the price of a hypervisor call per entry.
  *
  * Locks: the caller's, of the pair of groups. No invariant of its own: any answer is correct, the
  * table is a cache.
@@ -52,10 +55,10 @@ static __noinline unsigned int choose_crowded(const u64 *primary, const u64 *sec
 {
     unsigned int i;
 
-    if ((i = find_free(secondary)) < HPT_GROUP)
-        return HPT_GROUP + i;
     if ((i = find_dead(primary)) < HPT_GROUP)
         return i;
+    if ((i = find_free(secondary)) < HPT_GROUP)
+        return HPT_GROUP + i;
     if ((i = find_dead(secondary)) < HPT_GROUP)
         return HPT_GROUP + i;
     return find_victim(primary, secondary);

@@ -84,14 +84,11 @@ static inline u64 hpt_second_word(paddr_t pa, unsigned int base, pt_prot_t prot,
 void hpt_init(unsigned int log2_bytes);
 void hpt_init_cpu(void); /* hpt_init does it for its own */
 /* Puts the translation in, in place of an older one of the same name; evicts another when both
- * groups are full. The slot's number, or -ENOMEM when only bolted entries are in the way.
- * Interrupts off. */
-long __must_check hpt_insert(const struct hpt_key *k, u64 r, bool bolted);
-/* The same, not bolted, as the last thing of a walk (hash_walk.c) that began with interrupts as
- * @irq says: both end here, so that the walker needs no stack frame. Room must be. */
-void hpt_insert_last(u64 v, u64 hash, u64 r, unsigned long irq);
-/* Takes it out; false when it was not there. */
-bool hpt_remove(const struct hpt_key *k);
+ * groups are full. @seg: the segment's word, or 0: the kernel's, and bolted. The slot's number, or
+ * -ENOMEM when only bolted entries are in the way. Interrupts off. */
+long __must_check hpt_insert(const struct hpt_key *k, u64 r, u64 seg);
+/* Takes a user's out; @seg: the segment's word. False when it was not there. Interrupts off. */
+bool hpt_remove(struct hpt_key k, u64 seg);
 /* Removal of many with fewer calls of the hypervisor. Between the first hpt_batch_add and
  * hpt_batch_end interrupts are off: others wait for what is in the batch. */
 #define HPT_BATCH 4u
@@ -180,8 +177,17 @@ static inline unsigned int seg_base_shift(u64 seg)
 bool seg_word_is_dead(u64 word);
 /* An entry with this first word came (+1) or went (-1). */
 void seg_word_count(u64 word, int change);
+extern u32 *seg_entries; /* in the hash table, by number; atomic */
 /* Entries of the segment that are in the table. */
-u32 seg_nr_entries(u64 seg);
+static inline u32 seg_nr_entries(u64 seg)
+{
+    return READ_ONCE(seg_entries[seg >> 8]);
+}
+/* For who has the segment word at hand; the entry is not the kernel's. */
+static inline void seg_count_entry(u64 seg, int change)
+{
+    (void)__atomic_add_fetch(&seg_entries[seg >> 8], (u32)change, __ATOMIC_RELAXED);
+}
 /* Numbers: all, in use, retired. */
 void seg_numbers(u64 *all, u64 *live, u64 *retired);
 
@@ -204,15 +210,24 @@ struct slb {
 extern struct slb slbs[NR_CPUS];
 extern u64 slb_llp_4k;
 #define SLB_SEGMENT_SIZE (1UL << 28)
-/* Is the entry for @va that of a segment of 4 KiB pages without limits? As far as it is the last
- * one that was asked for. */
-static inline bool slb_has_small(vaddr_t va, u64 seg)
+#define SLB_KS 0x800UL
+#define SLB_KP 0x400UL
+#define SLB_N  0x200UL
+/* What links to a segment's table take away, its SLB entry takes away, too. */
+static inline u64 slb_limits(u64 links)
+{
+    _Static_assert(PPC_LINK_NOW << 5 == SLB_KP && PPC_LINK_NOX << 3 == SLB_N, "shifts");
+    return (links & PPC_LINK_NOW) << 5 | (links & PPC_LINK_NOW) << 6 | (links & PPC_LINK_NOX) << 3;
+}
+/* Is the entry for @va that of a segment of 4 KiB pages, with the limits of @links? As far as it is
+ * the last one that was asked for. */
+static inline bool slb_has_small(vaddr_t va, u64 seg, u64 links)
 {
     const struct slb *s = &slbs[smp_processor_id()];
     u32 last = s->last;
 
     return s->esid[last] == (ALIGN_DOWN(va, SLB_SEGMENT_SIZE) | 1) &&
-           s->rs[last] == (seg_vsid(seg) << 12 | slb_llp_4k);
+           s->rs[last] == (seg_vsid(seg) << 12 | slb_llp_4k | slb_limits(links));
 }
 /* If there is an entry for @va, it is the last one that was asked for. Interrupts off. */
 void slb_look_for(vaddr_t va);
@@ -305,6 +320,7 @@ void hash_bolt_protect(vaddr_t va, size_t len, pt_prot_t prot);
 struct fault_info;
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end);
 void hash_flush_mm(struct mm *mm);
+void hash_flush_areas(struct mm *mm); /* mmap_lock held for writing */
 /* Without the round. True: CPUs that run others must drop their SLB entries, too. */
 bool hash_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end);
 

@@ -37,9 +37,9 @@ static struct {
     u64 next;                    /* where the search for a free number goes on */
     u64 live, retired;           /* counts; retired includes those that a sweep is working on */
     u64 *used, *dead, *sweeping; /* bitmaps: used covers the other two */
-    u32 *count;                  /* entries in the hash table, by number; atomic */
     bool sweep_runs;
 } seg = {.lock = SPINLOCK_INIT(LOCK_LEAF), .next = FIRST_NUMBER};
+u32 *seg_entries __ro_after_init;
 
 static bool test(const u64 *map, u64 n)
 {
@@ -59,7 +59,7 @@ void seg_init(u64 nr_frames)
     seg.used = new_bitmap();
     seg.dead = new_bitmap();
     seg.sweeping = new_bitmap();
-    seg.count = phys_to_virt(memblock_alloc(seg.nr * sizeof(u32), PAGE_SIZE));
+    seg_entries = phys_to_virt(memblock_alloc(seg.nr * sizeof(u32), PAGE_SIZE));
     seg.used[0] = (1UL << FIRST_NUMBER) - 1;
     ASSERT(((SEG_SPREAD * UNSPREAD) & VSID_MASK) == 1);
 }
@@ -84,12 +84,7 @@ void seg_word_count(u64 word, int change)
     u64 n = number_of(word);
 
     if (n != 0)
-        (void)__atomic_add_fetch(&seg.count[n], (u32)change, __ATOMIC_RELAXED);
-}
-
-u32 seg_nr_entries(u64 word)
-{
-    return READ_ONCE(seg.count[word >> 8]);
+        (void)__atomic_add_fetch(&seg_entries[n], (u32)change, __ATOMIC_RELAXED);
 }
 
 /* The next number that is free, from seg.next on. Locked. */
@@ -215,11 +210,11 @@ static int seg_check(void)
     int bad = 0;
 
     for (u64 n = FIRST_NUMBER; n < seg.nr; n++) {
-        if (READ_ONCE(seg.count[n]) == 0 || test(seg.used, n))
+        if (READ_ONCE(seg_entries[n]) == 0 || test(seg.used, n))
             continue;
         bad++;
         pr_err("seg_check: free segment number %llu has %u entries\n", (unsigned long long)n,
-               seg.count[n]);
+               seg_entries[n]);
     }
     return bad;
 }

@@ -30,9 +30,6 @@
 
 #define SLB_V  0x8000000UL /* RB */
 #define SLB_1T (1UL << 62) /* RS, and slbie's RB shifted */
-#define SLB_KS 0x800UL
-#define SLB_KP 0x400UL
-#define SLB_N  0x200UL
 
 #define SEGMENT_SIZE SLB_SEGMENT_SIZE
 #define FIRST_USER   2u

@@ -3,6 +3,7 @@
  * the MMU. */
 #include <kernel/vfs.h>
 #include <mm/page_cache.h>
+#include <mm/pt_share.h>
 #include "mm/pt_internal.h"
 #include "mm/vma_internal.h"
 #include "pt_test.h"
@@ -91,6 +92,39 @@ KTEST(madvise, free_passes_by_what_is_shared_or_pinned)
     EXPECT_EQ(test_read(va), 0);
     for (unsigned int i = 1; i < 4; i++)
         EXPECT_EQ(test_read(va + i * PAGE_SIZE), i + 1);
+    EXPECT_EQ(test_check(mm), 0);
+    test_mm_leave();
+}
+
+/* A table that fork shared, where links carry permissions: not while two have it; then at once,
+ * without being taken over first. */
+KTEST(madvise, free_of_a_forked_table)
+{
+    struct mm *mm = test_mm_enter(), *child;
+    vaddr_t va = 1UL << 36;
+    struct page *table;
+    unsigned int level;
+
+    EXPECT_EQ(test_map_file(va, max(pt_size(1), MIB(8)), RW, ANON, NULL), va);
+    for (unsigned int i = 0; i < 80; i++)
+        EXPECT(test_write(va + i * PAGE_SIZE, i + 1));
+    EXPECT_EQ(mm_madvise(mm, va, 79 * PAGE_SIZE, MADV_FREE), 0);
+    child = mm_fork(mm);
+    EXPECT_OR_RETURN(!IS_ERR(child));
+    EXPECT(pt_find_slot(mm, va, 0, &table, &level) != NULL);
+    EXPECT_EQ(pt_is_shared(table), pt_fork_possible());
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 0);
+    EXPECT_EQ(lazyfree_reclaim_mm(child), 0);
+    EXPECT_EQ(test_rss(mm, MM_ANON), 80);
+    EXPECT(mm->has_lazyfree);
+    mm_put(child);
+    EXPECT_EQ(lazyfree_reclaim_mm(mm), 79);
+    EXPECT_EQ(pt_is_shared(table), pt_fork_possible());
+    EXPECT_EQ(test_rss(mm, MM_ANON), 1);
+    EXPECT_EQ(test_check(mm), 0);
+    EXPECT_EQ(test_read(va + PAGE_SIZE), 0);
+    EXPECT(test_write(va + 2 * PAGE_SIZE, 3));
+    EXPECT_EQ(test_read(va + 79 * PAGE_SIZE), 80);
     EXPECT_EQ(test_check(mm), 0);
     test_mm_leave();
 }

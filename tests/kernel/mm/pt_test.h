@@ -59,7 +59,7 @@ static inline u64 test_read(vaddr_t va)
 static inline pte_t test_entry(struct mm *mm, vaddr_t va, unsigned int *level)
 {
     struct page *table;
-    pte_t *slot = pt_find_locked(mm, va, &table, level), e;
+    pte_t *slot = pt_look_locked(mm, va, &table, level), e;
 
     if (slot == NULL)
         return pte_none();

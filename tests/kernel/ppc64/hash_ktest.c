@@ -101,11 +101,25 @@ static vaddr_t touch_in_group(unsigned int i, u64 group, u64 value)
 
 #define NR_COLLIDING 24u
 
+/* Reads @value at @va. A bit for the slot of the two groups that it got, if it had none. */
+static unsigned int slot_of_refill(vaddr_t va, u64 value)
+{
+    bool had = explain(va).slot >= 0;
+    struct hpt_info info;
+
+    EXPECT_EQ(read_word(va), value);
+    info = explain(va);
+    EXPECT(info.slot >= 0);
+    if (had || info.slot < 0)
+        return 0;
+    return 1u << ((u64)info.slot % HPT_GROUP + (info.secondary ? HPT_GROUP : 0));
+}
+
 /* More translations than the two groups have room for: the second group is used, then something is
  * evicted and comes back on demand. */
 KTEST(hash, full_group_overflows_then_evicts)
 {
-    unsigned int nr = 0, present = 0, in_second = 0;
+    unsigned int nr = 0, present = 0, in_second = 0, used = 0;
     u64 group, secondary, evicted;
     vaddr_t va[NR_COLLIDING];
 
@@ -134,13 +148,53 @@ KTEST(hash, full_group_overflows_then_evicts)
     }
     EXPECT(present > 0 && present <= 2 * HPT_GROUP);
     EXPECT(in_second > 0 && in_second <= HPT_GROUP);
-    for (unsigned int round = 0; round < 3; round++)
+    for (unsigned int round = 0; round < 8; round++)
         for (unsigned int i = 0; i < nr; i++)
-            EXPECT_EQ(read_word(va[i]), 1000 + i);
+            used |= slot_of_refill(va[i], 1000 + i);
+    EXPECT_EQ(__builtin_popcount(used), present); /* the hand goes around all */
     for (unsigned int i = 0; i < nr; i++)
         EXPECT_EQ(mm_munmap(current->mm, va[i], PAGE_SIZE), 0);
     for (unsigned int i = 0; i < nr; i++)
         EXPECT_EQ(read_word(va[i]), ~0ULL);
+    test_mm_leave();
+}
+
+/* Where all is full of what an address space has left behind, one translation makes room for the
+ * next ones, too, and none has to go to its second group. */
+KTEST(hash, dead_entries_leave_together)
+{
+    unsigned int nr = 0;
+    u64 group, dead, secondary;
+    vaddr_t va = 0;
+
+    if (!is_hash())
+        return;
+    test_mm_enter();
+    EXPECT_EQ(test_map_file(BASE - SEGMENT, PAGE_SIZE, RW, ANON, NULL), BASE - SEGMENT);
+    EXPECT(test_write(BASE - SEGMENT, 1));
+    group = explain(BASE - SEGMENT).group[0];
+    for (unsigned int i = 0; nr < 2 * HPT_GROUP && i < 4096; i++)
+        nr += touch_in_group(i, group, 1) != 0;
+    EXPECT_EQ(nr, 2 * HPT_GROUP);
+    test_mm_leave();
+
+    test_mm_enter();
+    dead = events("evict_dead");
+    secondary = events("insert_secondary");
+    nr = 0;
+    for (unsigned int i = 0; nr < 2 && i < 4096; i++) {
+        vaddr_t found = touch_in_group(i, group, 1);
+
+        if (found == 0)
+            continue;
+        nr++;
+        va = found;
+        EXPECT(events("evict_dead") >= dead + 2);
+        EXPECT_EQ(explain(va).slot / HPT_GROUP, group);
+    }
+    EXPECT_EQ(nr, 2);
+    EXPECT_EQ(events("insert_secondary"), secondary);
+    EXPECT_EQ(read_word(va), 1);
     test_mm_leave();
 }
 

@@ -40,7 +40,7 @@ static void walk_late(struct late_walk *l)
     seg = w.segment->pt_private;
     k = hpt_key(seg_vsid(seg), BASE, seg_base_shift(seg), false);
     EXPECT(hpt_insert(&k, hpt_second_word(pte_paddr(w.entry, 0), PAGE_SHIFT, USER_RW, USED),
-                      false) >= 0);
+                      seg) >= 0);
     smp_store_release(&l->ended, true);
     hash_walk_end();
     irq_restore(irq);

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#define arch_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+
 static inline void smp_mb_after_rmw(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Leaves of 1 GiB over anonymous memory: MADV_COLLAPSE and khugepaged make them, whoever changes a
+ * part takes them back, whatever is pinned; every byte is where it was. Needs a machine whose MMU
+ * has such leaves, a free block of 1 GiB besides the memory of the test, and root: `make gigantic`.
+ */
+#include "mem.h"
+
+#include "../../include/uapi/dmatest.h"
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define GIB   (1ul << 30)
+#define KNOBS "/sys/kernel/mm/transparent_hugepage/"
+#define KNOB  KNOBS "hugepages-1048576kB/enabled"
+#define SPLIT "/sys/kernel/debug/split_huge_pages"
+
+static size_t huge; /* bytes of a huge page */
+
+/* ---- what the kernel says ---- */
+
+struct leaf_query {
+    uintptr_t at;
+    unsigned int level; /* of the leaf there */
+};
+
+static void leaf_line(const char *line, void *arg)
+{
+    struct leaf_query *q = arg;
+    unsigned long start, end;
+    unsigned int level;
+    char kind[8];
+
+    if (sscanf(line, "%u %lx-%lx %7s", &level, &start, &end, kind) == 4 &&
+        strcmp(kind, "leaf") == 0 && q->at >= start && q->at < end)
+        q->level = level;
+}
+
+static bool is_gib(const void *at)
+{
+    struct leaf_query q = {.at = (uintptr_t)at};
+
+    mem_each_line("/proc/self/pagetable", leaf_line, &q);
+    return q.level == 2;
+}
+
+static long vmstat(const char *name)
+{
+    return file_field("/proc/vmstat", name);
+}
+
+static long huge_kb(const void *at)
+{
+    return smaps_field(at, "AnonHugePages");
+}
+
+/* ---- contents: a word in each page ---- */
+
+static void fill(char *p, size_t len, size_t salt)
+{
+    for (size_t i = 0; i < len; i += page_size)
+        *(size_t *)(p + i) = i + salt;
+}
+
+static void check_filled(const char *p, size_t len, size_t salt)
+{
+    for (size_t i = 0; i < len; i += page_size)
+        if (*(const size_t *)(p + i) != i + salt) {
+            CHECK_EQ(*(const size_t *)(p + i), i + salt);
+            ktap_note("page %zu", i / page_size);
+            return;
+        }
+}
+
+/* ---- memory ---- */
+
+static void set_knob(const char *text)
+{
+    if (access(KNOB, F_OK) < 0)
+        ktap_skip("this MMU has no leaves of 1 GiB");
+    CHECK_OK(write_text(KNOB, text));
+}
+
+/* The program's own process only. */
+__attribute__((destructor)) static void knob_back(void)
+{
+    if (access(KNOB, F_OK) == 0)
+        (void)write_text(KNOB, "never");
+}
+
+/* An aligned GiB that wants huge pages, filled, and alone. */
+static char *map_gib(size_t salt)
+{
+    char text[32], *p = mmap(NULL, 3 * GIB, PROT_NONE, ANON, -1, 0), *at;
+
+    if (p == MAP_FAILED)
+        ktap_skip("mmap: %s", strerror(errno));
+    if (file_field("/proc/meminfo", "MemFree") < (long)((2 * GIB + GIB / 4) >> 10))
+        ktap_skip("needs 1 GiB twice");
+    read_text(KNOBS "hpage_pmd_size", text, sizeof(text));
+    huge = strtoul(text, NULL, 10);
+    at = (char *)(((uintptr_t)p + GIB) & ~(GIB - 1));
+    prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+    CHECK_OK(mprotect(at, GIB, RW));
+    CHECK_OK(madvise(at, GIB, MADV_HUGEPAGE));
+    fill(at, GIB, salt);
+    return at;
+}
+
+/* The same as one leaf. */
+static char *make_gib(size_t salt)
+{
+    char *p;
+
+    set_knob("always");
+    p = map_gib(salt);
+    if (madvise(p, GIB, MADV_COLLAPSE) < 0)
+        ktap_skip("no free block of 1 GiB: %s", strerror(errno));
+    if (!CHECK(is_gib(p)))
+        _exit(KTAP_STATUS_FAIL);
+    return p;
+}
+
+static int split_to_order(const char *at, size_t len, unsigned int order)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text), "%d,0x%lx,0x%lx,%u", getpid(), (unsigned long)at,
+             (unsigned long)at + len, order);
+    return write_text(SPLIT, text);
+}
+
+static unsigned int huge_order(void)
+{
+    return (unsigned int)__builtin_ctzl(huge / page_size);
+}
+
+/* ---- tests ---- */
+
+TEST(knob)
+{
+    char text[64];
+
+    set_knob("always");
+    read_text(KNOB, text, sizeof(text));
+    CHECK(strcmp(text, "[always] inherit madvise never\n") == 0);
+    CHECK_ERRNO(write_text(KNOB, "sometimes"), EINVAL);
+    CHECK_ERRNO(write_text(KNOB, ""), EINVAL);
+    set_knob("never\n");
+    read_text(KNOB, text, sizeof(text));
+    CHECK(strcmp(text, "always inherit madvise [never]\n") == 0);
+}
+
+TEST(collapse_makes_a_leaf)
+{
+    long promoted = vmstat("thp_promote_pud");
+    size_t first;
+    char *p = make_gib(7);
+
+    CHECK_EQ(vmstat("thp_promote_pud"), promoted + 1);
+    first = pagemap(p) & PAGEMAP_PFN;
+    CHECK_EQ(first % (GIB / page_size), 0);
+    CHECK_EQ(pagemap(p + GIB - page_size) & PAGEMAP_PFN, first + GIB / page_size - 1);
+    CHECK_EQ(huge_kb(p), GIB >> 10);
+    check_filled(p, GIB, 7);
+    fill(p, GIB, 8);
+    check_filled(p, GIB, 8);
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE)); /* it is one */
+    CHECK_EQ(vmstat("thp_promote_pud"), promoted + 1);
+    CHECK(is_gib(p));
+}
+
+/* Who only looks leaves it as it is. */
+TEST(readers_leave_it)
+{
+    long split = vmstat("thp_split_pud");
+    char *p = make_gib(3), byte = 0;
+    struct iovec local = {&byte, 1}, remote = {p + GIB / 2 + 5, 1};
+    unsigned char vec[4];
+
+    CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), 1);
+    byte = 'y';
+    CHECK_EQ(process_vm_writev(getpid(), &local, 1, &remote, 1, 0), 1);
+    CHECK_EQ(p[GIB / 2 + 5], 'y');
+    CHECK_OK(mincore(p + 10 * huge, 4 * page_size, vec));
+    CHECK_EQ(vec[3] & 1, 1);
+    CHECK(is_present(p + 3 * page_size));
+    CHECK_EQ(huge_kb(p), GIB >> 10);
+    CHECK_OK(madvise(p, GIB, MADV_POPULATE_WRITE));
+    CHECK(is_gib(p));
+    CHECK_EQ(vmstat("thp_split_pud"), split);
+}
+
+/* @region gets what is pinned from @at on; the test is skipped without the device. */
+static int pin(int device, char *at, size_t len)
+{
+    struct dmatest_pin pin = {.addr = (uintptr_t)at, .len = len, .flags = DMATEST_WRITE};
+
+    if (ioctl(device, DMATEST_PIN, &pin) < 0)
+        ktap_skip("/dev/dmatest: %s", strerror(errno));
+    return (int)pin.region;
+}
+
+/* The device writes where it pinned, and the program sees it. */
+static void check_pin(int device, int region, size_t offset, const char *at)
+{
+    struct dmatest_access a = {.region = (unsigned)region,
+                               .flags = DMATEST_WRITE,
+                               .len = 1,
+                               .offset = offset,
+                               .buffer = (uintptr_t) "d"};
+
+    CHECK_OK(ioctl(device, DMATEST_ACCESS, &a));
+    CHECK_EQ(*at, 'd');
+}
+
+/* Without a pin, with one, with all pages pinned: to huge pages and back, then to small ones. */
+TEST(split_with_pins)
+{
+    for (int round = 0; round < 3; round++) {
+        int device = open("/dev/dmatest", O_RDWR), region[4] = {-1, -1, -1, -1};
+        char *p = make_gib((size_t)round);
+        long split = vmstat("thp_split_pud");
+
+        if (round == 1)
+            region[0] = pin(device, p + 9 * huge + 8, 1);
+        for (int i = 0; round == 2 && i < 4; i++)
+            region[i] = pin(device, p + (size_t)i * (GIB / 4), GIB / 4);
+        CHECK(is_gib(p)); /* a pin takes nothing apart */
+        CHECK_OK(split_to_order(p, GIB, huge_order()));
+        CHECK(!is_gib(p));
+        CHECK_EQ(vmstat("thp_split_pud"), split + 1);
+        CHECK_EQ(huge_kb(p), GIB >> 10);
+        check_filled(p, GIB, (size_t)round);
+        CHECK_OK(madvise(p, GIB, MADV_COLLAPSE)); /* in place: pins do not matter */
+        CHECK(is_gib(p));
+        CHECK_OK(split_to_order(p + 9 * huge, huge, 0));
+        CHECK(!is_gib(p));
+        CHECK_EQ(huge_kb(p), (GIB - huge) >> 10);
+        check_filled(p, GIB, (size_t)round);
+        CHECK_OK(split_to_order(p, GIB, 4));
+        CHECK_EQ(huge_kb(p), 0);
+        check_filled(p, GIB, (size_t)round);
+        if (round == 1)
+            check_pin(device, region[0], 0, p + 9 * huge + 8);
+        for (int i = 0; round == 2 && i < 4; i++)
+            check_pin(device, region[i], GIB / 4 - 1, p + (size_t)(i + 1) * (GIB / 4) - 1);
+        CHECK_OK(munmap(p, GIB));
+        close(device);
+    }
+}
+
+/* Pinned pages cannot be moved; then nothing changes. */
+TEST(collapse_of_what_is_pinned)
+{
+    int device = open("/dev/dmatest", O_RDWR), region;
+    char *p;
+
+    set_knob("never");
+    p = map_gib(1);
+    CHECK_OK(madvise(p + huge, huge, MADV_DONTNEED));
+    CHECK_OK(split_to_order(p + 2 * huge, huge, 0));
+    fill(p + huge, huge, 1 + huge);           /* in another order than addresses have */
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE)); /* huge pages, that is all that is asked for */
+    CHECK_EQ(huge_kb(p), GIB >> 10);
+    if (is_gib(p))
+        ktap_skip("the pages lie side by side by chance");
+    region = pin(device, p + 5 * huge, 1);
+    set_knob("always");
+    CHECK_ERRNO(madvise(p, GIB, MADV_COLLAPSE), EAGAIN);
+    CHECK(!is_gib(p));
+    CHECK_EQ(huge_kb(p), GIB >> 10);
+    check_pin(device, region, 0, p + 5 * huge);
+    *(size_t *)(p + 5 * huge) = 5 * huge + 1;
+    check_filled(p, GIB, 1);
+    close(device);
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    check_filled(p, GIB, 1);
+}
+
+/* What changes a part takes the leaf back and does what it says, no more. */
+TEST(parts)
+{
+    char *p = make_gib(4), *to;
+    int status;
+    pid_t pid;
+
+    CHECK_OK(mprotect(p + huge, huge, PROT_READ));
+    CHECK(!is_gib(p));
+    CHECK_FAULT(try_write(p + huge), p + huge, SIGSEGV, SEGV_ACCERR);
+    CHECK_EQ(try_write(p + 2 * huge), 0);
+    *(size_t *)(p + 2 * huge) = 2 * huge + 4;
+    CHECK_OK(mprotect(p + huge, huge, RW));
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    CHECK_OK(madvise(p + 3 * page_size, page_size, MADV_DONTNEED));
+    CHECK(!is_gib(p));
+    CHECK_EQ(p[3 * page_size], 0);
+    fill(p + 3 * page_size, page_size, 4 + 3 * page_size);
+    CHECK_EQ(huge_kb(p), (GIB - huge) >> 10);
+    check_filled(p, GIB, 4);
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    pid = ktap_fork();
+    if (pid == 0) {
+        check_filled(p, GIB, 4);
+        fill(p + 7 * huge, huge, 99);
+        _exit(ktap_failures != 0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    check_filled(p, GIB, 4);
+    fill(p, GIB, 4); /* written, so its own again */
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    to = mmap(NULL, 3 * GIB, PROT_NONE, ANON, -1, 0);
+    to = (char *)(((uintptr_t)to + GIB) & ~(GIB - 1));
+    CHECK(mremap(p, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+    check_filled(to, GIB, 4);
+    CHECK_EQ(huge_kb(to), GIB >> 10);
+    CHECK_OK(madvise(to, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(to));
+    CHECK_OK(munmap(to + GIB / 2, page_size));
+    check_filled(to, GIB / 2, 4);
+    CHECK_OK(munmap(to, GIB));
+}
+
+#define SCAN_SLEEP KNOBS "khugepaged/scan_sleep_millisecs"
+
+TEST(khugepaged_promotes_in_place)
+{
+    char *p = make_gib(5), text[32];
+
+    read_text(SCAN_SLEEP, text, sizeof(text));
+    CHECK_OK(split_to_order(p, GIB, huge_order()));
+    CHECK(!is_gib(p));
+    CHECK_OK(write_text(SCAN_SLEEP, "10"));
+    for (int i = 0; i < 1000 && !is_gib(p); i++)
+        usleep(10000);
+    CHECK(is_gib(p));
+    check_filled(p, GIB, 5);
+    CHECK_OK(write_text(SCAN_SLEEP, text));
+    set_knob("never");
+}
+
+static long ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000l + t.tv_nsec;
+}
+
+/* What a request takes. */
+static long cost(const char *at, size_t len, unsigned int order)
+{
+    long start = ns();
+
+    CHECK_OK(split_to_order(at, len, order));
+    return ns() - start;
+}
+
+/* Under -icount a nanosecond is an instruction. The same request with nothing to do is what each
+ * costs beside the split. */
+TEST(cost_of_a_split)
+{
+    char *p = make_gib(6);
+    long whole, nothing, part;
+
+    (void)cost(p, GIB, huge_order());
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    whole = cost(p, GIB, huge_order());
+    nothing = cost(p, GIB, huge_order());
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    part = cost(p + huge, huge, 0);
+    ktap_note("to huge pages %ld ns, nothing to do %ld ns", whole, nothing);
+    ktap_note("and one of them to small ones %ld ns, without the leaf above %ld ns", part,
+              cost(p + 2 * huge, huge, 0));
+}
+
+/* ---- all at once ---- */
+
+static char *shared_gib;
+static volatile bool stop, calm; /* calm: who takes pages from their frames waits */
+
+static void wait_for_storm(void)
+{
+    while (calm && !stop)
+        usleep(1000);
+}
+
+/* Each thread has words of its own in every page of its quarter. */
+static void *writer(void *arg)
+{
+    size_t n = (size_t)(uintptr_t)arg, pass = 0;
+    char *p = shared_gib + n * (GIB / 4);
+
+    for (; !stop; pass++)
+        for (size_t i = 0; i < GIB / 4; i += 37 * page_size) {
+            size_t *word = (size_t *)(p + i + 512);
+
+            if (pass != 0 && *word != pass - 1 + i) {
+                CHECK_EQ(*word, pass - 1 + i);
+                return NULL;
+            }
+            *word = pass + i;
+        }
+    return NULL;
+}
+
+/* The pages that nobody else has: the last huge page of each quarter. */
+static void *dropper(void *arg)
+{
+    for (size_t n = 0; !stop; n++) {
+        char *p = shared_gib + (n % 4 + 1) * (GIB / 4) - page_size;
+
+        wait_for_storm();
+        madvise(p, page_size, MADV_DONTNEED);
+        if (*(volatile char *)p != 0)
+            CHECK_EQ(*p, 0);
+        *p = 'x';
+        usleep(1000);
+    }
+    return arg;
+}
+
+static void *splitter(void *arg)
+{
+    for (size_t n = 0; !stop; n++) {
+        wait_for_storm();
+        split_to_order(shared_gib + n * 13 % 512 * huge, huge, n % 3 == 0 ? 0 : huge_order());
+        usleep(3000);
+    }
+    return arg;
+}
+
+/* What the device writes into a page that is pinned for a moment is there. */
+static void *pinner(void *arg)
+{
+    int device = open("/dev/dmatest", O_RDWR);
+
+    for (size_t n = 0; device >= 0 && !stop; n++) {
+        char *at = shared_gib + n * 104729 % (GIB / page_size - 1) * page_size + 1024, c = (char)n;
+        struct dmatest_pin pin = {.addr = (uintptr_t)at, .len = 1, .flags = DMATEST_WRITE};
+        struct dmatest_access a = {.flags = DMATEST_WRITE, .len = 1, .buffer = (uintptr_t)&c};
+
+        wait_for_storm();
+        if ((uintptr_t)at / page_size % (GIB / 4 / page_size) == GIB / 4 / page_size - 1)
+            continue; /* the dropper's */
+        CHECK_OK(ioctl(device, DMATEST_PIN, &pin));
+        a.region = pin.region;
+        CHECK_OK(ioctl(device, DMATEST_ACCESS, &a));
+        if (*(volatile char *)at != c)
+            CHECK_EQ(*at, c);
+        CHECK_OK(ioctl(device, DMATEST_UNPIN, (long)pin.region));
+    }
+    return arg;
+}
+
+static void *reader(void *arg)
+{
+    char buf[256];
+
+    for (size_t n = 0; !stop; n++) {
+        struct iovec local = {buf, sizeof(buf)},
+                     remote = {shared_gib + n * 7919 * page_size % GIB, sizeof(buf)};
+
+        CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), (long)sizeof(buf));
+    }
+    return arg;
+}
+
+static void *forker(void *arg)
+{
+    while (!stop) {
+        pid_t pid;
+
+        wait_for_storm();
+        pid = fork();
+
+        if (pid == 0)
+            _exit(0);
+        if (pid > 0)
+            waitpid(pid, NULL, 0);
+        usleep(20000);
+    }
+    return arg;
+}
+
+/* @seconds of all that, with what takes pages away from their frames or without. */
+static void race(int seconds, bool scatter)
+{
+    void *(*others[])(void *) = {splitter, pinner, reader, dropper, forker};
+    size_t nr = scatter ? 5 : 3;
+    long made = 0, promoted;
+    char sleep_ms[32];
+    pthread_t t[9];
+    time_t end;
+
+    shared_gib = make_gib(0);
+    end = time(NULL) + (ktap_swept ? 1 : seconds);
+    promoted = vmstat("thp_promote_pud");
+    read_text(SCAN_SLEEP, sleep_ms, sizeof(sleep_ms));
+    if (!scatter) /* or khugepaged only makes huge pages of what was dropped */
+        CHECK_OK(write_text(SCAN_SLEEP, "2"));
+    for (size_t i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, writer, (void *)(uintptr_t)i);
+    for (size_t i = 0; i < nr; i++)
+        pthread_create(&t[4 + i], NULL, others[i], NULL);
+    while (made < 2 || time(NULL) < end) {
+        calm = scatter; /* or no block could be filled before the first of its pages is away */
+        while (madvise(shared_gib, GIB, MADV_COLLAPSE) < 0)
+            CHECK_EQ(errno, EAGAIN);
+        calm = false;
+        usleep(100000);
+        made++;
+    }
+    stop = true;
+    for (size_t i = 0; i < 4 + nr; i++)
+        pthread_join(t[i], NULL);
+    CHECK_OK(write_text(SCAN_SLEEP, sleep_ms));
+    promoted = vmstat("thp_promote_pud") - promoted;
+    ktap_note("%ld rounds, %ld leaves", made, promoted);
+    CHECK(promoted > 0);
+    set_knob("never");
+}
+
+/* The pages stay where they are, so leaves come back all the time. */
+TEST(there_and_back_at_once)
+{
+    race(15, false);
+}
+
+TEST(all_at_once)
+{
+    race(25, true);
+}
+
+KTAP_MAIN(CASE(knob), CASE(collapse_makes_a_leaf), CASE(readers_leave_it), CASE(split_with_pins),
+          CASE(collapse_of_what_is_pinned), CASE(parts), CASE(khugepaged_promotes_in_place),
+          CASE(cost_of_a_split), CASE(there_and_back_at_once), CASE(all_at_once))
