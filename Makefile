@@ -258,8 +258,8 @@ gigantic: runnable deps
 bench: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(BENCH_INITRD)
 	@for mmu in $(or $(MMU),$(MMUS),one); do \
-	  if [ $$mmu = one ]; then config=$(ARCH) mmu=; else config=$(ARCH)-$$mmu; fi; \
 	  case $$mmu in $(foreach m,$(MMUS) one,($(m)) huge=$(or $(BENCH_HUGEPAGES_$(m)),32) ;;) esac; \
+	  if [ $$mmu = one ]; then config=$(ARCH) mmu=; else config=$(ARCH)-$$mmu; fi; \
 	  $(PYTHON) tools/bench.py --config $$config -- env ARCH=$(ARCH) SMP=1 MEM=1G CPU=$(or $(CPU),$(BENCH_CPU)) MMU=$$mmu \
 	    KERNEL=build/$(ARCH)/quire.elf INITRD=$(BENCH_INITRD) APPEND="quiet hugepages=$$huge $(APPEND)" \
 	    tools/run-qemu.sh bench || exit 1; \

@@ -24,8 +24,11 @@ NOT_A_COST = re.compile(r"page_size|tick_rate|selfcheck|thp_cover|hugetlb_size")
 # What Linux reaches with huge pages is compared when Quire has them.
 HUGE = re.compile(r"thp|populate_64m")
 BOUND = 0.5
-# Huge pages of a pool: a fault against the clearing of its bytes alone, the others against Linux.
-HUGETLB_FAULT_BOUND, HUGETLB_MUNMAP_BOUND = 1.05, 0.3
+# A fault of a huge page against the clearing of its bytes alone, on x86-64: the figure, and the one that has its size.
+FAULT_BOUND = 1.05
+FAULTS = {"hugetlb_touch": "hugetlb_size", "thp_touch": "thp_cover"}
+# Others against Linux; of transparent huge pages on x86-64.
+BOUNDS = {"hugetlb_munmap_per_huge_page": 0.3, "fork_exit_wait_thp_512m": 0.2, "thp_mprotect_1page_split": 25000 / 52761}
 COLUMN = {"x86_64": 0, "ppc64-hash": 1, "ppc64-radix": 2}
 
 
@@ -69,15 +72,16 @@ def report(quire, linux, missing, clear_4k):
         if base is None or NOT_A_COST.search(name):
             print(f"{name:40} {value:14,.1f} {base if base is not None else '-':>14}")
             continue
-        if name == "hugetlb_touch" and "selfcheck_rep_stosq_512" in quire:
-            clearing = quire["hugetlb_size"] / 4096 * clear_4k
-            verdict = "ok" if value <= HUGETLB_FAULT_BOUND * clearing else f"above {HUGETLB_FAULT_BOUND} of clearing"
+        x86 = "selfcheck_rep_stosq_512" in quire
+        if name in FAULTS and x86:
+            clearing = quire[FAULTS[name]] / 4096 * clear_4k
+            verdict = "ok" if value <= FAULT_BOUND * clearing else f"above {FAULT_BOUND} of clearing"
             print(f"{name:40} {value:14,.1f} {base:14,.1f} {value / clearing:10.3f}  {verdict} (against clearing)")
             if verdict != "ok":
                 late.append(name)
             continue
-        if name == "hugetlb_munmap_per_huge_page":
-            verdict = "ok" if value <= HUGETLB_MUNMAP_BOUND * base else f"above {HUGETLB_MUNMAP_BOUND}"
+        if name in BOUNDS and (x86 or name.startswith("hugetlb")):
+            verdict = "ok" if value <= BOUNDS[name] * base else f"above {BOUNDS[name]:.2f}"
             print(f"{name:40} {value:14,.1f} {base:14,.1f} {value / base:10.3f}  {verdict}")
             if verdict != "ok":
                 late.append(name)
@@ -94,6 +98,8 @@ def report(quire, linux, missing, clear_4k):
         print(f"{name:40} {value:14,.1f} {base:14,.1f} {ratio:10.3f}  {verdict}")
     for name, why in missing.items():
         print(f"{name:40} {'NA':>14}  {why}")
+        if name.startswith("hugetlb"):  # it was given a pool
+            late.append(name)
     for kind in ("mmap_one_more", "fault", "mmap_munmap_pair"):
         one, many = quire.get(f"vmas_1_{kind}"), quire.get(f"vmas_60000_{kind}")
         if one and many:

@@ -21,13 +21,14 @@
 static uint32_t seed;
 static int nth; /* the place that fails in each process; 0: none */
 
-/* Of a round, for all its processes. */
-static struct round {
+/* Of a round, of all its processes. */
+struct round {
     int fell;  /* faults that have fallen */
     int wrong; /* answers that nobody expects; the last one: */
     int error;
     char what[32];
-} * shared;
+};
+static struct round *shared;
 
 static uint32_t dice(uint32_t n)
 {
