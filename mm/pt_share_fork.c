@@ -69,11 +69,9 @@ bool pt_fork_possible(void)
     return enabled && mmu_has(MMU_LINK_WRITE);
 }
 
-/* Pages that were given up (lazyfree.c) could not be reclaimed from a table that fork shared. */
 static bool may_share(const struct vma *v)
 {
     return pt_fork_possible() && !(v->mm->share_off & PT_SHARE_FORK) &&
-           !READ_ONCE(v->mm->has_lazyfree) &&
            !(v->flags & (VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT));
 }
 
