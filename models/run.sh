@@ -17,7 +17,7 @@ check()
     rm -f pan*
     # -m: depth; SAFETY: assertions and invalid end states.
     if spin -a $2 "$here/$1.pml" >spin.out 2>&1 && gcc -w -O2 -DSAFETY -o pan pan.c 2>gcc.out &&
-        timeout 120 ./pan -m100000 >pan.out 2>&1 && grep -q 'errors:' pan.out; then
+        timeout 300 ./pan -m100000 >pan.out 2>&1 && grep -q 'errors:' pan.out; then
         errors=$(sed -n 's/.*errors: //p' pan.out)
         states=$(sed -n 's/ *\([0-9.e+]*\) states, stored.*/\1/p' pan.out)
         [ "$errors" = 0 ] && found=pass || found=fail

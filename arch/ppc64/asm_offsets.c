@@ -19,6 +19,7 @@ void asm_offsets(void)
     DEFINE(CPU_CURRENT, offsetof(struct cpu, current));
     DEFINE(CPU_KSTACK_TOP, offsetof(struct cpu, kstack_top));
     DEFINE(CPU_PREEMPT_COUNT, offsetof(struct cpu, preempt_count));
+    DEFINE(CPU_IRQ_DEPTH, offsetof(struct cpu, irq_depth));
     DEFINE(CPU_NEED_RESCHED, offsetof(struct cpu, need_resched));
     DEFINE(CPU_IDLE_TOP, offsetof(struct cpu, arch) + CPU_ARCH_IDLE_TOP * sizeof(long));
     DEFINE(CPU_TOC, offsetof(struct cpu, arch) + CPU_ARCH_TOC * sizeof(long));

@@ -284,7 +284,8 @@ static __noinline long insert_any(const struct hpt_key *k, u64 r, bool bolted)
     return slot;
 }
 
-/* The policy is not asked twice for one translation: its hand would pass over every other victim. */
+/* The policy is not asked twice for one translation: its hand would pass over every other
+ * victim. */
 long hpt_insert_chosen(u64 v, u64 hash, u64 r, unsigned int choice)
 {
     u64 primary = hash & hpt.mask, secondary = ~hash & hpt.mask;

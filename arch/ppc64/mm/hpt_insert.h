@@ -56,10 +56,11 @@ static inline void hpt_enter(u64 slot, u64 v, u64 r)
 }
 
 /*
- * Nearly always the translation is not there, and the policy says a free slot of the primary group.
- * Any other slot of its choice is hpt_insert_chosen()'s. Where the translation is there or no slot can
- * be had at once, nothing happens: -1. @seg: the segment's word, unless @bolted. Remembered and counted
- * before the hypervisor is called, so that less must live across the call; the lock hides it.
+ * Nearly always the translation is not there, and the policy says a free slot of the primary
+ * group. Any other slot of its choice is hpt_insert_chosen()'s. Where the translation is there or
+ * no slot can be had at once, nothing happens: -1. @seg: the segment's word, unless @bolted. It is
+ * remembered and counted before the hypervisor is called, so that less must live across the call;
+ * the lock hides it.
  */
 static __always_inline long hpt_insert_free(u64 v, u64 hash, u64 r, u64 seg, bool bolted)
 {

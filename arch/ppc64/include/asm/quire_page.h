@@ -24,5 +24,5 @@ static inline void clear_page(void *page)
     }
 }
 
-/* vsx_copy.S: through the vector registers. Any context. */
+/* vsx_copy.S: through the vector registers. Not in interrupts. */
 void copy_page(void *to, const void *from);
