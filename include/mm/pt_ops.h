@@ -105,10 +105,7 @@ bool userfault_wait(struct fault_ctx *f);
 /* Nobody will wait: the reference goes. */
 void userfault_cancel(struct fault_ctx *f);
 
-/* fault.c: from trap to row. Entry of arch's page-fault handlers; sends the signal itself for user
- * faults. Returns false when the access cannot succeed (then arch applies the exception table, for
- * kernel-mode faults on user addresses). */
-bool mm_fault(const struct fault_info *fi);
+/* fault.c: from trap to row; mm_fault(), for arch's handlers, is in fault.h. */
 /* One fault on behalf of somebody. mmap_lock held for reading, and still held on return. */
 enum fault_result mm_handle_fault(struct vma *v, vaddr_t addr, unsigned int flags);
 /* The same; *level gets the level of the leaf that is there on FAULT_OK. */
