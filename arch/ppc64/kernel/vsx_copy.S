@@ -6,8 +6,8 @@
  * has the units on (fpu.c); then they are saved and restored, else nobody's contents are lost. A
  * switch in between would lose what is copied, so preemption is off, and a page fault that would
  * sleep may not happen: it ends the loop (may_fault_in), and the rest goes word by word.
- * I1: no switch of threads, and no other copy in here, while MSR.VSX is on in the kernel; so no copy
- * in an interrupt, which may have come in the middle of one.
+ * I1: no switch of threads, and no other copy in here, while MSR.VSX is on in the kernel; so no
+ * copy in an interrupt, which may have come in the middle of one.
  * No locks, no frame: what does not fit into registers lies below r1.
  * Source: Power ISA 3.0B Book I section 7.6 (lxvd2x, stxvd2x: any alignment); ABI 2.2.3.4.
  * Checked by tests/kernel/arch/uaccess_ktest.c (bytes, faults), tests/user/ppc64/vsx_copy_test.c
