@@ -5,6 +5,9 @@
 Builds a second kernel from a copy of the tree in which dispatch() of mm/fault.c calls the row's function by its name,
 runs the faults of bench/mmbench on both under -icount, and prints the difference per fault. One virtual nanosecond is one
 instruction. The kernel under test must have been built (make DEBUG=0).
+
+On the hash MMU a run's figures move by a few instructions with the groups in which translations meet, so the difference is
+the median of several seeds of the kernel's random numbers; elsewhere all of these are the same.
 Exit status 1 when a fault pays more than BOUND.
 """
 import argparse
@@ -21,6 +24,7 @@ TREE = ["Makefile", "linker.ld", "arch", "boot", "drivers", "fs", "include", "ke
         "tools", "user"]
 FIGURES = ["anon_write_touch", "anon_read_zeropage", "cow_after_read", "refault_after_dontneed"]
 BOUND = 12
+SEEDS = 5
 
 
 def build_direct(tree, arch):
@@ -40,8 +44,8 @@ def build_direct(tree, arch):
     return f"{tree}/build/{arch}/quire.elf"
 
 
-def figures(kernel, initrd, timeout):
-    env = {**os.environ, "KERNEL": kernel, "INITRD": initrd, "APPEND": "quiet -- -o anon"}
+def figures(kernel, initrd, timeout, seed):
+    env = {**os.environ, "KERNEL": kernel, "INITRD": initrd, "APPEND": f"quiet seed={seed} -- -o anon"}
     out = subprocess.run(["tools/run-qemu.sh", "bench"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, timeout=timeout, check=False).stdout.decode("utf-8", "replace")
     if "@@MMBENCH-END" not in out:
@@ -58,16 +62,17 @@ def main():
     initrd = os.path.abspath(f"build/{args.arch}/bench.cpio")
     tree = tempfile.mkdtemp(prefix="quire-dispatch-")
     try:
-        table = figures(f"build/{args.arch}/quire.elf", initrd, args.timeout)
-        direct = figures(build_direct(tree, args.arch), initrd, args.timeout)
+        kernels = f"build/{args.arch}/quire.elf", build_direct(tree, args.arch)
+        runs = [[figures(k, initrd, args.timeout, seed) for k in kernels] for seed in range(SEEDS)]
     finally:
         shutil.rmtree(tree)
     late = 0
     print(f"{'dispatch, per fault':40} {'table':>14} {'direct':>14} {'difference':>10}")
     for name in FIGURES:
-        more = table[name] - direct[name]
+        by_difference = sorted((table[name] - direct[name], table[name], direct[name]) for table, direct in runs)
+        more, table, direct = by_difference[SEEDS // 2]
         late += more > BOUND
-        print(f"{name:40} {table[name]:14,.1f} {direct[name]:14,.1f} {more:10.1f}  "
+        print(f"{name:40} {table:14,.1f} {direct:14,.1f} {more:10.1f}  "
               f"{'ok' if more <= BOUND else f'above {BOUND}'}")
     sys.exit(1 if late else 0)
 
