@@ -11,7 +11,8 @@
  *
  * Each fault that falls during a system call marks the task; when the call returns with an error,
  * the error must be one that the manual page allows for lack of memory, or EFAULT for a user copy
- * that failed. Others are counted as violations and told with the callers of the fault.
+ * that failed. Others are counted as violations, which /proc/kcheck and each kernel test's end take
+ * (once: what happened is not looked at again), and told with the callers of the fault.
  *
  * Locks: none. The set of chains is a table of hashes that only grows (compare and swap); the state
  * is one word. Invariants: I1 each armed fault falls at most once; I2 a chain is in the set before
@@ -304,11 +305,9 @@ void fail_check_signal(int sig)
         violation("signal", sig);
 }
 
-/* The violations since the last look. */
-static int fail_check(void)
+int fail_take_violations(void)
 {
     return __atomic_exchange_n(&nr_violations.v, 0, __ATOMIC_RELAXED);
 }
-KCHECK("errors of calls that a fault fell into", fail_check);
 
 #endif /* CONFIG_DEBUG */

@@ -16,12 +16,8 @@
 #include "procfs.h"
 #include <kernel/fail.h>
 #include <kernel/ktest.h>
-#include <kernel/time.h>
 
 #ifdef CONFIG_DEBUG
-
-#define KCHECK_RETRIES  10
-#define KCHECK_RETRY_NS (5 * NSEC_PER_MSEC)
 
 static int show_sweep(struct seq *s, void *arg)
 {
@@ -56,19 +52,6 @@ static ssize_t store_sweep(const char *buf, size_t n, void *arg)
     return (ssize_t)n;
 }
 
-/* Walkers see one address space after the other, while other processes come and go: what they find
- * wrong counts when it stays wrong. */
-static int kcheck_run_settled(void)
-{
-    int bad = kcheck_run("/proc/kcheck");
-
-    for (int i = 0; bad != 0 && i < KCHECK_RETRIES; i++) {
-        nanosleep_until(clock_monotonic_ns() + KCHECK_RETRY_NS, false, NULL);
-        bad = kcheck_run("/proc/kcheck");
-    }
-    return bad;
-}
-
 static int show_kcheck(struct seq *s, void *arg)
 {
     struct kcheck_counts c;
@@ -76,7 +59,7 @@ static int show_kcheck(struct seq *s, void *arg)
 
     if (!has_capability())
         return -EPERM;
-    bad = kcheck_run_settled();
+    bad = kcheck_run_settled("/proc/kcheck");
     c = kcheck_count();
     seq_printf(s, "violations %d\nfree_pages %llu\nobjects %llu\nwarnings %llu\n", bad,
                (unsigned long long)c.free_pages, (unsigned long long)c.objects,

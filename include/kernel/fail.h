@@ -37,6 +37,8 @@ void fail_sweep_record(enum fail_site site);
 size_t fail_show_last(char *buf, size_t n);
 /* A fatal signal for a page fault: a violation if an injected lack of memory led to it. */
 void fail_check_signal(int sig);
+/* Violations since the last look: answers that injected faults do not explain. Each once. */
+int fail_take_violations(void);
 /* The allocation that just failed, if a test made it fail, does no harm: the call goes on, and what
  * it answers has other reasons. */
 void fail_tolerated(void);

@@ -60,6 +60,10 @@ extern const struct kcheck __kchecks_start[], __kchecks_end[];
 
 /* Runs all of them, one caller at a time; returns the number of violations. Names @where. */
 int kcheck_run(const char *where);
+/* The same while other processes come and go: walkers see one address space after the other, so
+ * what they find counts when it stays wrong. Besides, what happened: fail_take_violations().
+ * Sleeps. */
+int kcheck_run_settled(const char *where);
 /* What a leak makes less and more, once all deferred freeing is done. */
 struct kcheck_counts {
     u64 free_pages, objects;

@@ -2,6 +2,7 @@
 /* ktest_ktest.c: the test runner's own matching, and fault injection's countdown and sweep. */
 #include <kernel/fail.h>
 #include <kernel/ktest.h>
+#include <kernel/signal.h>
 #include <kernel/task.h>
 #include <asm/errno.h>
 #include <asm/unistd.h>
@@ -92,6 +93,18 @@ KTEST(fail, sweep_counts_marked_tasks_only)
     EXPECT_EQ(fail_sweep_nr_places(), 0); /* taken back: starts anew */
     EXPECT(!falls_once(one_way, 5));
     current->make_it_fail = false;
+}
+
+/* What happened stays told, though what walkers find is looked at again. */
+KTEST(fail, violations_count_once)
+{
+    EXPECT_EQ(kcheck_run_settled("fail"), 0);
+    current->fail_hit = 1 + FAIL_PAGE;
+    fail_check_signal(SIGBUS);
+    fail_check_signal(SIGBUS);
+    current->fail_hit = 0;
+    EXPECT_EQ(kcheck_run_settled("fail"), 2);
+    EXPECT_EQ(kcheck_run_settled("fail"), 0);
 }
 
 KTEST(fail, errors_for_lack_of_memory)
