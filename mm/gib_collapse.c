@@ -132,20 +132,6 @@ static int move_one(struct mm *mm, vaddr_t va, struct page *to)
     return err;
 }
 
-/* One aligned block as huge pages, or NULL. What caches and per-CPU lists hold is asked for, but
- * compaction is not: it would take the frames of a GiB out of the allocator until all are moved. */
-static struct page *find_block(void)
-{
-    const unsigned int order = pt_shift(GIB_LEVEL) - PAGE_SHIFT;
-    struct page *block = huge_alloc_block(order, GFP_USER | GFP_NORECLAIM);
-
-    if (block != NULL)
-        return block;
-    page_shrink_caches();
-    buddy_drain_pcp();
-    return huge_alloc_block(order, GFP_USER | GFP_NORECLAIM);
-}
-
 /* The huge pages from @va on move into one block. 0; -ENOMEM: there is none; -EAGAIN: not all could
  * be moved; -EINTR: the task is to die. Nobody sees a difference either way. */
 static int gather(struct mm *mm, vaddr_t va)
@@ -155,7 +141,7 @@ static int gather(struct mm *mm, vaddr_t va)
 
     if (is_any_held(mm, va))
         return -EAGAIN;
-    block = find_block();
+    block = huge_alloc_block(pt_shift(GIB_LEVEL) - PAGE_SHIFT, GFP_USER | GFP_NOOOM);
     if (block == NULL) {
         vmstat_inc(VMSTAT_thp_collapse_alloc_failed);
         return -ENOMEM;
