@@ -5,7 +5,7 @@
  * page tables of its own, readers of /proc. Every word is where it was. Needs what gib_test.c
  * needs: `make gigantic`.
  */
-#include "mem.h"
+#include "gib.h"
 
 #include "../../include/uapi/dmatest.h"
 #include <pthread.h>
@@ -14,14 +14,6 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
-#define GIB     (1ul << 30)
-#define KNOBS   "/sys/kernel/mm/transparent_hugepage/"
-#define KNOB    KNOBS "hugepages-1048576kB/enabled"
-#define SPLIT   "/sys/kernel/debug/split_huge_pages"
 #define MIGRATE "/sys/kernel/debug/migrate_pages"
 
 #define NR_WRITERS 2
@@ -250,31 +242,6 @@ TEST(everything_at_once)
     ktap_note("%ld leaves made", file_field("/proc/vmstat", "thp_promote_pud") - promoted);
     CHECK_OK(write_text(KNOB, "never"));
     CHECK_OK(munmap(gib, GIB));
-}
-
-struct leaf_query {
-    uintptr_t at;
-    unsigned int level;
-};
-
-static void leaf_line(const char *line, void *arg)
-{
-    struct leaf_query *q = arg;
-    unsigned long start, end;
-    unsigned int level;
-    char kind[8];
-
-    if (sscanf(line, "%u %lx-%lx %7s", &level, &start, &end, kind) == 4 &&
-        strcmp(kind, "leaf") == 0 && q->at >= start && q->at < end)
-        q->level = level;
-}
-
-static bool is_gib(const void *at)
-{
-    struct leaf_query q = {.at = (uintptr_t)at};
-
-    mem_each_line("/proc/self/pagetable", leaf_line, &q);
-    return q.level == 2;
 }
 
 /* A child has a page of its own where its parent has such a leaf. That it moves is no business of

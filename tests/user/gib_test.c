@@ -4,7 +4,7 @@
  * part takes them back, whatever is pinned; every byte is where it was. Needs a machine whose MMU
  * has such leaves, a free block of 1 GiB besides the memory of the test, and root: `make gigantic`.
  */
-#include "mem.h"
+#include "gib.h"
 
 #include "../../include/uapi/dmatest.h"
 #include <pthread.h>
@@ -12,43 +12,10 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
-#define GIB   (1ul << 30)
-#define KNOBS "/sys/kernel/mm/transparent_hugepage/"
-#define KNOB  KNOBS "hugepages-1048576kB/enabled"
-#define SPLIT "/sys/kernel/debug/split_huge_pages"
 
 static size_t huge; /* bytes of a huge page */
 
 /* ---- what the kernel says ---- */
-
-struct leaf_query {
-    uintptr_t at;
-    unsigned int level; /* of the leaf there */
-};
-
-static void leaf_line(const char *line, void *arg)
-{
-    struct leaf_query *q = arg;
-    unsigned long start, end;
-    unsigned int level;
-    char kind[8];
-
-    if (sscanf(line, "%u %lx-%lx %7s", &level, &start, &end, kind) == 4 &&
-        strcmp(kind, "leaf") == 0 && q->at >= start && q->at < end)
-        q->level = level;
-}
-
-static bool is_gib(const void *at)
-{
-    struct leaf_query q = {.at = (uintptr_t)at};
-
-    mem_each_line("/proc/self/pagetable", leaf_line, &q);
-    return q.level == 2;
-}
 
 static long vmstat(const char *name)
 {
