@@ -8,8 +8,8 @@
  * POWER hash keeps a cache of it and fills it in mmu_refill. arch/README.md compares the
  * implementations function by function; tests/kernel/mm/seam_ktest.c is the conformance suite.
  *
- * <asm/quire_mmu.h> (arch/ARCH/include) implements section A and B as static inlines; arch/ARCH/mm/
- * the rest.
+ * <asm/quire_mmu.h> (arch/ARCH/include) implements section A as static inlines; arch/ARCH/mm/ the
+ * rest.
  */
 #pragma once
 #include <arch/mmu_const.h>
@@ -49,6 +49,34 @@ struct mm;
 struct page;
 struct bootinfo;
 
+/*
+ * B. Cells, the only loads and stores of a live entry. Hardware reads and marks entries at any
+ * time: every access is one machine access.
+ */
+static inline pte_t pte_load(const pte_t *p)
+{
+    return (pte_t){__atomic_load_n(&p->v, __ATOMIC_RELAXED)};
+}
+/* A release: a table is filled before it is linked. */
+static inline void pte_store(pte_t *p, pte_t e)
+{
+    __atomic_store_n(&p->v, e.v, __ATOMIC_RELEASE);
+}
+static inline pte_t pte_xchg(pte_t *p, pte_t e)
+{
+    return (pte_t){__atomic_exchange_n(&p->v, e.v, __ATOMIC_SEQ_CST)};
+}
+/* *@old gets what was found. */
+static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
+{
+    u64 found = old->v; /* a local of its own stays in a register */
+    bool done =
+        __atomic_compare_exchange_n(&p->v, &found, e.v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+
+    old->v = found;
+    return done;
+}
+
 #include <asm/quire_mmu.h>
 
 /*
@@ -75,11 +103,6 @@ struct bootinfo;
  *   pte_t pte_with_prot(pte_t, unsigned level, pt_prot_t)     keeps address and state
  *   unsigned pte_state(pte_t)                   PT_YOUNG | PT_DIRTY | PT_SOFT
  *   pte_t pte_with_state(pte_t, unsigned state)
- * B. Cells, the only loads and stores of a live entry:
- *   pte_t pte_load(const pte_t *)
- *   void  pte_store(pte_t *, pte_t)             a release: a table is filled before it is linked
- *   pte_t pte_xchg(pte_t *, pte_t)
- *   bool  pte_cmpxchg(pte_t *, pte_t *old, pte_t new)         *old gets what was found
  */
 
 /*

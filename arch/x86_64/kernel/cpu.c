@@ -79,7 +79,7 @@ void cpu_features_detect(void)
         f->smap = r.ebx & (1u << 20);
         f->umip = r.ecx & (1u << 2);
     }
-    f->la57 = (read_cr4() & CR4_LA57) != 0;
+    f->la57 = (read_cr(4) & CR4_LA57) != 0;
     if (max >= 13 && f->xsave)
         f->xsaveopt = cpuid(13, 1).eax & 1;
     r = cpuid(0x80000001, 0);
@@ -99,7 +99,7 @@ void cpu_features_detect(void)
 void cpu_setup_control_registers(void)
 {
     const struct cpu_features *f = &cpu_features;
-    unsigned long cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    unsigned long cr4 = read_cr(4) | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
     cr4 |= f->pge ? CR4_PGE : 0;
     cr4 |= f->umip ? CR4_UMIP : 0;
@@ -107,8 +107,8 @@ void cpu_setup_control_registers(void)
     cr4 |= f->xsave ? CR4_OSXSAVE : 0;
     cr4 |= f->smep ? CR4_SMEP : 0;
     cr4 |= f->smap ? CR4_SMAP : 0;
-    write_cr4(cr4);
-    write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE | CR0_WP);
+    write_cr(4, cr4);
+    write_cr(0, (read_cr(0) & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE | CR0_WP);
 }
 
 int arch_cpuinfo(unsigned int cpu, char *buf, size_t n)

@@ -39,14 +39,14 @@ void arch_show_regs(const struct pt_regs *r)
     pr_err("RSI %016lx RDI %016lx RBP %016lx R8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
     pr_err("R9  %016lx R10 %016lx R11 %016lx R12 %016lx\n", r->r9, r->r10, r->r11, r->r12);
     pr_err("R13 %016lx R14 %016lx R15 %016lx ORIG_RAX %ld\n", r->r13, r->r14, r->r15, r->orig_rax);
-    pr_err("CR0 %08lx CR2 %016lx CR3 %016lx CR4 %08lx\n", read_cr0(), read_cr2(), read_cr3(),
-           read_cr4());
+    pr_err("CR0 %08lx CR2 %016lx CR3 %016lx CR4 %08lx\n", read_cr(0), read_cr(2), read_cr(3),
+           read_cr(4));
 }
 
 void arch_show_last_fault(void)
 {
     const struct task *t = current;
-    vaddr_t addr = read_cr2();
+    vaddr_t addr = read_cr(2);
     unsigned int level = 0;
 
     if (t && t->arch.trapno == X86_PF)

@@ -68,7 +68,7 @@ static void fill_trampoline(void *page, struct cpu *c, void *stack)
     *(u32 *)low(page, trampoline_cr4) = la57 ? CR4_LA57 : 0;
     *(u32 *)low(page, trampoline_efer) = EFER_LME | (cpu_features.nx ? EFER_NXE : 0);
     /* No user address space exists yet, so these are the kernel's own tables. */
-    *(u64 *)low(page, trampoline_root) = read_cr3();
+    *(u64 *)low(page, trampoline_root) = read_cr(3);
     *(u64 *)low(page, trampoline_stack) = (u64)stack + KIB(16);
     *(u64 *)low(page, trampoline_cpu) = (u64)c;
     *(u64 *)low(page, trampoline_entry) = (u64)start_secondary;

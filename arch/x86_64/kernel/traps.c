@@ -191,7 +191,7 @@ void handle_paranoid(struct pt_regs *regs, unsigned long vector, unsigned long e
     }
     if (vector == X86_MC)
         panic_regs(regs, "machine check");
-    if (vmalloc_is_guard(read_cr2()))
-        panic_regs(regs, "kernel stack overflow: the fault at %#lx hit a guard page", read_cr2());
-    panic_regs(regs, "double fault, error code %#lx, CR2 %#lx", error, read_cr2());
+    if (vmalloc_is_guard(read_cr(2)))
+        panic_regs(regs, "kernel stack overflow: the fault at %#lx hit a guard page", read_cr(2));
+    panic_regs(regs, "double fault, error code %#lx, CR2 %#lx", error, read_cr(2));
 }

@@ -57,14 +57,14 @@ void mmu_mm_destroy(struct mm *mm)
 
 void mmu_switch(struct mm *mm)
 {
-    write_cr3(mm != NULL ? mm->arch_root : kernel_root_pa);
+    write_cr(3, mm != NULL ? mm->arch_root : kernel_root_pa);
 }
 
 void mmu_init_cpu(void)
 {
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-    write_cr0(read_cr0() | CR0_WP);
-    write_cr3(kernel_root_pa);
+    write_cr(0, read_cr(0) | CR0_WP);
+    write_cr(3, kernel_root_pa);
     if (cpu_features.pge)
-        write_cr4(read_cr4() | CR4_PGE);
+        write_cr(4, read_cr(4) | CR4_PGE);
 }

@@ -34,17 +34,17 @@ static inline void invlpg(vaddr_t va)
 /* Everything of the user half: entries without the global bit. */
 static void flush_user(void)
 {
-    write_cr3(read_cr3());
+    write_cr(3, read_cr(3));
 }
 
 /* Everything, global entries too. Source: SDM section 4.10.4.1: a change of CR4.PGE. */
 static void flush_all(void)
 {
-    unsigned long flags = irq_save(), cr4 = read_cr4();
+    unsigned long flags = irq_save(), cr4 = read_cr(4);
 
     if (cr4 & CR4_PGE) {
-        write_cr4(cr4 & ~CR4_PGE);
-        write_cr4(cr4);
+        write_cr(4, cr4 & ~CR4_PGE);
+        write_cr(4, cr4);
     } else {
         flush_user();
     }

@@ -80,24 +80,13 @@ static inline void irq_enable(void)
     __asm__ volatile("mtmsrd %0, 1" : : "r"((unsigned long)(MSR_EE | MSR_RI)) : "memory");
 }
 
-static inline unsigned long irq_save(void)
+static inline unsigned long irq_flags(void)
 {
-    unsigned long msr = mfmsr();
-
-    irq_disable();
-    return msr;
+    return mfmsr();
 }
 
-static inline void irq_restore(unsigned long msr)
-{
-    if (msr & MSR_EE)
-        irq_enable();
-}
-
-static inline bool irqs_enabled(void)
-{
-    return (mfmsr() & MSR_EE) != 0;
-}
+#define IRQ_FLAG_ON MSR_EE
+#include <kernel/irqflags.h>
 
 /*
  * "yield": the other threads of the core may have its resources. The emulator takes it for a chance

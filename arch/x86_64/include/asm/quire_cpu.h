@@ -33,24 +33,8 @@ static inline void irq_enable(void)
     __asm__ volatile("sti" : : : "memory");
 }
 
-static inline unsigned long irq_save(void)
-{
-    unsigned long flags = irq_flags();
-
-    irq_disable();
-    return flags;
-}
-
-static inline void irq_restore(unsigned long flags)
-{
-    if (flags & X86_EFLAGS_IF)
-        irq_enable();
-}
-
-static inline bool irqs_enabled(void)
-{
-    return (irq_flags() & X86_EFLAGS_IF) != 0;
-}
+#define IRQ_FLAG_ON X86_EFLAGS_IF
+#include <kernel/irqflags.h>
 
 static inline void cpu_relax(void)
 {
@@ -71,44 +55,23 @@ static inline u64 cycle_counter(void)
     return (u64)high << 32 | low;
 }
 
-static inline void outb(u16 port, u8 v)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
+/* Ports: outb(port, v), inb(port), and so on. */
+#define DEFINE_PORT_IO(suffix, type)                                                               \
+    static inline void out##suffix(u16 port, type v)                                               \
+    {                                                                                              \
+        __asm__ volatile("out" #suffix " %0, %1" : : "a"(v), "Nd"(port) : "memory");               \
+    }                                                                                              \
+    static inline type in##suffix(u16 port)                                                        \
+    {                                                                                              \
+        type v;                                                                                    \
+                                                                                                   \
+        __asm__ volatile("in" #suffix " %1, %0" : "=a"(v) : "Nd"(port) : "memory");                \
+        return v;                                                                                  \
+    }
 
-static inline u8 inb(u16 port)
-{
-    u8 v;
-
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
-    return v;
-}
-
-static inline void outw(u16 port, u16 v)
-{
-    __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-static inline u16 inw(u16 port)
-{
-    u16 v;
-
-    __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port) : "memory");
-    return v;
-}
-
-static inline void outl(u16 port, u32 v)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-static inline u32 inl(u16 port)
-{
-    u32 v;
-
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
-    return v;
-}
+DEFINE_PORT_IO(b, u8)
+DEFINE_PORT_IO(w, u16)
+DEFINE_PORT_IO(l, u32)
 
 #define MSR_APIC_BASE      0x0000001b
 #define MSR_EFER           0xc0000080
@@ -166,52 +129,14 @@ static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 #define CR4_SMEP       0x00100000UL
 #define CR4_SMAP       0x00200000UL
 
-static inline unsigned long read_cr0(void)
-{
-    unsigned long v;
-
-    __asm__ volatile("mov %%cr0, %0" : "=r"(v) : : "memory");
-    return v;
-}
-
-static inline void write_cr0(unsigned long v)
-{
-    __asm__ volatile("mov %0, %%cr0" : : "r"(v) : "memory");
-}
-
-static inline unsigned long read_cr2(void)
-{
-    unsigned long v;
-
-    __asm__ volatile("mov %%cr2, %0" : "=r"(v) : : "memory");
-    return v;
-}
-
-static inline unsigned long read_cr3(void)
-{
-    unsigned long v;
-
-    __asm__ volatile("mov %%cr3, %0" : "=r"(v) : : "memory");
-    return v;
-}
-
-static inline void write_cr3(unsigned long v)
-{
-    __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
-}
-
-static inline unsigned long read_cr4(void)
-{
-    unsigned long v;
-
-    __asm__ volatile("mov %%cr4, %0" : "=r"(v) : : "memory");
-    return v;
-}
-
-static inline void write_cr4(unsigned long v)
-{
-    __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
-}
+/* A control register by its number. */
+#define read_cr(n)                                                                                 \
+    ({                                                                                             \
+        unsigned long v_;                                                                          \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v_) : : "memory");                            \
+        v_;                                                                                        \
+    })
+#define write_cr(n, v) __asm__ volatile("mov %0, %%cr" #n : : "r"((unsigned long)(v)) : "memory")
 
 /* What the boot CPU found; filled by cpu_features_detect() before the first user of a query. */
 struct cpu_features {

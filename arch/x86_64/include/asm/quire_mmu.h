@@ -162,29 +162,6 @@ static inline pte_t pte_with_state(pte_t e, unsigned int state)
     return (pte_t){ (e.v & ~(X86_PTE_A | X86_PTE_D | X86_PTE_SOFT)) | bits };
 }
 
-/* The hardware reads and marks entries at any time: every access is one machine access. */
-static inline pte_t pte_load(const pte_t *p)
-{
-    return (pte_t){ __atomic_load_n(&p->v, __ATOMIC_RELAXED) };
-}
-static inline void pte_store(pte_t *p, pte_t e)
-{
-    __atomic_store_n(&p->v, e.v, __ATOMIC_RELEASE);
-}
-static inline pte_t pte_xchg(pte_t *p, pte_t e)
-{
-    return (pte_t){ __atomic_exchange_n(&p->v, e.v, __ATOMIC_SEQ_CST) };
-}
-static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
-{
-    u64 found = old->v; /* a local of its own stays in a register */
-    bool done =
-        __atomic_compare_exchange_n(&p->v, &found, e.v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-
-    old->v = found;
-    return done;
-}
-
 /* Nothing: a TLB knows addresses, not tables. */
 static inline void mmu_flush_table(struct page *table, u64 start, u64 end)
 {
