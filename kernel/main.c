@@ -15,6 +15,7 @@
 #include <boot/bootinfo.h>
 #include <kernel/crash.h>
 #include <kernel/devices.h>
+#include <kernel/extable.h>
 #include <kernel/ktest.h>
 #include <kernel/param.h>
 #include <kernel/printk.h>
@@ -62,6 +63,7 @@ static void run_steps(const struct boot_step *step)
 
 static void early_console(void)
 {
+    exception_table_init();
     arch_setup_early(boot);
     pr_info("Quire on %s, started by %s\n", arch_name(), boot->loader);
 }

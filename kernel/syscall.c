@@ -13,7 +13,7 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/syscall.h>
-#include <kernel/task.h>
+#include <kernel/task_regs.h>
 #include <asm/errno.h>
 
 syscall_fn syscall_table[NR_SYSCALLS] __ro_after_init;

@@ -39,8 +39,6 @@ int __must_check arch_copy_thread(struct task *child, const struct clone_args_k 
 /* Frees what arch_copy_thread or arch_prepare_exec allocated in @t->arch. @t does not run any more,
  * or never ran. */
 void arch_free_thread(struct task *t);
-/* User registers of @t, at the top of its kernel stack. */
-struct pt_regs *arch_task_regs(const struct task *t);
 
 /* clone(2)'s last two arguments, whose order differs between machines. */
 void arch_clone_order(unsigned long fourth, unsigned long fifth, vaddr_t *child_tid,
@@ -77,9 +75,6 @@ size_t arch_min_sigstack(
 /* Further auxv pairs (AT_DCACHEBSIZE ...): fills @words (type, value alternating, at most @max),
  * returns words used. */
 unsigned int arch_auxv(u64 *words, unsigned int max);
-
-/* Keeps a fault's machine details in current's arch state, where arch_setup_sigframe finds them. */
-void arch_note_fault(int trapno, unsigned long error, vaddr_t addr);
 
 /* One word of hardware randomness; false when the CPU has none. */
 bool arch_random_u64(u64 *v);

@@ -36,8 +36,6 @@ void syscall_init(void);
  * From now on each call of a number that does not exist is logged, once per number (debug=syscall).
  */
 void syscall_log_unknown(void);
-/* User registers of the current system call (for clone, execve, sigreturn). */
-struct pt_regs *current_regs(void);
 
 /*
  * SYSCALL_ALIAS(other, name, n) behind a call of n arguments: an ABI's other number for it.

@@ -58,6 +58,10 @@ struct task {
     struct rb_node rq_node; /* [R] in the run queue's tree while runnable and not running */
 
     struct arch_thread arch; /* [O] saved registers, FPU, TLS */
+    struct trap_note {
+        unsigned long number, error; /* the machine's words for what happened */
+        vaddr_t addr;
+    } trap;                  /* [O] the last fault, for the signal frame; see kernel/trap.h */
     void *kstack;            /* [S] lowest address, KSTACK_SIZE bytes, guard page below */
     unsigned int flags;      /* [O] TF_* */
     unsigned int nr_held;    /* [O] entries of held below */

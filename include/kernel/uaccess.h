@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * uaccess.h: the only way to user memory. Every access is covered by the exception table: a bad
- * pointer gives -EFAULT, never a panic. Ranges: kernel/uaccess.c on two functions of arch; words,
- * strings and atomics: arch/ARCH/kernel/uaccess.c.
+ * pointer gives -EFAULT, never a panic. kernel/uaccess.c on two functions of arch and the single
+ * accesses of <arch/uaccess.h>.
  */
 #pragma once
 #include <arch/mmu_const.h>

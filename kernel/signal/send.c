@@ -18,6 +18,8 @@
 #include "internal.h"
 #include <kernel/printk.h>
 #include <kernel/string.h>
+#include <kernel/task_regs.h>
+#include <kernel/trap.h>
 #include <asm/errno.h>
 
 void signal_wake(struct task *t, bool fatal)
@@ -134,7 +136,7 @@ void signal_log_deaths(void)
 
 void signal_log_death(const struct task *t, int sig, const siginfo_t *info)
 {
-    unsigned long pc = t == current ? regs_pc(arch_task_regs(t)) : 0;
+    unsigned long pc = t == current ? regs_pc(task_regs(t)) : 0;
 
     if (!log_deaths || info == NULL)
         return;
@@ -257,7 +259,8 @@ void signal_send_fault(int sig, int code, vaddr_t addr, int trapno, unsigned lon
 {
     siginfo_t info;
 
-    arch_note_fault(trapno, error, addr);
+    if (trapno >= 0) /* else it is a memory fault, whose details are noted already */
+        trap_note((unsigned long)trapno, error, addr);
     siginfo_init(&info, sig, code);
     info.si_addr = (void *)addr;
     signal_force(&info, sig);

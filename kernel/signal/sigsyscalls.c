@@ -12,6 +12,7 @@
 #include <arch/task.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
+#include <kernel/task_regs.h>
 #include <kernel/time.h>
 #include <kernel/uaccess.h>
 #include <asm/errno.h>

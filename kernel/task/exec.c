@@ -21,6 +21,7 @@
 #include <kernel/process_timers.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
+#include <kernel/task_regs.h>
 #include <kernel/uaccess.h>
 #include <kernel/vfs.h>
 #include <mm/mm.h>
@@ -417,7 +418,7 @@ static int exec_commit(struct exec *e)
         x.load_bias = e->interp.bias;
         x.elf_flags = e->interp.ehdr.e_flags;
     }
-    arch_start_user(arch_task_regs(current), &x);
+    arch_start_user(task_regs(current), &x);
     return 0;
 }
 

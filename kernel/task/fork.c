@@ -18,6 +18,7 @@
 #include <kernel/process_timers.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
+#include <kernel/task_regs.h>
 #include <kernel/uaccess.h>
 #include <kernel/vfs.h>
 #include <mm/mm.h>

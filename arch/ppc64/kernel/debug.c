@@ -8,11 +8,10 @@
  */
 #include "internal.h"
 #include <arch/debug.h>
-#include <arch/mmu.h>
 #include <asm/quire_asm.h>
 #include <kernel/kallsyms.h>
 #include <kernel/printk.h>
-#include <kernel/task.h>
+#include <kernel/trap.h>
 
 #define LR_OFFSET 16
 
@@ -49,27 +48,11 @@ void arch_show_regs(const struct pt_regs *r)
 
 void arch_show_last_fault(void)
 {
-    const struct task *t = current;
+    unsigned long trap = current ? current->trap.number : 0;
     vaddr_t addr = mfspr(SPR_DAR);
-    unsigned int level = 0;
 
-    if (t && (t->arch.trapno == PPC_DATA_STORAGE || t->arch.trapno == PPC_INSN_STORAGE))
-        pr_err("Last fault of the task: address %#lx, error code %#lx\n", t->arch.fault_addr,
-               t->arch.error_code);
-    if (addr == 0)
-        return;
-    if (addr < user_top()) {
-        pr_err("Last fault of the CPU: %#lx, a user address\n", addr);
-        return;
-    }
-    if (addr < KERNEL_BASE || !(mfmsr() & MSR_DR)) {
-        pr_err("Last fault of the CPU: %#lx\n", addr);
-        return;
-    }
-    pte_t entry = kernel_lookup(addr, &level);
-
-    pr_err("Last fault of the CPU: %#lx, entry %016llx at level %u\n", addr,
-           (unsigned long long)entry.v, level);
+    trap_show_last_fault(trap == PPC_DATA_STORAGE || trap == PPC_INSN_STORAGE, addr,
+                         addr >= KERNEL_BASE && (mfmsr() & MSR_DR));
 }
 
 /*

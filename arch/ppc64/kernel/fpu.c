@@ -19,7 +19,7 @@
 #include <kernel/printk.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
-#include <kernel/task.h>
+#include <kernel/task_regs.h>
 #include <mm/slab.h>
 
 #define MSR_UNITS (MSR_FP | MSR_VEC | MSR_VSX)
@@ -114,8 +114,8 @@ void fpu_forget(struct pt_regs *regs)
 
 void fpu_switch(struct task *prev, struct task *next)
 {
-    if (prev->arch.fpu && is_live(arch_task_regs(prev)))
+    if (prev->arch.fpu && is_live(task_regs(prev)))
         save(prev->arch.fpu);
-    if (next->arch.fpu && is_live(arch_task_regs(next)))
+    if (next->arch.fpu && is_live(task_regs(next)))
         load(next->arch.fpu);
 }

@@ -58,14 +58,6 @@ struct task *switch_stack(unsigned long *save_sp, unsigned long load_sp, struct 
 /* traps.c: everything that came to exception_entry but system calls. */
 void handle_exception(struct pt_regs *regs);
 
-/* extable.c: the exception table: pairs of an instruction that may fault and where to go on. */
-struct exception_entry {
-    s32 insn, fixup; /* relative to the field itself */
-};
-void exception_table_init(void); /* while the image can be written */
-bool exception_has_fixup(const struct pt_regs *regs);
-bool exception_fixup(struct pt_regs *regs);
-
 /* irq.c */
 void handle_interrupt(struct pt_regs *regs);
 

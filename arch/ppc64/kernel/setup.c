@@ -31,7 +31,6 @@ void arch_setup_early(const struct bootinfo *bi)
     smp_init_save_area(0);
     hvc_init();
     take_reset_vector();
-    exception_table_init();
     time_init();
     if (hcall(H_SET_MODE, MODE_AIL, RESOURCE_AIL, 0, 0) != H_SUCCESS)
         panic("the hypervisor cannot deliver interrupts with translation on");

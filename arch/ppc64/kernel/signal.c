@@ -24,7 +24,7 @@
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
-#include <kernel/task.h>
+#include <kernel/task_regs.h>
 #include <kernel/uaccess.h>
 #include <linux/mman.h>
 #include <mm/mm.h>
@@ -125,17 +125,17 @@ static vaddr_t vmx_of(vaddr_t frame)
 /* The frame is current's, checked by access_ok; so are those below. */
 static int put_gp_regs(struct linux_sigcontext __user *sc, const struct pt_regs *r)
 {
-    const struct arch_thread *a = &current->arch;
+    const struct trap_note *trap = &current->trap;
     struct pt_regs *out = (struct pt_regs *)sc->gp_regs;
     const u64 *from = (const u64 *)r;
 
 #pragma GCC unroll 64
     for (unsigned int i = 0; i < sizeof(*r) / sizeof(u64); i++)
         user_put_word(from[i], &sc->gp_regs[i], fault);
-    user_put_word(a->trapno, &out->trap, fault);
-    user_put_word(a->fault_addr, &out->dar, fault);
-    user_put_word(a->error_code, &out->dsisr, fault);
-    if (a->fpu_used)
+    user_put_word(trap->number, &out->trap, fault);
+    user_put_word(trap->addr, &out->dar, fault);
+    user_put_word(trap->error, &out->dsisr, fault);
+    if (current->arch.fpu_used)
         user_put_word(r->msr | MSR_VEC | MSR_VSX, &out->msr, fault); /* the frame has them */
     return 0;
 fault:

@@ -21,7 +21,7 @@
 #include <kernel/printk.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
-#include <kernel/task.h>
+#include <kernel/task_regs.h>
 #include <kernel/uaccess.h>
 #include <linux/elf-em.h>
 
@@ -41,16 +41,6 @@ struct frame_header {
     unsigned long back_chain, cr, lr, toc, marker, padding;
 };
 _Static_assert(sizeof(struct frame_header) == FRAME_OVERHEAD, "entry.S");
-
-struct pt_regs *arch_task_regs(const struct task *t)
-{
-    return (struct pt_regs *)((char *)t->kstack + KSTACK_SIZE) - 1;
-}
-
-struct pt_regs *current_regs(void)
-{
-    return arch_task_regs(current);
-}
 
 void arch_clone_order(unsigned long fourth, unsigned long fifth, vaddr_t *child_tid,
                       unsigned long *tls)
@@ -72,7 +62,7 @@ struct task *arch_switch_to(struct task *prev, struct task *next)
 
 static int copy_user_state(struct task *child, const struct clone_args_k *args)
 {
-    struct pt_regs *regs = arch_task_regs(child);
+    struct pt_regs *regs = task_regs(child);
     int err;
 
     ASSERT(args->regs->gpr[14] != FRAME_POISON); /* entry.S: full_frame_call */
@@ -101,7 +91,7 @@ static int copy_user_state(struct task *child, const struct clone_args_k *args)
 
 int arch_copy_thread(struct task *child, const struct clone_args_k *args)
 {
-    struct pt_regs *regs = arch_task_regs(child);
+    struct pt_regs *regs = task_regs(child);
     struct frame_header *header = (struct frame_header *)regs - 1;
     struct switch_frame *frame = (struct switch_frame *)header - 1;
 
@@ -166,17 +156,6 @@ void arch_start_user(struct pt_regs *regs, const struct arch_exec *x)
     } else if (read_descriptor(regs, x->entry, x->load_bias) != 0) {
         signal_send_fault(SIGSEGV, SEGV_MAPERR, x->entry, 0, 0);
     }
-}
-
-void arch_note_fault(int trapno, unsigned long error, vaddr_t addr)
-{
-    struct task *t = current;
-
-    if (!t || trapno < 0) /* a storage fault's details are noted already */
-        return;
-    t->arch.trapno = (unsigned long)trapno;
-    t->arch.error_code = error;
-    t->arch.fault_addr = addr;
 }
 
 bool arch_elf_machine_ok(u16 machine, u8 elf_class, u8 elf_data)

@@ -8,16 +8,17 @@
  * start with interrupts off and turn them on when the interrupted context had them on.
  * Source: Power ISA 3.0B Book III section 6.5 (each interrupt's bits in SRR1, DSISR, DAR).
  * si_code values: sigaction(2).
- * Read next: extable.c, debug.c, mm/fault.c.
+ * Read next: kernel/trap.c, kernel/extable.c, mm/fault.c.
  */
 #include "internal.h"
 #include <arch/debug.h>
 #include <arch/mmu.h>
 #include <arch/task.h>
+#include <kernel/extable.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/signal.h>
-#include <kernel/task.h>
+#include <kernel/trap.h>
 #include <mm/fault.h>
 #include <mm/vmalloc.h>
 
@@ -146,42 +147,16 @@ static void refill_behind(struct fault_info *fi)
     (void)mmu_refill(current->mm, fi);
 }
 
-/*
- * May this fault of the kernel at a user address be resolved by mm_fault(), which can sleep? Not
- * while VSX registers are used (vsx_copy.S).
- */
+/* May mm_fault() sleep here? Not while VSX registers are used (vsx_copy.S). */
 static bool may_fault_in(const struct pt_regs *regs, const struct fault_info *fi)
 {
-    const struct task *t = current;
-
-    return fi->addr < user_top() && t && t->mm && t->pagefault_disabled == 0 &&
-           this_cpu()->irq_depth == 0 && (regs->msr & MSR_EE) && !(regs->msr & MSR_VSX) &&
-           !(fi->flags & (FAULT_EXEC | FAULT_RSVD));
-}
-
-static __noreturn void bad_kernel_fault(struct pt_regs *regs, const struct fault_info *fi)
-{
-    const char *what = fi->flags & FAULT_EXEC    ? "execute"
-                       : fi->flags & FAULT_WRITE ? "write"
-                                                 : "read";
-
-    panic_regs(regs, "cannot %s %#lx in the kernel: %s", what, fi->addr,
-               vmalloc_is_guard(fi->addr)  ? "guard page of a stack or area"
-               : fi->flags & FAULT_RSVD    ? "malformed page-table entry"
-               : fi->flags & FAULT_PRESENT ? "not permitted"
-               : fi->addr < PAGE_SIZE      ? "NULL pointer"
-               : fi->addr < user_top()     ? "user address outside the uaccess functions"
-                                           : "not mapped");
+    return trap_may_fault_in(fi) && (regs->msr & MSR_EE) && !(regs->msr & MSR_VSX);
 }
 
 /* @fi is not what the MMU only lacks. The details are for the signal that may come of it. */
 static void user_storage_fault(const struct pt_regs *regs, struct fault_info *fi)
 {
-    struct arch_thread *a = &current->arch;
-
-    a->trapno = regs->trap;
-    a->error_code = regs->dsisr;
-    a->fault_addr = fi->addr;
+    trap_note(regs->trap, regs->dsisr, fi->addr);
     irq_enable();
     if (mm_fault(fi))
         refill_behind(fi);
@@ -212,8 +187,7 @@ static void handle_storage_fault(struct pt_regs *regs)
     }
     if (exception_fixup(regs))
         return;
-    arch_note_fault((int)regs->trap, regs->dsisr, fi.addr);
-    bad_kernel_fault(regs, &fi);
+    trap_bad_kernel_fault(regs, &fi, regs->trap, regs->dsisr);
 }
 
 /* The same for most of them: a program's loads and stores. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * user_copy.S: the loops that touch user memory. Each instruction that may fault has an entry in
- * the exception table; the callers in uaccess.c have checked that the range lies in the user half.
- * All return the number of bytes that were not done. Long copies go to vsx_copy.S first. Four words
- * per step, then words, then bytes; a fault in a larger step is retried in smaller ones, so that a
- * copy ends exactly at the border of what is mapped.
+ * the exception table; the callers in kernel/uaccess.c have checked that the range lies in the user
+ * half. All return the number of bytes that were not done. Long copies go to vsx_copy.S first. Four
+ * words per step, then words, then bytes; a fault in a larger step is retried in smaller ones, so
+ * that a copy ends exactly at the border of what is mapped.
  */
 #include <asm/quire_asm.h>
 

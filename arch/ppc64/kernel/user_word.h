@@ -3,7 +3,7 @@
  * user_word.h: single words of user memory, an instruction each, where many are accessed one after
  * another. The caller has asked access_ok for the whole range; a fault that cannot be answered
  * continues at the label @fault of its function. Source: GCC manual, "Goto labels". See also
- * uaccess.c.
+ * kernel/uaccess.c.
  */
 #pragma once
 #include <asm/quire_asm.h>

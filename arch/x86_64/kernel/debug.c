@@ -8,11 +8,10 @@
  */
 #include "internal.h"
 #include <arch/debug.h>
-#include <arch/mmu.h>
 #include <asm/quire_asm.h>
 #include <kernel/kallsyms.h>
 #include <kernel/printk.h>
-#include <kernel/task.h>
+#include <kernel/trap.h>
 
 bool arch_peek(const void *addr, unsigned long *value)
 {
@@ -45,23 +44,7 @@ void arch_show_regs(const struct pt_regs *r)
 
 void arch_show_last_fault(void)
 {
-    const struct task *t = current;
-    vaddr_t addr = read_cr(2);
-    unsigned int level = 0;
-
-    if (t && t->arch.trapno == X86_PF)
-        pr_err("Last fault of the task: address %#lx, error code %#lx\n", t->arch.fault_addr,
-               t->arch.error_code);
-    if (addr == 0)
-        return;
-    if (addr < user_top()) {
-        pr_err("Last fault of the CPU: %#lx, a user address\n", addr);
-        return;
-    }
-    pte_t entry = kernel_lookup(addr, &level);
-
-    pr_err("Last fault of the CPU: %#lx, entry %016llx at level %u\n", addr,
-           (unsigned long long)entry.v, level);
+    trap_show_last_fault(current && current->trap.number == X86_PF, read_cr(2), true);
 }
 
 /* The saved frame pointer and return address at @fp, when they make sense. */

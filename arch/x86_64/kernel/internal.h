@@ -137,9 +137,3 @@ void handle_exception(struct pt_regs *regs, unsigned long vector, unsigned long 
 void handle_page_fault(struct pt_regs *regs, unsigned long error, unsigned long addr);
 void handle_interrupt(struct pt_regs *regs, unsigned long vector);
 void handle_paranoid(struct pt_regs *regs, unsigned long vector, unsigned long error);
-
-/* extable.c: the exception table: pairs of an instruction that may fault and where to go on. */
-struct exception_entry {
-    s32 insn, fixup; /* relative to the field itself */
-};
-bool exception_fixup(struct pt_regs *regs);

@@ -23,7 +23,7 @@
 #include <kernel/printk.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
-#include <kernel/task.h>
+#include <kernel/task_regs.h>
 #include <kernel/uaccess.h>
 #include <mm/slab.h>
 
@@ -76,7 +76,7 @@ static int write_fpstate(u8 __user *to)
 
 static void fill_sigcontext(struct sigcontext *sc, const struct pt_regs *r, u64 mask)
 {
-    const struct arch_thread *a = &current->arch;
+    const struct trap_note *trap = &current->trap;
 
     *sc = (struct sigcontext){
         .r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11,
@@ -84,7 +84,7 @@ static void fill_sigcontext(struct sigcontext *sc, const struct pt_regs *r, u64 
         .rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp, .rbx = r->rbx,
         .rdx = r->rdx, .rax = r->rax, .rcx = r->rcx, .rsp = r->rsp,
         .rip = r->rip, .eflags = r->rflags, .cs = (u16)r->cs, .ss = (u16)r->ss,
-        .err = a->error_code, .trapno = a->trapno, .cr2 = a->fault_addr, .oldmask = mask,
+        .err = trap->error, .trapno = trap->number, .cr2 = trap->addr, .oldmask = mask,
     };
 }
 

@@ -20,7 +20,7 @@
 #include <kernel/sections.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
-#include <kernel/task.h>
+#include <kernel/task_regs.h>
 #include <linux/auxvec.h>
 #include <linux/elf-em.h>
 
@@ -32,16 +32,6 @@
 struct switch_frame {
     unsigned long r15, r14, r13, r12, rbx, rbp, rip;
 };
-
-struct pt_regs *arch_task_regs(const struct task *t)
-{
-    return (struct pt_regs *)((char *)t->kstack + KSTACK_SIZE) - 1;
-}
-
-struct pt_regs *current_regs(void)
-{
-    return arch_task_regs(current);
-}
 
 void arch_clone_order(unsigned long fourth, unsigned long fifth, vaddr_t *child_tid,
                       unsigned long *tls)
@@ -88,7 +78,7 @@ struct task *arch_switch_to(struct task *prev, struct task *next)
 
 static int copy_user_state(struct task *child, const struct clone_args_k *args)
 {
-    struct pt_regs *regs = arch_task_regs(child);
+    struct pt_regs *regs = task_regs(child);
     int err;
 
     if (args->set_tls && args->tls >= user_top())
@@ -112,7 +102,7 @@ static int copy_user_state(struct task *child, const struct clone_args_k *args)
 
 int arch_copy_thread(struct task *child, const struct clone_args_k *args)
 {
-    struct pt_regs *regs = arch_task_regs(child);
+    struct pt_regs *regs = task_regs(child);
     struct switch_frame *frame = (struct switch_frame *)regs - 1;
 
     child->arch = (struct arch_thread){ 0 };
@@ -183,17 +173,6 @@ void arch_start_user(struct pt_regs *regs, const struct arch_exec *x)
     regs->cs = USER_CS;
     regs->ss = USER_DS;
     regs->rflags = X86_EFLAGS_IF;
-}
-
-void arch_note_fault(int trapno, unsigned long error, vaddr_t addr)
-{
-    struct task *t = current;
-
-    if (!t || trapno < 0) /* a page fault's details are noted already */
-        return;
-    t->arch.trapno = (unsigned long)trapno;
-    t->arch.error_code = error;
-    t->arch.fault_addr = addr;
 }
 
 bool arch_elf_machine_ok(u16 machine, u8 elf_class, u8 elf_data)

@@ -8,16 +8,17 @@
  * and turn them on when the interrupted context had them on.
  * Source: SDM volume 3, sections 4.7 (page fault error code), 6.15 (exception reference). si_code
  * values: sigaction(2).
- * Read next: extable.c, debug.c, mm/fault.c.
+ * Read next: kernel/trap.c, kernel/extable.c, mm/fault.c.
  */
 #include "internal.h"
 #include <arch/debug.h>
 #include <arch/task.h>
+#include <kernel/extable.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/signal.h>
 #include <kernel/smp.h>
-#include <kernel/task.h>
+#include <kernel/trap.h>
 #include <mm/fault.h>
 #include <mm/vmalloc.h>
 
@@ -127,41 +128,12 @@ static struct fault_info decode(const struct pt_regs *regs, unsigned long error,
     return fi;
 }
 
-/* May this fault of the kernel at a user address be resolved by mm_fault(), which can sleep? */
-static bool may_fault_in(const struct pt_regs *regs, const struct fault_info *fi)
-{
-    const struct task *t = current;
-
-    return fi->addr < user_top() && t && t->mm && t->pagefault_disabled == 0 &&
-           this_cpu()->irq_depth == 0 && (regs->rflags & X86_EFLAGS_IF) &&
-           !(fi->flags & (FAULT_EXEC | FAULT_RSVD));
-}
-
-static __noreturn void bad_kernel_fault(struct pt_regs *regs, const struct fault_info *fi)
-{
-    const char *what = fi->flags & FAULT_EXEC    ? "execute"
-                       : fi->flags & FAULT_WRITE ? "write"
-                                                 : "read";
-
-    panic_regs(regs, "cannot %s %#lx in the kernel: %s", what, fi->addr,
-               vmalloc_is_guard(fi->addr)     ? "guard page of a stack or area"
-               : fi->flags & FAULT_RSVD       ? "malformed page-table entry"
-               : fi->flags & FAULT_PRESENT    ? "not permitted"
-               : fi->addr < PAGE_SIZE         ? "NULL pointer"
-               : fi->addr < user_top()        ? "user address outside the uaccess functions"
-                                              : "not mapped");
-}
-
 void handle_page_fault(struct pt_regs *regs, unsigned long error, unsigned long addr)
 {
     struct fault_info fi = decode(regs, error, addr);
 
     if (user_mode(regs)) {
-        struct arch_thread *a = &current->arch;
-
-        a->trapno = X86_PF;
-        a->error_code = error;
-        a->fault_addr = addr;
+        trap_note(X86_PF, error, addr);
         irq_enable();
         (void)mm_fault(&fi);
         return;
@@ -169,7 +141,7 @@ void handle_page_fault(struct pt_regs *regs, unsigned long error, unsigned long 
     /*
      * Only the uaccess functions, which have entries in the exception table, may touch user memory.
      */
-    if (may_fault_in(regs, &fi)) {
+    if (trap_may_fault_in(&fi) && (regs->rflags & X86_EFLAGS_IF)) {
         irq_enable();
         bool ok = mm_fault(&fi);
 
@@ -179,8 +151,7 @@ void handle_page_fault(struct pt_regs *regs, unsigned long error, unsigned long 
     }
     if (exception_fixup(regs))
         return;
-    arch_note_fault(X86_PF, error, addr);
-    bad_kernel_fault(regs, &fi);
+    trap_bad_kernel_fault(regs, &fi, X86_PF, error);
 }
 
 void handle_paranoid(struct pt_regs *regs, unsigned long vector, unsigned long error)

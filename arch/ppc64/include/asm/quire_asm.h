@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_asm.h: macros for assembly files and inline assembly: functions, wide constants, the
- * exception table. Source: OpenPOWER ELFv2 ABI 1.5, section 2.3 (a function that is called from
+ * quire_asm.h: macros for assembly files and inline assembly: wide constants, frames, and those of
+ * <kernel/linkage.h>. Source: OpenPOWER ELFv2 ABI 1.5, section 2.3 (a function that is called from
  * outside its module sets r2 itself; the kernel is one module, so none does).
  */
 #pragma once
+#include <kernel/linkage.h>
 
 /* A frame of entry.S: back chain, CR, LR, TOC; the marker of an exception frame; padding. */
 #define FRAME_MARKER_OFFSET 32
@@ -16,24 +17,6 @@
 #define RED_ZONE            288
 
 #ifdef __ASSEMBLY__
-
-.macro EXCEPTION from, to
-    .pushsection .exceptions, "a"
-    .balign 4
-    .long \from - ., \to - .
-    .popsection
-.endm
-
-.macro FUNCTION name
-    .globl \name
-    .type \name, @function
-    .balign 16
-\name:
-.endm
-
-.macro END_FUNCTION name
-    .size \name, . - \name
-.endm
 
 /* The 64-bit address of a symbol. */
 .macro LI64 reg, value
@@ -52,13 +35,5 @@
     oris \reg, \reg, ((\value) >> 16) & 0xffff
     ori \reg, \reg, (\value) & 0xffff
 .endm
-
-#else
-
-#define EXCEPTION_ENTRY(from, to)                                                                 \
-    ".pushsection .exceptions, \"a\"\n"                                                           \
-    ".balign 4\n"                                                                                 \
-    ".long " from " - ., " to " - .\n"                                                            \
-    ".popsection\n"
 
 #endif

@@ -39,6 +39,11 @@ static inline unsigned long regs_pc(const struct pt_regs *regs)
     return regs->nip;
 }
 
+static inline void regs_set_pc(struct pt_regs *regs, unsigned long pc)
+{
+    regs->nip = pc;
+}
+
 static inline unsigned long regs_sp(const struct pt_regs *regs)
 {
     return regs->gpr[1];

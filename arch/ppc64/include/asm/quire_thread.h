@@ -13,8 +13,4 @@ struct arch_thread {
     struct fpu_state *fpu;  /* FPU, VMX and VSX registers; NULL for kernel threads */
     bool fpu_used;          /* since exec: the state is not the initial one */
     bool elfv2;             /* function pointers are addresses, not descriptors */
-    /* The last fault, for the signal frame (trap, dsisr, dar). */
-    unsigned long trapno;
-    unsigned long error_code;
-    unsigned long fault_addr;
 };

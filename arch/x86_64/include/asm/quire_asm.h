@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire_asm.h: macros for assembly files and inline assembly: the exception table and the SMAP
- * instructions.
+ * quire_asm.h: macros for assembly files and inline assembly: the SMAP instructions, and those of
+ * <kernel/linkage.h>.
  *
  * stac and clac do not exist on CPUs without SMAP. Each site is a three-byte nop that
  * cpu_features_detect() replaces before the text becomes read-only; .patches lists the sites.
  * Source: SDM volume 2, CLAC, STAC.
  */
 #pragma once
+#include <kernel/linkage.h>
 
 #define PATCH_CLAC 1
 #define PATCH_STAC 2
 
 #ifdef __ASSEMBLY__
-
-.macro EXCEPTION from, to
-    .pushsection .exceptions, "a"
-    .balign 4
-    .long \from - ., \to - .
-    .popsection
-.endm
 
 .macro PATCH_SITE kind
 990:
@@ -33,24 +27,7 @@
 #define CLAC PATCH_SITE PATCH_CLAC
 #define STAC PATCH_SITE PATCH_STAC
 
-.macro FUNCTION name
-    .globl \name
-    .type \name, @function
-    .balign 16
-\name:
-.endm
-
-.macro END_FUNCTION name
-    .size \name, . - \name
-.endm
-
 #else
-
-#define EXCEPTION_ENTRY(from, to)                                                                 \
-    ".pushsection .exceptions, \"a\"\n"                                                           \
-    ".balign 4\n"                                                                                 \
-    ".long " from " - ., " to " - .\n"                                                            \
-    ".popsection\n"
 
 #define PATCH_SITE(kind)                                                                          \
     "990: .byte 0x0f, 0x1f, 0x00\n"                                                               \

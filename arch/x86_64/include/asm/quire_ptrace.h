@@ -37,6 +37,11 @@ static inline unsigned long regs_pc(const struct pt_regs *regs)
     return regs->rip;
 }
 
+static inline void regs_set_pc(struct pt_regs *regs, unsigned long pc)
+{
+    regs->rip = pc;
+}
+
 static inline unsigned long regs_sp(const struct pt_regs *regs)
 {
     return regs->rsp;

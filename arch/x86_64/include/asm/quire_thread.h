@@ -11,8 +11,4 @@ struct arch_thread {
     unsigned long fs_base;     /* user's, while switched out */
     unsigned long gs_base;     /* user's, while switched out */
     void *fpu;                 /* XSAVE area, 64-byte aligned; NULL for kernel threads */
-    /* The last fault, for the signal frame (sigcontext.trapno, err, cr2). */
-    unsigned long trapno;
-    unsigned long error_code;
-    unsigned long fault_addr;
 };

@@ -4,12 +4,17 @@
  * on then.
  *
  * The linker collects the entries in link order; they are sorted once, before the image is made
- * read-only. With the hash MMU a fault of the kernel at a user address is often a mere refill, and
- * each is looked up, so that no other code reaches user memory by mistake.
+ * read-only. With POWER's hash table a fault of the kernel at a user address is often a mere
+ * refill, and each is looked up, so that no other code reaches user memory by mistake.
  * Read-only after that, no locks. Invariant: I1 sorted by the instruction's address.
- * Checked by tests/kernel/arch/uaccess_ktest.c. Read next: user_copy.S, traps.c.
+ * Checked by tests/kernel/arch/uaccess_ktest.c. Read next: arch/ARCH/kernel/user_copy.S, trap.c.
  */
-#include "internal.h"
+#include <arch/ptrace.h>
+#include <kernel/extable.h>
+
+struct exception_entry {
+    s32 insn, fixup; /* relative to the field itself */
+};
 
 extern struct exception_entry __exceptions_start[], __exceptions_end[];
 
@@ -56,14 +61,14 @@ static const struct exception_entry *find(unsigned long pc)
 
 bool exception_has_fixup(const struct pt_regs *regs)
 {
-    return find(regs->nip) != NULL;
+    return find(regs_pc(regs)) != NULL;
 }
 
 bool exception_fixup(struct pt_regs *regs)
 {
-    const struct exception_entry *e = find(regs->nip);
+    const struct exception_entry *e = find(regs_pc(regs));
 
     if (e)
-        regs->nip = target(&e->fixup);
+        regs_set_pc(regs, target(&e->fixup));
     return e != NULL;
 }
