@@ -15,21 +15,18 @@
 
     .text
 
-.macro CALL function
-    bl \function
-    nop
+/* Loads or stores r0 to r11. */
+.macro EACH_GPR insn, slots
+    .set n, 0
+    .rept 12
+    \insn n, \slots + SLOT_GPR + 8 * n(13)
+    .set n, n + 1
+    .endr
 .endm
 
 /* r13 = save area; r12 and CR are in their slots, r12 = vector. */
 .macro SAVE_VOLATILE slots
-    std 0, \slots + SLOT_GPR + 0(13)
-    std 1, \slots + SLOT_GPR + 8(13)
-    std 2, \slots + SLOT_GPR + 16(13)
-    .set n, 3
-    .rept 9
-    std n, \slots + SLOT_GPR + 8 * n(13)
-    .set n, n + 1
-    .endr
+    EACH_GPR std, \slots
     mfctr 0
     std 0, \slots + SLOT_CTR(13)
     mflr 0
@@ -55,14 +52,30 @@
     mtsrr0 0
     ld 0, \slots + SLOT_SRR1(13)
     mtsrr1 0
-    ld 0, \slots + SLOT_GPR + 0(13)
-    ld 1, \slots + SLOT_GPR + 8(13)
-    ld 2, \slots + SLOT_GPR + 16(13)
-    .set n, 3
-    .rept 9
-    ld n, \slots + SLOT_GPR + 8 * n(13)
-    .set n, n + 1
-    .endr
+    EACH_GPR ld, \slots
+.endm
+
+/* C code on the stack whose top is at \stack of the save area; it wants the CPU in r13. */
+.macro CALL_ON stack, function
+    LI64 2, .TOC.
+    ld 1, \stack(13)
+    std 13, -16(1)
+    li 0, 0
+    stdu 0, -(FRAME_OVERHEAD + 16)(1)
+    ld 13, SAVE_CPU(13)
+    bl \function
+    nop
+    ld 13, FRAME_OVERHEAD(1)
+.endm
+
+/* All registers again, and back to what was interrupted. SPRG \sprg has its r13. */
+.macro RETURN slots, sprg
+    RESTORE_VOLATILE \slots
+    ld 12, \slots + SLOT_CR(13)
+    mtcr 12
+    ld 12, \slots + SLOT_GPR + 96(13)
+    mfsprg 13, \sprg
+    rfid
 .endm
 
 /*
@@ -79,22 +92,10 @@ FUNCTION segment_entry
     LI64C 5, MSR_REAL_NO_RI
     mtsrr1 5
     rfid
-2:  LI64 2, .TOC.
-    ld 1, SAVE_SLB_STACK(13)
-    std 13, -16(1) /* C code wants the CPU in r13 */
-    li 0, 0
-    stdu 0, -(FRAME_OVERHEAD + 16)(1)
-    ld 13, SAVE_CPU(13)
-    CALL ppc_slb_miss
-    ld 13, FRAME_OVERHEAD(1)
+2:  CALL_ON SAVE_SLB_STACK, ppc_slb_miss
     cmpdi 3, 0
     bne 3f
-    RESTORE_VOLATILE SAVE_SLB
-    ld 12, SAVE_SLB + SLOT_CR(13)
-    mtcr 12
-    ld 12, SAVE_SLB + SLOT_GPR + 96(13)
-    mfsprg 13, 2
-    rfid
+    RETURN SAVE_SLB, 2
 /* No such segment: as if the vector had led to exception_entry, translation on again. */
 3:  LI64 5, 4f
     mtsrr0 5
@@ -124,18 +125,6 @@ FUNCTION nmi_entry
     LI64 5, 1f
     mtctr 5
     bctr
-1:  LI64 2, .TOC.
-    ld 1, SAVE_NMI_STACK(13)
-    std 13, -16(1)
-    li 0, 0
-    stdu 0, -(FRAME_OVERHEAD + 16)(1)
-    ld 13, SAVE_CPU(13)
-    CALL smp_handle_nmi
-    ld 13, FRAME_OVERHEAD(1)
-    RESTORE_VOLATILE SAVE_NMI
-    ld 12, SAVE_NMI + SLOT_CR(13)
-    mtcr 12
-    ld 12, SAVE_NMI + SLOT_GPR + 96(13)
-    mfsprg 13, 3
-    rfid
+1:  CALL_ON SAVE_NMI_STACK, smp_handle_nmi
+    RETURN SAVE_NMI, 3
 END_FUNCTION nmi_entry
