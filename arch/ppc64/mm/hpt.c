@@ -16,14 +16,13 @@
  *
  * Locks: LEAF, of the pair; any context. Invariants: I1 word[i] is the first word of entry i, or 0
  * when that is free; I2 a translation is in at most one slot; I3 bolted entries leave by a batch
- * only. Checked by hpt_check (I1, I2).
+ * only. Checked by hpt_check.c (I1, I2).
  * Source: Power ISA 3.0B Book III section 5.7.9 (hash, groups, entry format); LoPAR 14.5.4.1
  * (H_ENTER and its relatives). Read next: hpt_policy.c, segment.c.
  */
 #include <asm/errno.h>
 #include <asm/quire_cpu.h>
 #include <asm/quire_hcall.h>
-#include <kernel/ktest.h>
 #include <kernel/printk.h>
 #include <kernel/spinlock.h>
 #include <mm/buddy.h>
@@ -421,58 +420,3 @@ u64 hpt_remove_if(bool (*dead)(u64 word))
     }
     return removed;
 }
-
-void hpt_occupancy(struct hpt_occupancy *o, u64 vsid)
-{
-    *o = (struct hpt_occupancy){0};
-    for (u64 group = 0; group <= hpt.mask; group++) {
-        unsigned int used = 0;
-
-        for (unsigned int i = 0; i < HPT_GROUP; i++) {
-            u64 word = READ_ONCE(hpt.word[group * HPT_GROUP + i]);
-
-            if (word == 0 || (vsid != 0 && (word & HPTE_1T || word >> 12 != vsid)))
-                continue;
-            used++;
-            o->bolted += (word & HPTE_BOLTED) != 0;
-            o->secondary += (word & HPTE_H) != 0;
-            o->dead += seg_word_is_dead(word);
-        }
-        o->groups[used]++;
-        o->entries += used;
-    }
-}
-
-/* Every 64th slot, another set each time: a call of the hypervisor for each would take too long. */
-static int hpt_check(void)
-{
-    static unsigned int turn;
-    int bad = 0;
-
-    if (hpt.word == NULL)
-        return 0;
-    for (u64 slot = turn++ % 64; slot < (hpt.mask + 1) * HPT_GROUP; slot += 64) {
-        unsigned long irq = spin_lock_irqsave(hpt_lock_of(slot / HPT_GROUP));
-        unsigned long arg[8] = { 0, slot };
-        u64 word = hpt.word[slot], v;
-
-        if (hcall_args(H_READ, arg) != H_SUCCESS)
-            panic("hpt: cannot read entry %llu", (unsigned long long)slot);
-        v = arg[0] & HPTE_V ? arg[0] & ~0x78UL : 0;
-        if (v != hpt_plain(word) && !(word & HPTE_LEAVING)) {
-            bad++;
-            pr_err("hpt_check: entry %llu is %#llx, remembered as %#llx\n",
-                   (unsigned long long)slot, (unsigned long long)v, (unsigned long long)word);
-        }
-        for (u64 other = slot + 1; word != 0 && other % HPT_GROUP != 0; other++) {
-            if (hpt_plain(hpt.word[other]) != hpt_plain(word))
-                continue;
-            bad++;
-            pr_err("hpt_check: entries %llu and %llu translate the same address\n",
-                   (unsigned long long)slot, (unsigned long long)other);
-        }
-        spin_unlock_irqrestore(hpt_lock_of(slot / HPT_GROUP), irq);
-    }
-    return bad;
-}
-KCHECK("hpt_check", hpt_check);
