@@ -120,7 +120,7 @@ static inline bool pt_is_own(struct page *p)
     return true;
 }
 
-/* pt_default.c, for userfaultfd.c: fills the hole at @addr of the anonymous area @v, with @p (one
+/* pt_default.c, for userfault.c: fills the hole at @addr of the anonymous area @v, with @p (one
  * reference, no mapping, contents done; taken over on success) or with zeroes. 0, -EEXIST, -ENOMEM.
  * mmap_lock or the VMA's lock held. */
 int pt_fill_hole(struct vma *v, vaddr_t addr, struct page *p);

@@ -5,17 +5,13 @@
  * page is there (UFFDIO_COPY, UFFDIO_ZEROPAGE) or somebody says UFFDIO_WAKE.
  *
  * Offered: mode MISSING on private anonymous memory. Not offered, each EINVAL: write protection,
- * minor faults, memory of objects, and all optional features. Faults on behalf of others (ptrace,
- * populate) do not wait: they fail.
+ * minor faults, memory of objects, and all optional features.
  *
- * A fault decides under its area's lock, then waits without locks. In between the hole may have
- * been filled: seq counts fills and wake-ups, and who finds it changed does not wait.
+ * Here are the descriptor and its calls; what faults do is userfault.c's.
  *
- * Locks: mmap_lock for writing to register; for reading to fill; u->lock (LEAF) for the list of
- * faults and seq. Invariants: I1 an area with VM_USERFAULT has the descriptor in vma->private,
- * which is alive: its release clears both; I2 a fault is on the list from userfault_wait's
- * beginning to its end, and is told of once. Checked by tests/user/userfaultfd_test.c. Source:
- * userfaultfd(2), ioctl_userfaultfd(2). Read next: pt_default.c.
+ * Locks: mmap_lock for writing to register. Invariants: I1 of userfault.c, which registration and
+ * the descriptor's release keep. Checked by tests/user/userfaultfd_test.c. Source: userfaultfd(2),
+ * ioctl_userfaultfd(2). Read next: userfault.c.
  */
 #include <asm/errno.h>
 #include <asm/poll.h>
@@ -28,145 +24,13 @@
 #include <linux/userfaultfd.h>
 #include <mm/slab.h>
 #include "pt_internal.h"
+#include "userfault_internal.h"
 #include "vma_internal.h"
 
 #define RANGE_IOCTLS (1ULL << _UFFDIO_WAKE | 1ULL << _UFFDIO_COPY | 1ULL << _UFFDIO_ZEROPAGE)
 #define API_IOCTLS   (1ULL << _UFFDIO_REGISTER | 1ULL << _UFFDIO_UNREGISTER | 1ULL << _UFFDIO_API)
 
-struct userfaultfd {
-    spinlock_t lock;
-    atomic_t refs;           /* the file, and each fault on its way */
-    struct mm *mm;           /* [S] with a reference on the structure */
-    struct list_head faults; /* [lock] */
-    u64 seq;                 /* [lock] */
-    bool ready;              /* [lock] UFFDIO_API was done */
-    bool user_mode_only;     /* [S] */
-    struct wait_queue readers, sleepers;
-};
-
-/* One waiting fault; lives on the waiter's stack. */
-struct waiting {
-    struct list_head link;
-    vaddr_t addr;
-    bool write, told, woken; /* [lock] the last two */
-};
-
-static void uffd_put(struct userfaultfd *u)
-{
-    if (!atomic_dec_and_test(&u->refs))
-        return;
-    ASSERT(list_empty(&u->faults)); /* each waiting fault has a reference */
-    mm_drop(u->mm);
-    kfree(u);
-}
-
-/* ---- faults ---- */
-
-enum fault_result userfault_begin(struct fault_ctx *f)
-{
-    f->user = f->vma->private;
-    ASSERT((f->vma->flags & VM_USERFAULT) && f->user != NULL); /* I1 */
-    ASSERT(f->user->mm == f->vma->mm && atomic_read(&f->user->refs) > 0);
-    atomic_inc(&f->user->refs);
-    f->user_seq = READ_ONCE(f->user->seq);
-    return FAULT_WAIT;
-}
-
-void userfault_cancel(struct fault_ctx *f)
-{
-    uffd_put(f->user);
-}
-
-static bool enqueue(struct userfaultfd *u, struct waiting *w, u64 seq)
-{
-    unsigned long flags = spin_lock_irqsave(&u->lock);
-    bool same = u->seq == seq;
-
-    ASSERT(u->seq >= seq && IS_ALIGNED(w->addr, PAGE_SIZE));
-    if (same)
-        list_add_tail(&w->link, &u->faults);
-    spin_unlock_irqrestore(&u->lock, flags);
-    return same;
-}
-
-static void dequeue(struct userfaultfd *u, struct waiting *w)
-{
-    unsigned long flags = spin_lock_irqsave(&u->lock);
-
-    list_del(&w->link);
-    spin_unlock_irqrestore(&u->lock, flags);
-}
-
-bool userfault_wait(struct fault_ctx *f)
-{
-    struct userfaultfd *u = f->user;
-    struct waiting w = {.addr = f->addr, .write = (f->flags & FAULT_WRITE) != 0};
-    bool user = (f->flags & FAULT_USER) != 0;
-    int err = 0;
-
-    ASSERT(!lockcheck_is_held(&u->mm->mmap_lock)); /* who fills the hole takes it */
-    if (!user && u->user_mode_only)
-        err = -EFAULT;
-    else if (enqueue(u, &w, f->user_seq)) {
-        wake_up_key(&u->readers, 0, POLLIN);
-        /* A system call that touches the page is not interrupted half way, but by death. */
-        err = user ? wait_event_interruptible(&u->sleepers, READ_ONCE(w.woken))
-                   : wait_event_killable(&u->sleepers, READ_ONCE(w.woken));
-        dequeue(u, &w);
-    }
-    uffd_put(u);
-    return err == 0;
-}
-
-/* Faults in [start, end) look again. */
-static void wake_range(struct userfaultfd *u, vaddr_t start, vaddr_t end)
-{
-    unsigned long flags = spin_lock_irqsave(&u->lock);
-    struct waiting *w;
-
-    ASSERT(start < end);
-    u->seq++;
-    list_for_each_entry (w, &u->faults, link)
-        if (w->addr >= start && w->addr < end)
-            w->woken = true;
-    spin_unlock_irqrestore(&u->lock, flags);
-    wake_up_all(&u->sleepers);
-}
-
 /* ---- the descriptor ---- */
-
-/* The first fault that nobody was told of. */
-static bool next_message(struct userfaultfd *u, struct uffd_msg *m)
-{
-    unsigned long flags = spin_lock_irqsave(&u->lock);
-    struct waiting *w;
-    bool found = false;
-
-    memset(m, 0, sizeof(*m));
-    list_for_each_entry (w, &u->faults, link) {
-        if (w->told || w->woken)
-            continue;
-        w->told = found = true;
-        m->event = UFFD_EVENT_PAGEFAULT;
-        m->arg.pagefault.address = w->addr;
-        m->arg.pagefault.flags = w->write ? UFFD_PAGEFAULT_FLAG_WRITE : 0;
-        break;
-    }
-    spin_unlock_irqrestore(&u->lock, flags);
-    return found;
-}
-
-static bool has_message(struct userfaultfd *u)
-{
-    unsigned long flags = spin_lock_irqsave(&u->lock);
-    struct waiting *w;
-    bool found = false;
-
-    list_for_each_entry (w, &u->faults, link)
-        found = found || (!w->told && !w->woken);
-    spin_unlock_irqrestore(&u->lock, flags);
-    return found;
-}
 
 static ssize_t uffd_read(struct file *f, struct iov_iter *to, loff_t *pos)
 {
@@ -178,7 +42,7 @@ static ssize_t uffd_read(struct file *f, struct iov_iter *to, loff_t *pos)
     if (!READ_ONCE(u->ready) || to->count < sizeof(m))
         return -EINVAL;
     while (to->count >= sizeof(m)) {
-        if (next_message(u, &m)) {
+        if (userfault_next_message(u, &m)) {
             if (copy_to_iter(&m, sizeof(m), to) != sizeof(m))
                 return done ? (ssize_t)done : -EFAULT;
             done += sizeof(m);
@@ -188,7 +52,7 @@ static ssize_t uffd_read(struct file *f, struct iov_iter *to, loff_t *pos)
             break;
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        if (wait_event_interruptible(&u->readers, has_message(u)))
+        if (wait_event_interruptible(&u->readers, userfault_has_message(u)))
             return -ERESTARTSYS;
     }
     return (ssize_t)done;
@@ -202,7 +66,7 @@ static unsigned int uffd_poll(struct file *f, struct poll_table *pt)
     poll_wait(f, &u->readers, pt);
     if (!READ_ONCE(u->ready) || !(f->flags & O_NONBLOCK))
         return POLLERR;
-    return has_message(u) ? POLLIN : 0;
+    return userfault_has_message(u) ? POLLIN : 0;
 }
 
 /* Its areas are ordinary again, and who waits finds that out. */
@@ -224,8 +88,8 @@ static void uffd_release(struct file *f)
         mmap_write_unlock(mm);
         mm_put(mm);
     }
-    wake_range(u, 0, ~0UL);
-    uffd_put(u);
+    userfault_wake(u, 0, ~0UL);
+    userfault_put(u);
 }
 
 /* ---- ioctls ---- */
@@ -355,7 +219,7 @@ static long uffd_unregister(struct userfaultfd *u, const void __user *arg)
         err = change_areas(u, r.start, r.start + r.len, false);
     mmap_write_unlock(u->mm);
     if (!err)
-        wake_range(u, r.start, r.start + r.len);
+        userfault_wake(u, r.start, r.start + r.len);
     return err;
 }
 
@@ -368,77 +232,8 @@ static long uffd_wake(struct userfaultfd *u, const void __user *arg)
         return -EFAULT;
     err = check_range(&r);
     if (!err)
-        wake_range(u, r.start, r.start + r.len);
+        userfault_wake(u, r.start, r.start + r.len);
     return err;
-}
-
-/* The registered area that has the page at @dst; ERR_PTR(-ENOENT). mmap_lock held. */
-static struct vma *area_at(struct userfaultfd *u, vaddr_t dst)
-{
-    struct vma *v = vma_lookup(u->mm, dst);
-
-    ASSERT(!v || !(v->flags & VM_USERFAULT) || (v->private != NULL && vma_is_anon(v))); /* I1 */
-    return v && v->flags & VM_USERFAULT && v->private == u ? v : ERR_PTR(-ENOENT);
-}
-
-/* Before the source is looked at, which may itself be a hole that nobody fills. */
-static int check_destination(struct userfaultfd *u, vaddr_t dst)
-{
-    struct vma *v;
-
-    mmap_read_lock(u->mm);
-    v = area_at(u, dst);
-    mmap_read_unlock(u->mm);
-    return IS_ERR(v) ? (int)PTR_ERR(v) : 0;
-}
-
-static int copy_one(struct userfaultfd *u, vaddr_t dst, const void __user *src)
-{
-    int err = check_destination(u, dst);
-    struct page *p;
-    struct vma *v;
-
-    if (err)
-        return err;
-    p = page_alloc(PAGE_ANON, GFP_USER);
-    if (!p)
-        return -ENOMEM;
-    err = copy_from_user(page_to_virt(p), src, PAGE_SIZE) ? -EFAULT : 0;
-    if (!err) {
-        mmap_read_lock(u->mm);
-        v = area_at(u, dst);
-        err = IS_ERR(v) ? (int)PTR_ERR(v) : pt_fill_hole(v, dst, p);
-        mmap_read_unlock(u->mm);
-    }
-    if (err)
-        page_put(p);
-    return err;
-}
-
-static int zero_one(struct userfaultfd *u, vaddr_t dst)
-{
-    struct vma *v;
-    int err;
-
-    mmap_read_lock(u->mm);
-    v = area_at(u, dst);
-    err = IS_ERR(v) ? (int)PTR_ERR(v) : pt_fill_hole_zero(v, dst);
-    mmap_read_unlock(u->mm);
-    return err;
-}
-
-/* Fills [dst, dst + len), with zeroes when @src is NULL. Bytes, or the error of the first page. */
-static s64 fill(struct userfaultfd *u, vaddr_t dst, const char __user *src, size_t len)
-{
-    size_t done = 0;
-    int err = 0;
-
-    ASSERT(len != 0 && IS_ALIGNED(dst | len, PAGE_SIZE) && dst + len <= user_top());
-    while (done < len && !err && !fatal_signal_pending()) {
-        err = src ? copy_one(u, dst + done, src + done) : zero_one(u, dst + done);
-        done += err ? 0 : PAGE_SIZE;
-    }
-    return done ? (s64)done : err ? err : -EINTR;
 }
 
 /* What both filling calls do behind their checks; @result is where the bytes are told. */
@@ -451,7 +246,7 @@ static long finish_fill(struct userfaultfd *u, const struct uffdio_range *r, s64
     if (done < 0)
         return done;
     if (wake)
-        wake_range(u, r->start, r->start + (u64)done);
+        userfault_wake(u, r->start, r->start + (u64)done);
     return (u64)done == r->len ? 0 : -EAGAIN;
 }
 
@@ -466,7 +261,7 @@ static long uffd_copy(struct userfaultfd *u, void __user *arg)
     r = (struct uffdio_range){c.dst, c.len};
     if (check_range(&r) || c.src + c.len <= c.src || c.mode & ~UFFDIO_COPY_MODE_DONTWAKE)
         return -EINVAL;
-    done = fill(u, c.dst, (const char __user *)c.src, c.len);
+    done = userfault_fill(u, c.dst, (const char __user *)c.src, c.len);
     return finish_fill(u, &r, done, !(c.mode & UFFDIO_COPY_MODE_DONTWAKE),
                        (char __user *)arg + offsetof(struct uffdio_copy, copy));
 }
@@ -480,7 +275,7 @@ static long uffd_zeropage(struct userfaultfd *u, void __user *arg)
         return -EFAULT;
     if (check_range(&z.range) || z.mode & ~UFFDIO_ZEROPAGE_MODE_DONTWAKE)
         return -EINVAL;
-    done = fill(u, z.range.start, NULL, z.range.len);
+    done = userfault_fill(u, z.range.start, NULL, z.range.len);
     return finish_fill(u, &z.range, done, !(z.mode & UFFDIO_ZEROPAGE_MODE_DONTWAKE),
                        (char __user *)arg + offsetof(struct uffdio_zeropage, zeropage));
 }
@@ -553,7 +348,7 @@ SYSCALL1(userfaultfd, int, flags)
     f = file_alloc_anon("anon_inode:[userfaultfd]", &uffd_fops,
                         O_RDWR | ((unsigned int)flags & O_NONBLOCK), u);
     if (IS_ERR(f)) {
-        uffd_put(u);
+        userfault_put(u);
         return PTR_ERR(f);
     }
     fd = fd_alloc_install(f, (unsigned int)flags & O_CLOEXEC);

@@ -98,7 +98,7 @@ static inline size_t vma_leaf_size(const struct vma *v)
     return vma_ops(v)->page_sizes & BIT(0) ? PAGE_SIZE : vma_page_size(v);
 }
 
-/* userfaultfd.c: f->vma, which has VM_USERFAULT, has a hole at f->addr. FAULT_WAIT. */
+/* userfault.c: f->vma, which has VM_USERFAULT, has a hole at f->addr. FAULT_WAIT. */
 enum fault_result userfault_begin(struct fault_ctx *f);
 /* Tells the user and sleeps until the hole is filled. No locks. False: a signal came first. */
 bool userfault_wait(struct fault_ctx *f);
