@@ -6,7 +6,8 @@
  * allocate and does not print: it runs before the console. No locks: boot CPU only.
  * I1: the finished map is sorted by base, its ranges do not overlap and none is empty.
  * I2: a byte that any range calls other than RAM is not in a RAM range of the finished map.
- * Checked by tests/kernel/boot/. Read next: x86_64/multiboot2.c, x86_64/pvh.c, kernel/main.c.
+ * Checked by tests/host/lib/bootinfo_test.c.
+ * Read next: x86_64/multiboot2.c, x86_64/pvh.c, kernel/main.c.
  */
 #include <boot/bootinfo.h>
 #include <kernel/string.h>
