@@ -3,7 +3,7 @@
  * vmstat.c: the counters of /proc/vmstat: storage, names, sums.
  *
  * Each CPU counts for itself; a sum read while others count is a moment's estimate. No locks.
- * Read next: mm.h for the list of items.
+ * Read next: include/mm/mm.h for the list of items.
  */
 #include <kernel/printk.h>
 #include <mm/buddy.h>

@@ -2,7 +2,8 @@
 /*
  * hash_fork_ktest.c: tables that fork shares (mm/pt_share_fork.c), as the hash table sees them:
  * each user has entries under his own segment number, none of them may write, and none outlives
- * what it was made of, whoever leaves, takes over or goes. Read next: hash_flush.c.
+ * what it was made of, whoever leaves, takes over or goes. Read next:
+ * arch/ppc64/mm/hash_flush.c.
  */
 #include <mm/pt_share.h>
 #include <linux/mman.h>
