@@ -272,18 +272,8 @@ static int mem_mmap(struct file *f, struct vma *v)
     return pfnmap_setup(v, &mem_region);
 }
 
-static loff_t mem_seek(struct file *f, loff_t off, int whence)
-{
-    if (whence == SEEK_CUR)
-        off += f->pos;
-    else if (whence != SEEK_SET)
-        return -EINVAL;
-    f->pos = off;
-    return off;
-}
-
 static const struct file_ops mem_fops = {
-    .open = mem_open, .read = mem_read, .llseek = mem_seek, .mmap = mem_mmap};
+    .open = mem_open, .read = mem_read, .llseek = address_llseek, .mmap = mem_mmap};
 
 void mem_devices_init(void)
 {

@@ -12,10 +12,7 @@
 /* A path for a call with AT_ flags that may be changed: writable mount. */
 static int path_to_change(int dirfd, const char __user *name, int flags, struct path *p)
 {
-    int ret = walk_user_path(dirfd, name,
-                             (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                                 (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
-                             p);
+    int ret = walk_user_path(dirfd, name, at_walk(flags), p);
 
     if (ret)
         return ret;
@@ -282,10 +279,7 @@ static int do_faccessat(int dirfd, const char __user *name, int mode, int flags)
 
     if ((mode & ~7) || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
-    ret = walk_user_path(dirfd, name,
-                         (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                             (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
-                         &p);
+    ret = walk_user_path(dirfd, name, at_walk(flags), &p);
     if (ret)
         return ret;
     i = p.dentry->inode;

@@ -103,7 +103,8 @@ SYSCALL1(umask, unsigned int, mask)
     return old;
 }
 
-SYSCALL1(chdir, const char __user *, name)
+/* Makes the directory @name what @where, of current, is. */
+static int go_to(const char __user *name, struct path *where, bool allowed)
 {
     struct path p;
     int ret = walk_user_path(AT_FDCWD, name, WALK_FOLLOW | WALK_DIRECTORY, &p);
@@ -111,10 +112,17 @@ SYSCALL1(chdir, const char __user *, name)
     if (ret)
         return ret;
     ret = inode_permission(p.dentry->inode, MAY_EXEC);
+    if (ret == 0 && !allowed)
+        ret = -EPERM;
     if (ret == 0)
-        path_set(current->fs, &current->fs->pwd, &p);
+        path_set(current->fs, where, &p);
     path_put(&p);
     return ret;
+}
+
+SYSCALL1(chdir, const char __user *, name)
+{
+    return go_to(name, &current->fs->pwd, true);
 }
 
 SYSCALL1(fchdir, int, fd)
@@ -136,18 +144,7 @@ SYSCALL1(fchdir, int, fd)
 
 SYSCALL1(chroot, const char __user *, name)
 {
-    struct path p;
-    int ret = walk_user_path(AT_FDCWD, name, WALK_FOLLOW | WALK_DIRECTORY, &p);
-
-    if (ret)
-        return ret;
-    ret = inode_permission(p.dentry->inode, MAY_EXEC);
-    if (ret == 0 && !has_capability())
-        ret = -EPERM;
-    if (ret == 0)
-        path_set(current->fs, &current->fs->root, &p);
-    path_put(&p);
-    return ret;
+    return go_to(name, &current->fs->root, has_capability());
 }
 
 SYSCALL2(getcwd, char __user *, buf, unsigned long, size)

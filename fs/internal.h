@@ -181,6 +181,12 @@ char *name_from_user(const char __user *path);
 /* Finds @name from @dirfd (or AT_FDCWD); *out gets references. 0 or -errno. */
 int walk_path(int dirfd, const char *name, unsigned int flags, struct path *out);
 int walk_user_path(int dirfd, const char __user *name, unsigned int flags, struct path *out);
+/* The WALK_ flags of calls that follow links unless they are told not to. */
+static inline unsigned int at_walk(int at_flags)
+{
+    return (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+           (at_flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
+}
 /* Finds the parent of the last component; @name must live as long as @w. On success walk_end is
  * due. */
 int walk_parent(int dirfd, const char *name, struct walk *w);

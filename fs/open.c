@@ -267,10 +267,7 @@ struct file *file_open_exec_at(int dirfd, const char *path, int at_flags)
 
     if (at_flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
         return ERR_PTR(-EINVAL);
-    ret = walk_path(dirfd, path,
-                    (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                        (at_flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
-                    &p);
+    ret = walk_path(dirfd, path, at_walk(at_flags), &p);
     if (ret)
         return ERR_PTR(ret);
     i = p.dentry->inode;

@@ -252,6 +252,16 @@ static loff_t llseek_size(struct file *f, loff_t off, int whence)
     return off;
 }
 
+loff_t address_llseek(struct file *f, loff_t off, int whence)
+{
+    if (whence == SEEK_CUR)
+        off += f->pos;
+    else if (whence != SEEK_SET)
+        return -EINVAL;
+    f->pos = off;
+    return off;
+}
+
 loff_t file_llseek(struct file *f, loff_t off, int whence)
 {
     if (f->f_mode & FMODE_STREAM)

@@ -66,10 +66,7 @@ static long do_stat(int dirfd, const char __user *name, int flags, struct kstat 
         if (first == '\0' && dirfd != AT_FDCWD)
             return do_fstat(dirfd, k);
     }
-    ret = walk_user_path(dirfd, name,
-                         (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-                             (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
-                         &p);
+    ret = walk_user_path(dirfd, name, at_walk(flags), &p);
     if (ret)
         return ret;
     inode_getattr(p.dentry->inode, k);

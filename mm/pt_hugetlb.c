@@ -347,13 +347,7 @@ static enum fault_result private_write(struct fault_ctx *f)
 
     if (!hugetlb_is_private_page(p) || !pt_is_own(p))
         return copy_page_of(f, p);
-    if (!(f->flags & FAULT_WRITE))
-        return pt_answered(f);
-    f->kind = "reuse";
-    pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
-    pt_unlock(f->table);
-    vmstat_inc(VMSTAT_pgreuse);
-    return FAULT_OK;
+    return f->flags & FAULT_WRITE ? pt_reuse(f) : pt_answered(f);
 }
 
 static enum fault_result present(struct fault_ctx *f)

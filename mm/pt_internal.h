@@ -106,6 +106,15 @@ static inline enum fault_result pt_answered(struct fault_ctx *f)
     pt_unlock(f->table);
     return FAULT_OK;
 }
+/* Write to a private page that is the process' own: in place. Unlocks the table. */
+static inline enum fault_result pt_reuse(struct fault_ctx *f)
+{
+    f->kind = "reuse";
+    pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);
+    pt_unlock(f->table);
+    vmstat_inc(VMSTAT_pgreuse);
+    return FAULT_OK;
+}
 /* May this process write the private page @p in place? The table is locked. */
 static inline bool pt_is_own(struct page *p)
 {
@@ -131,9 +140,6 @@ int pt_fill_hole_zero(struct vma *v, vaddr_t addr);
 struct page *pt_anon_page(const struct vma *v, vaddr_t addr);
 /* Access that the present leaf f->entry does not allow, or allows by now. */
 enum fault_result pt_default_present(struct fault_ctx *f);
-
-/* The entry allows what the fault wanted and remembers that it happened. Table locked. */
-void pt_make_usable(struct fault_ctx *f, pt_prot_t prot, unsigned int state);
 
 /* pt_default_file.c: nothing is mapped and the VMA maps an object. */
 enum fault_result pt_default_file(struct fault_ctx *f);

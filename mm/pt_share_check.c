@@ -307,20 +307,27 @@ static void meet_shared(struct check *c, struct page *table, bool count)
     meet(c, base, level, count);
 }
 
+/* The table of the user half that entry @i of a table of @level links, or NULL. */
+static const pte_t *linked(const pte_t *base, unsigned int level, unsigned int i)
+{
+    pte_t e = pte_load(base + i);
+
+    if (!pte_is_table(e, level) || (level == pt_top_level() && i * pt_size(level) >= user_top()))
+        return NULL;
+    return pt_link_table(e, level);
+}
+
 static void meet(struct check *c, const pte_t *base, unsigned int level, bool count)
 {
     for (unsigned int i = 0; i < pt_entries(level); i++) {
-        pte_t e = pte_load(base + i);
-        struct page *table;
+        const pte_t *below = linked(base, level, i);
 
-        if (!pte_is_table(e, level) ||
-            (level == pt_top_level() && i * pt_size(level) >= user_top()))
+        if (below == NULL)
             continue;
-        table = pt_table_page(pt_link_table(e, level));
-        if (pt_is_shared(table))
-            meet_shared(c, table, count);
+        if (pt_is_shared(pt_table_page(below)))
+            meet_shared(c, pt_table_page(below), count);
         else if (level > 1)
-            meet(c, pt_link_table(e, level), level - 1, count);
+            meet(c, below, level - 1, count);
     }
 }
 
@@ -328,18 +335,16 @@ static void meet(struct check *c, const pte_t *base, unsigned int level, bool co
 static void compare(struct check *c, const pte_t *base, unsigned int level)
 {
     for (unsigned int i = 0; i < pt_entries(level); i++) {
-        pte_t e = pte_load(base + i);
-        struct page *table;
+        const pte_t *below = linked(base, level, i);
+        struct page *table = below ? pt_table_page(below) : NULL;
 
-        if (!pte_is_table(e, level) ||
-            (level == pt_top_level() && i * pt_size(level) >= user_top()))
+        if (table == NULL)
             continue;
-        table = pt_table_page(pt_link_table(e, level));
         if (pt_is_shared(table))
             require(c, share_of(table)->seen == table->pt_shared, share_of(table),
                     "another number of links was found");
         if (level > 1)
-            compare(c, pt_link_table(e, level), level - 1);
+            compare(c, below, level - 1);
     }
 }
 

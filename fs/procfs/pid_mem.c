@@ -95,16 +95,6 @@ static ssize_t mem_write(struct file *f, struct iov_iter *from, loff_t *pos)
     return mem_transfer(f, from, pos, true);
 }
 
-static loff_t address_llseek(struct file *f, loff_t off, int whence)
-{
-    if (whence == SEEK_CUR)
-        off += f->pos;
-    else if (whence != SEEK_SET)
-        return -EINVAL;
-    f->pos = off;
-    return off;
-}
-
 const struct file_ops proc_mem_fops = {
     .open = mem_open,
     .release = mem_release,

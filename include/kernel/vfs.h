@@ -217,6 +217,8 @@ ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos);
  * "anon_inode:[eventfd]". */
 struct file *file_alloc_anon(const char *name, const struct file_ops *op, unsigned int flags,
                              void *private);
+/* An llseek operation where positions are addresses: any value, and no end. */
+loff_t address_llseek(struct file *f, loff_t off, int whence);
 /* Shared anonymous memory object of @size bytes as a file (mmap MAP_SHARED|MAP_ANONYMOUS, SysV,
  * memfd). The whole size is committed (vm_commit) at once; with VM_NORESERVE in @vm_flags each page
  * when it is allocated. ERR_PTR. */

@@ -57,4 +57,15 @@ KTAP_UNUSED static int disarm(void)
     return left;
 }
 
+#define NTH_ERRORS 6u
+
+/* May a call fail with @err, or succeed (0)? @errors: what its manual page knows, ended by 0. */
+KTAP_UNUSED static bool fail_nth_allows(const int errors[NTH_ERRORS], int err)
+{
+    for (unsigned int i = 0; i < NTH_ERRORS && errors[i] != 0; i++)
+        if (errors[i] == err)
+            return true;
+    return err == 0;
+}
+
 #endif

@@ -22,7 +22,7 @@
 struct operation {
     const char *name;
     int (*run)(void); /* 0, or the errno */
-    int errors[6];    /* allowed */
+    int errors[NTH_ERRORS]; /* allowed */
 };
 
 static int result(long r)
@@ -354,14 +354,6 @@ static const struct operation operations[] = {
     {"sigqueue", op_sigqueue, {EAGAIN, ENOMEM, EFAULT}},
 };
 
-static bool allowed(const struct operation *op, int err)
-{
-    for (unsigned int i = 0; i < 6 && op->errors[i]; i++)
-        if (op->errors[i] == err)
-            return true;
-    return err == 0;
-}
-
 static void sweep(const struct operation *op)
 {
     int n, left = 0;
@@ -375,7 +367,7 @@ static void sweep(const struct operation *op)
         arm(n);
         err = op->run();
         left = disarm();
-        if (!allowed(op, err)) {
+        if (!fail_nth_allows(op->errors, err)) {
             ktap_note("%s: fault %d gives '%s'", op->name, n, strerror(err));
             ktap_failures++;
         }

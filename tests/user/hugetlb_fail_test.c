@@ -265,7 +265,7 @@ static int op_surplus(void)
 static const struct operation {
     const char *name;
     int (*run)(void);
-    int errors[6];
+    int errors[NTH_ERRORS];
 } operations[] = {
     {"map", op_map, {ENOMEM, ENFILE}},
     {"populate", op_populate, {ENOMEM, ENFILE}},
@@ -281,14 +281,6 @@ static const struct operation {
     {"surplus", op_surplus, {ENOMEM, ENFILE}},
 };
 
-static bool allowed(const struct operation *op, int err)
-{
-    for (unsigned int i = 0; i < 6 && op->errors[i]; i++)
-        if (op->errors[i] == err)
-            return true;
-    return err == 0;
-}
-
 static void sweep(const struct operation *op)
 {
     int n, left = 0;
@@ -301,7 +293,7 @@ static void sweep(const struct operation *op)
         arm(n); /* 0: nothing fails, so that the operation is known to work */
         err = op->run();
         left = n == 0 ? 0 : left_early >= 0 ? left_early : disarm();
-        if (!allowed(op, err) || (n == 0 && err)) {
+        if (!fail_nth_allows(op->errors, err) || (n == 0 && err)) {
             ktap_note("%s: fault %d gives '%s'", op->name, n, strerror(err));
             ktap_failures++;
         }

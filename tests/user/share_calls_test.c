@@ -63,18 +63,27 @@ static long links_of_a_toucher(const char *p, size_t len)
     return share_count(SHARE_PT) - before;
 }
 
+/* An object of @len, mapped and filled; skips where nobody shares. */
+static char *filled_object(size_t len, int *fd)
+{
+    char *p;
+
+    (void)get_bits();
+    if (share_is_off("shared_pt=off"))
+        ktap_skip("switched off at boot");
+    p = share_new(len, fd);
+    share_fill(p, len, 8);
+    return p;
+}
+
 TEST(prctl_says_who_shares)
 {
     size_t len = share_span();
     long bits = get_bits();
     int fd;
-    char *p = share_new(len, &fd);
-    pid_t pid;
+    char *p = filled_object(len, &fd);
+    pid_t pid = peer();
 
-    if (share_is_off("shared_pt=off"))
-        ktap_skip("switched off at boot");
-    share_fill(p, len, 8);
-    pid = peer();
     if (pid == 0) {
         CHECK(links_of_a_toucher(p, len) > 0);
         CHECK_OK(set_bits((unsigned long)bits & ~OBJECTS));
@@ -150,14 +159,9 @@ TEST(madvise_says_what_is_shared)
 {
     size_t len = 2 * share_span();
     int fd;
-    char *p = share_new(len, &fd);
-    pid_t pid;
+    char *p = filled_object(len, &fd);
+    pid_t pid = peer();
 
-    (void)get_bits();
-    if (share_is_off("shared_pt=off"))
-        ktap_skip("switched off at boot");
-    share_fill(p, len, 8);
-    pid = peer();
     if (pid == 0) {
         CHECK(links_of_a_toucher(p, len) > 0);
         CHECK_OK(madvise(p, len, MADV_NOSHAREPT)); /* leaves what it has */

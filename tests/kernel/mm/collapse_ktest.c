@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* collapse_ktest.c: small pages become huge ones: in place with pins outstanding, by copy; what
  * refuses; khugepaged's round; MADV_COLLAPSE's errors. */
-#include <linux/mman.h>
-#include <mm/huge.h>
 #include <mm/thp.h>
-#include "pt_test.h"
+#include "huge_test.h"
 
 #define SIZE pt_size(HUGE_LEVEL)
 #define MARK 0x7100000000000000ULL
@@ -15,26 +13,16 @@ static const struct collapse_limits no_limits = {
 /* An aligned area of @n huge pages' size; 0 when there are none (skipped). */
 static vaddr_t map_area(unsigned int n, int advice)
 {
-    struct mm *mm = test_mm_enter();
-    vaddr_t va;
-
-    if (huge_words == NULL || buddy_nr_free() < 2 * (n + 2) * huge_nr()) {
-        ktest_skip("no huge pages, or no memory");
-        return 0;
-    }
-    va = test_map((n + 1) * SIZE, RW, ANON);
-    EXPECT_EQ(mm_munmap(mm, va, ALIGN_UP(va, SIZE) - va), 0);
-    va = ALIGN_UP(va, SIZE);
-    EXPECT_EQ(mm_madvise(mm, va, n * SIZE, advice), 0);
-    return va;
+    return test_huge_area(n, 2 * (n + 2), advice);
 }
 
-static bool is_huge(struct mm *mm, vaddr_t va)
+static unsigned int nr_huge(struct mm *mm, vaddr_t va, unsigned int n)
 {
-    unsigned int level;
-    pte_t e = test_entry(mm, va, &level);
+    unsigned int huge = 0;
 
-    return level == HUGE_LEVEL && pte_is_leaf(e, level);
+    for (unsigned int i = 0; i < n; i++)
+        huge += test_is_huge(mm, va + i * SIZE);
+    return huge;
 }
 
 static void fill(vaddr_t va)
@@ -72,10 +60,10 @@ KTEST(collapse, in_place_with_pins)
         a = pin(mm, va + 3 * PAGE_SIZE);
         split_huge_page(head);
         b = pin(mm, va);
-        EXPECT(!is_huge(mm, va) && a == head + 3 && b == head);
+        EXPECT(!test_is_huge(mm, va) && a == head + 3 && b == head);
         EXPECT_EQ(thp_collapse(mm, va, &no_limits), COLLAPSE_OK);
         EXPECT_EQ(vmstat_sum(VMSTAT_thp_promote) - promoted, 1);
-        EXPECT(is_huge(mm, va) && test_page(mm, va) == head && huge_is(head));
+        EXPECT(test_is_huge(mm, va) && test_page(mm, va) == head && huge_is(head));
         EXPECT(page_pins(a) == 1 && page_refs(a) == 1 && page_pins(b) == 1);
         EXPECT_EQ(thp_nr_mapped(), huge_nr());
         EXPECT_EQ(test_check(mm), 0);
@@ -106,12 +94,12 @@ KTEST(collapse, promoted_page_is_shared_and_split)
         split_huge_page(test_page(mm, va));
         EXPECT_EQ(thp_collapse(mm, va, &no_limits), COLLAPSE_OK);
         child = mm_fork(mm);
-        EXPECT(is_huge(child, va));
+        EXPECT(test_is_huge(child, va));
         split_huge_page(test_page(mm, va));
         EXPECT(!page_test(test_page(mm, va + PAGE_SIZE), PG_EXCLUSIVE));
         EXPECT_EQ(test_check(mm) + test_check(child), 0);
         EXPECT_EQ(thp_collapse(child, va, &no_limits), COLLAPSE_OK); /* by copy: they are shared */
-        EXPECT(is_huge(child, va) && test_page(child, va) != test_page(mm, va));
+        EXPECT(test_is_huge(child, va) && test_page(child, va) != test_page(mm, va));
         EXPECT_EQ(test_check(mm) + test_check(child), 0);
         mm_put(child);
         expect_filled(va);
@@ -143,7 +131,7 @@ KTEST(collapse, by_copy)
         EXPECT_EQ(test_check(mm), 0);
         page_unpin(p);
         EXPECT_EQ(thp_collapse(mm, va, &no_limits), COLLAPSE_OK);
-        EXPECT(is_huge(mm, va));
+        EXPECT(test_is_huge(mm, va));
         EXPECT_EQ(test_rss(mm, MM_ANON), huge_nr() + 1);
         for (vaddr_t at = va; at < va + SIZE; at += 2 * PAGE_SIZE)
             EXPECT(test_read(at) == MARK + at && test_read(at + PAGE_SIZE) == 0);
@@ -167,7 +155,7 @@ KTEST(collapse, without_memory_nothing_changes)
         fail_set_nth(current, 1);
         EXPECT_EQ(thp_collapse(mm, va, &no_limits), COLLAPSE_NO_MEMORY);
         fail_set_nth(current, 0);
-        EXPECT(!is_huge(mm, va) && test_read(va) == 1 && test_read(va + 2 * PAGE_SIZE) == 2);
+        EXPECT(!test_is_huge(mm, va) && test_read(va) == 1 && test_read(va + 2 * PAGE_SIZE) == 2);
         EXPECT_EQ(test_check(mm), 0);
     }
     test_mm_leave();
@@ -183,14 +171,14 @@ KTEST(collapse, khugepaged_finds_what_wants)
         for (unsigned int i = 0; i < 4; i++)
             EXPECT(test_write(va + i * SIZE, i));
         EXPECT_EQ(mm_madvise(mm, va, 3 * SIZE, MADV_HUGEPAGE), 0);
-        EXPECT(!is_huge(mm, va));
+        EXPECT(!test_is_huge(mm, va));
         EXPECT(khugepaged_scan(huge_nr())); /* one span */
-        EXPECT_EQ(is_huge(mm, va) + is_huge(mm, va + SIZE) + is_huge(mm, va + 2 * SIZE), 1);
+        EXPECT_EQ(nr_huge(mm, va, 3), 1);
         EXPECT(khugepaged_scan(2 * huge_nr()));
         EXPECT(khugepaged_scan(huge_nr()));
         (void)khugepaged_scan(100 * huge_nr());
-        EXPECT_EQ(is_huge(mm, va) + is_huge(mm, va + SIZE) + is_huge(mm, va + 2 * SIZE), 3);
-        EXPECT(!is_huge(mm, va + 3 * SIZE));
+        EXPECT_EQ(nr_huge(mm, va, 3), 3);
+        EXPECT(!test_is_huge(mm, va + 3 * SIZE));
         for (unsigned int i = 0; i < 4; i++)
             EXPECT_EQ(test_read(va + i * SIZE), i);
         EXPECT_EQ(test_check(mm), 0);
@@ -213,7 +201,7 @@ KTEST(collapse, madvise_errors)
         EXPECT_EQ(mm_madvise(mm, va, 2 * SIZE, MADV_COLLAPSE), -EAGAIN);
         page_unpin(p);
         EXPECT_EQ(mm_madvise(mm, va, 2 * SIZE, MADV_COLLAPSE), 0);
-        EXPECT(is_huge(mm, va) && test_read(va) == 1);
+        EXPECT(test_is_huge(mm, va) && test_read(va) == 1);
         EXPECT_EQ(mm_madvise(mm, va + 1, SIZE, MADV_COLLAPSE), -EINVAL);
         EXPECT_EQ(mm_munmap(mm, va + SIZE, SIZE), 0);
         EXPECT_EQ(mm_madvise(mm, va, 2 * SIZE, MADV_COLLAPSE), -ENOMEM);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* thp_ktest.c: huge leaves of anonymous memory: how they come, what each operation on a whole or a
  * part of one does, and the split with pins and with many mappings. */
-#include <linux/mman.h>
-#include <mm/huge.h>
 #include <mm/thp.h>
-#include "pt_test.h"
+#include "huge_test.h"
 
 #define SIZE pt_size(HUGE_LEVEL)
 #define MARK 0x5100000000000000ULL
@@ -12,26 +10,7 @@
 /* An aligned area of @n huge pages' size that wants them; 0 when there are none (skipped). */
 static vaddr_t map_huge_area(unsigned int n)
 {
-    struct mm *mm = test_mm_enter();
-    vaddr_t va;
-
-    if (huge_words == NULL || buddy_nr_free() < (n + 2) * huge_nr()) {
-        ktest_skip("no huge pages, or no memory");
-        return 0;
-    }
-    va = test_map((n + 1) * SIZE, RW, ANON);
-    EXPECT_EQ(mm_munmap(mm, va, ALIGN_UP(va, SIZE) - va), 0);
-    va = ALIGN_UP(va, SIZE);
-    EXPECT_EQ(mm_madvise(mm, va, n * SIZE, MADV_HUGEPAGE), 0);
-    return va;
-}
-
-static bool is_huge(struct mm *mm, vaddr_t va)
-{
-    unsigned int level;
-    pte_t e = test_entry(mm, va, &level);
-
-    return level == HUGE_LEVEL && pte_is_leaf(e, level);
+    return test_huge_area(n, n + 2, MADV_HUGEPAGE);
 }
 
 static void fill(vaddr_t va, u64 mark)
@@ -70,7 +49,8 @@ KTEST(thp, fault_maps_a_huge_page)
         u64 faults = vmstat_sum(VMSTAT_thp_fault_alloc);
 
         EXPECT(test_write(va + 5 * PAGE_SIZE, 7));
-        EXPECT(is_huge(mm, va) && is_huge(mm, va + SIZE - PAGE_SIZE) && !is_huge(mm, va + SIZE));
+        EXPECT(test_is_huge(mm, va) && test_is_huge(mm, va + SIZE - PAGE_SIZE));
+        EXPECT(!test_is_huge(mm, va + SIZE));
         EXPECT_EQ(vmstat_sum(VMSTAT_thp_fault_alloc) - faults, 1);
         EXPECT_EQ(test_rss(mm, MM_ANON), huge_nr());
         EXPECT_EQ(test_read(va), 0);
@@ -96,12 +76,12 @@ KTEST(thp, not_where_it_is_not_wanted)
 
     if (va != 0) {
         EXPECT_EQ(mm_madvise(mm, va, SIZE, MADV_NOHUGEPAGE), 0);
-        EXPECT(test_write(va, 1) && !is_huge(mm, va));
+        EXPECT(test_write(va, 1) && !test_is_huge(mm, va));
         mm->thp_disable = true;
-        EXPECT(test_write(va + SIZE, 1) && !is_huge(mm, va + SIZE));
+        EXPECT(test_write(va + SIZE, 1) && !test_is_huge(mm, va + SIZE));
         mm->thp_disable = false;
         EXPECT_EQ(mm_munmap(mm, va, SIZE + PAGE_SIZE), 0);
-        EXPECT(test_write(va + SIZE + PAGE_SIZE, 1) && !is_huge(mm, va + SIZE + PAGE_SIZE));
+        EXPECT(test_write(va + SIZE + PAGE_SIZE, 1) && !test_is_huge(mm, va + SIZE + PAGE_SIZE));
         EXPECT_EQ(test_check(mm), 0);
     }
     test_mm_leave();
@@ -125,7 +105,7 @@ KTEST(thp, falls_back_to_base_pages)
             EXPECT_EQ(current->fail_nth, 0);
             fail_set_nth(current, 0);
             mmap_read_unlock(mm);
-            EXPECT(!is_huge(mm, at) && test_write(at, 1));
+            EXPECT(!test_is_huge(mm, at) && test_write(at, 1));
             EXPECT_EQ(test_read(at), 1);
         }
 #endif
@@ -142,10 +122,10 @@ KTEST(thp, reads_map_the_huge_zero_page)
     if (va != 0) {
         for (unsigned int i = 0; i < 3; i++)
             EXPECT_EQ(test_read(va + i * SIZE + 8 * PAGE_SIZE), 0);
-        EXPECT(is_huge(mm, va) && test_page(mm, va) == test_page(mm, va + SIZE));
+        EXPECT(test_is_huge(mm, va) && test_page(mm, va) == test_page(mm, va + SIZE));
         EXPECT_EQ(test_rss(mm, MM_ANON), 0);
         EXPECT(test_write(va + 3 * PAGE_SIZE, 9)); /* a page of its own */
-        EXPECT(is_huge(mm, va) && test_page(mm, va) != test_page(mm, va + SIZE));
+        EXPECT(test_is_huge(mm, va) && test_page(mm, va) != test_page(mm, va + SIZE));
         EXPECT_EQ(test_read(va), 0);
         EXPECT_EQ(test_read(va + 3 * PAGE_SIZE), 9);
         child = mm_fork(mm);
@@ -184,7 +164,7 @@ KTEST(thp, whole_operations_keep_the_leaf)
                                                     .flags = MREMAP_MAYMOVE | MREMAP_FIXED,
                                                     .new_addr = va + SIZE});
         EXPECT_EQ(to, va + SIZE);
-        EXPECT(is_huge(mm, va + SIZE) && test_page(mm, va + SIZE) == p);
+        EXPECT(test_is_huge(mm, va + SIZE) && test_page(mm, va + SIZE) == p);
         expect_filled(va + SIZE, va + 2 * SIZE, MARK - SIZE);
         EXPECT_EQ(test_check(mm), 0);
         EXPECT_EQ(mm_madvise(mm, va + SIZE, SIZE, MADV_DONTNEED), 0);
@@ -215,8 +195,8 @@ KTEST(thp, parts_split_and_free_at_once)
         expect_filled(va + SIZE + 64 * PAGE_SIZE, va + 2 * SIZE, MARK);
         EXPECT_EQ(test_read(va + SIZE), 0);
         EXPECT_EQ(mm_mprotect(mm, va + 2 * SIZE + PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
-        EXPECT(!test_write(va + 2 * SIZE + PAGE_SIZE, 0) && !is_huge(mm, va + 2 * SIZE));
-        EXPECT(is_huge(mm, va + 3 * SIZE));
+        EXPECT(!test_write(va + 2 * SIZE + PAGE_SIZE, 0) && !test_is_huge(mm, va + 2 * SIZE));
+        EXPECT(test_is_huge(mm, va + 3 * SIZE));
         EXPECT(mm_mremap(mm, &(struct mremap_request){.addr = va + 3 * SIZE + PAGE_SIZE,
                                                       .old_len = PAGE_SIZE,
                                                       .new_len = PAGE_SIZE,
@@ -240,7 +220,7 @@ KTEST(thp, border_shift_splits)
         EXPECT_EQ(mm_mprotect(mm, va, SIZE, PROT_READ), 0);
         fill(va + SIZE, MARK);
         EXPECT_EQ(mm_mprotect(mm, va + SIZE, 3 * PAGE_SIZE, PROT_READ), 0);
-        EXPECT(!is_huge(mm, va + SIZE));
+        EXPECT(!test_is_huge(mm, va + SIZE));
         EXPECT_EQ(test_check(mm), 0);
         expect_filled(va + SIZE, va + 2 * SIZE, MARK);
         EXPECT_EQ(mm_munmap(mm, va, 2 * SIZE), 0);
@@ -248,10 +228,10 @@ KTEST(thp, border_shift_splits)
         EXPECT_EQ(mm_madvise(mm, va, 2 * SIZE, MADV_HUGEPAGE), 0);
         EXPECT_EQ(mm_madvise(mm, va, SIZE, MADV_DONTDUMP), 0);
         fill(va + SIZE, MARK);
-        EXPECT(is_huge(mm, va + SIZE));
+        EXPECT(test_is_huge(mm, va + SIZE));
         /* no permissions change: only the border moves */
         EXPECT_EQ(mm_madvise(mm, va + SIZE, 3 * PAGE_SIZE, MADV_DONTDUMP), 0);
-        EXPECT(!is_huge(mm, va + SIZE));
+        EXPECT(!test_is_huge(mm, va + SIZE));
         EXPECT_EQ(test_check(mm), 0);
         expect_filled(va + SIZE, va + 2 * SIZE, MARK);
     }
@@ -268,17 +248,17 @@ KTEST(thp, fork_shares_the_leaf)
         fill(va, MARK);
         p = test_page(mm, va);
         child = mm_fork(mm);
-        EXPECT(is_huge(child, va) && test_page(child, va) == p);
+        EXPECT(test_is_huge(child, va) && test_page(child, va) == p);
         EXPECT(!page_test(p, PG_EXCLUSIVE) && page_mapcount(p) == 2);
         EXPECT_EQ(huge_refs(huge_load(p)), 2);
         EXPECT_EQ(test_check(mm) + test_check(child), 0);
         mm_put(child);
         EXPECT(test_write(va, 1)); /* alone again: in place */
-        EXPECT(is_huge(mm, va) && test_page(mm, va) == p && page_test(p, PG_EXCLUSIVE));
+        EXPECT(test_is_huge(mm, va) && test_page(mm, va) == p && page_test(p, PG_EXCLUSIVE));
         child = mm_fork(mm);
         mm_get(mm);
         EXPECT(test_write(va + PAGE_SIZE, 2)); /* shared: split, one page copied */
-        EXPECT(!is_huge(mm, va) && !is_huge(child, va));
+        EXPECT(!test_is_huge(mm, va) && !test_is_huge(child, va));
         EXPECT(test_page(mm, va) == test_page(child, va));
         EXPECT(test_page(mm, va + PAGE_SIZE) != test_page(child, va + PAGE_SIZE));
         EXPECT_EQ(test_read(va + PAGE_SIZE), 2);
@@ -306,7 +286,7 @@ KTEST(thp, fork_copies_pinned_subpages_only)
         fill(va, MARK);
         p = pin(mm, va, true);
         q = pin(mm, va + 70 * PAGE_SIZE, true);
-        EXPECT(p != NULL && q == p + 70 && is_huge(mm, va));
+        EXPECT(p != NULL && q == p + 70 && test_is_huge(mm, va));
         EXPECT(page_pins(p) == 1 && page_pins(q) == 1 && page_pins(p + 1) == 0);
         child = mm_fork(mm);
         for (vaddr_t at = va; at < va + SIZE; at += PAGE_SIZE)
@@ -399,12 +379,12 @@ static void split_with(unsigned int nr_pins, unsigned int nr_maps)
         p = pin(mm, va + i * PAGE_SIZE, false);
         EXPECT(p == head + i);
     }
-    EXPECT(is_huge(mm, va) && page_mapcount(head) == (s32)nr_maps);
+    EXPECT(test_is_huge(mm, va) && page_mapcount(head) == (s32)nr_maps);
     rss = test_rss(mm, MM_ANON);
     flushes = nr_flushes();
     split_huge_page(head + 11);
     EXPECT_EQ(nr_flushes() - flushes, 1); /* for all address spaces together */
-    EXPECT(!huge_is(head) && !is_huge(mm, va));
+    EXPECT(!huge_is(head) && !test_is_huge(mm, va));
     EXPECT_EQ(test_rss(mm, MM_ANON), rss);
     for (unsigned long i = 0; i < huge_nr(); i++) {
         u32 pins = i < nr_pins ? 1 : 0;
