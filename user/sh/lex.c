@@ -83,39 +83,22 @@ static void scan_until(struct parser *p, int end, const char *what)
 
 static void scan_dollar(struct parser *p);
 
-static void scan_double_quote(struct parser *p)
+/* To the end of a string in double quotes, or of "${". Single quotes mean nothing in the first. */
+static void scan_nested(struct parser *p, int end, const char *what)
 {
     while (!p->failed) {
         int c = get(p);
 
-        if (c == '"')
+        if (c == end)
             return;
         if (c < 0)
-            parse_error(p, "end of file inside \"...\"");
+            parse_error(p, "end of file inside %s", what);
         else if (c == '\\')
             get(p);
-        else if (c == '$')
-            scan_dollar(p);
-        else if (c == '`')
-            scan_until(p, '`', "`...`");
-    }
-}
-
-static void scan_brace(struct parser *p)
-{
-    while (!p->failed) {
-        int c = get(p);
-
-        if (c == '}')
-            return;
-        if (c < 0)
-            parse_error(p, "end of file inside ${...}");
-        else if (c == '\\')
-            get(p);
-        else if (c == '\'')
+        else if (c == '\'' && end != '"')
             scan_until(p, '\'', "'...'");
         else if (c == '"')
-            scan_double_quote(p);
+            scan_nested(p, '"', "\"...\"");
         else if (c == '$')
             scan_dollar(p);
         else if (c == '`')
@@ -151,7 +134,7 @@ static void scan_dollar(struct parser *p)
 
     if (peek(p) == '{') {
         get(p);
-        scan_brace(p);
+        scan_nested(p, '}', "${...}");
         return;
     }
     if (peek(p) != '(')
@@ -197,7 +180,7 @@ static void scan_word(struct parser *p)
         else if (c == '\'')
             scan_until(p, '\'', "'...'");
         else if (c == '"')
-            scan_double_quote(p);
+            scan_nested(p, '"', "\"...\"");
         else if (c == '$')
             scan_dollar(p);
         else if (c == '`')
