@@ -8,7 +8,7 @@ list=tests/mutants/host.list
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make -s -j2 -f tests/host/host.mk all >/dev/null || exit 1
-cp -a --parents mm lib include arch/host tests/host build/host "$work" || exit 1
+cp -a --parents mm lib include boot fs arch/host arch/ppc64/include tests/host build/host "$work" || exit 1
 
 n=0 survived=0
 grep -v '^#' "$list" | grep -F -e "$1" >"$work/list"
