@@ -33,6 +33,12 @@ unsigned long take_free_range(struct page *first, unsigned int order, struct lis
 u64 pcp_nr_free(void);
 int pcp_check(void);
 
+/* vmalloc.c: not zeroed, with a page of guard below it as well; for vfree. */
+void *vmalloc_guarded(size_t len) __must_check;
+/* kstack.c: all CPUs' free stacks go to the pool; and out of that, one by one, NULL at its end. */
+void kstack_empty_caches(void);
+void *kstack_pool_take(void);
+
 /* page_poison.c: a free frame is filled with a pattern, which must still be there when it is
  * allocated. */
 #define PG_POISONED (1u << 31)

@@ -18,7 +18,7 @@
  * Invariants: I1 slab_inuse + length of the free list == slab_total; I2 list by slab_inuse: 0
  * empty, total full; I3 nr_out == sum of slab_inuse == objects in use + objects on CPU stacks; I4
  * every frame of a slab has kind PAGE_SLAB, the cache, and in private its distance from the head.
- * Checked by slab_check.
+ * Checked by slab_check.c.
  * Read next: slab_debug.c, kmalloc.c.
  */
 #include <kernel/mutex.h>
@@ -32,14 +32,10 @@
 
 struct slab_cpu slab_no_cpu; /* empty and full at once: both hot paths take the slow way */
 
-static struct kmem_cache cache_cache, cpu_cache; /* of struct kmem_cache, of struct slab_cpu */
-static struct mutex caches_lock;
-static LIST_HEAD(caches); /* caches_lock */
-
-static inline void **link_of(const struct kmem_cache *c, void *obj)
-{
-    return (void **)((char *)obj + c->link_offset);
-}
+static struct kmem_cache cache_cache; /* of struct kmem_cache */
+struct kmem_cache slab_cpu_cache;
+struct mutex slab_caches_lock;
+struct list_head slab_caches = LIST_HEAD_INIT(slab_caches);
 
 /* ---- layout ---- */
 
@@ -96,7 +92,7 @@ static void cache_setup(struct kmem_cache *c, const char *name, size_t size, siz
 static void link_objects(const struct kmem_cache *c, char *obj)
 {
     size_t stride = c->stride;
-    void **link = link_of(c, obj);
+    void **link = slab_link_of(c, obj);
 
     for (unsigned int left = c->per_slab - 1u; left > 0; left--) {
         obj += stride;
@@ -182,7 +178,7 @@ static unsigned int take_objects(struct kmem_cache *c, void **objs, unsigned int
         ASSERT((slab->slab_inuse == 0) == was_empty && (!was_empty || c->nr_empty != 0)); /* I2 */
         c->nr_empty -= was_empty;
         before = got;
-        for (obj = slab->slab_free; got < n && obj != NULL; obj = *link_of(c, obj))
+        for (obj = slab->slab_free; got < n && obj != NULL; obj = *slab_link_of(c, obj))
             objs[got++] = obj;
         slab->slab_free = obj;
         slab->slab_inuse += got - before;
@@ -205,7 +201,7 @@ static void give_objects(struct kmem_cache *c, void **objs, unsigned int n, stru
         bool was_full = slab->slab_free == NULL;
 
         ASSERT(slab->kind == PAGE_SLAB && slab->slab_cache == c && slab->slab_inuse != 0);
-        *link_of(c, objs[i]) = slab->slab_free;
+        *slab_link_of(c, objs[i]) = slab->slab_free;
         slab->slab_free = objs[i];
         if (--slab->slab_inuse == 0) {
             bool keep = c->nr_empty < KEEP_EMPTY;
@@ -243,7 +239,7 @@ static void ensure_cpu_stack(struct kmem_cache *c)
 
     if (c->cpu_cap == 0 || READ_ONCE(this_cpu_var(c->cpu)) != &slab_no_cpu)
         return;
-    new = kmem_cache_alloc(&cpu_cache, GFP_ATOMIC | GFP_NOFAIL_INJECT);
+    new = kmem_cache_alloc(&slab_cpu_cache, GFP_ATOMIC | GFP_NOFAIL_INJECT);
     if (new == NULL)
         return;
     new->nr = 0;
@@ -255,7 +251,7 @@ static void ensure_cpu_stack(struct kmem_cache *c)
     }
     irq_restore(flags);
     if (new != NULL)
-        kmem_cache_free(&cpu_cache, new);
+        kmem_cache_free(&slab_cpu_cache, new);
 }
 
 /* One object for the caller, and half a stack for the next ones. NULL when all slabs are full. */
@@ -330,7 +326,7 @@ static void flush_this_cpu_all(void *unused)
 {
     struct kmem_cache *c;
 
-    list_for_each_entry(c, &caches, link)
+    list_for_each_entry(c, &slab_caches, link)
         flush_this_cpu(c);
 }
 
@@ -352,12 +348,12 @@ void slab_shrink(void)
 {
     struct kmem_cache *c;
 
-    if (!mutex_trylock(&caches_lock))
+    if (!mutex_trylock(&slab_caches_lock))
         return;
     smp_call_on(online_cpus(), flush_this_cpu_all, NULL);
-    list_for_each_entry(c, &caches, link)
+    list_for_each_entry(c, &slab_caches, link)
         free_empty_slabs(c);
-    mutex_unlock(&caches_lock);
+    mutex_unlock(&slab_caches_lock);
 }
 
 /* ---- caches ---- */
@@ -382,9 +378,9 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align
     if (c == NULL)
         return NULL;
     cache_setup(c, name, size, align, ctor);
-    mutex_lock(&caches_lock);
-    list_add_tail(&c->link, &caches);
-    mutex_unlock(&caches_lock);
+    mutex_lock(&slab_caches_lock);
+    list_add_tail(&c->link, &slab_caches);
+    mutex_unlock(&slab_caches_lock);
     return c;
 }
 
@@ -404,11 +400,11 @@ static void report_leak(struct kmem_cache *c)
 
 void kmem_cache_destroy(struct kmem_cache *c)
 {
-    mutex_lock(&caches_lock);
+    mutex_lock(&slab_caches_lock);
     list_del(&c->link);
     smp_call_on(online_cpus(), flush_this_cpu, c);
-    mutex_unlock(&caches_lock);
-    ASSERT(c != &cache_cache && c != &cpu_cache);
+    mutex_unlock(&slab_caches_lock);
+    ASSERT(c != &cache_cache && c != &slab_cpu_cache);
     if (c->nr_out != 0) {
         report_leak(c);
         return;
@@ -416,152 +412,21 @@ void kmem_cache_destroy(struct kmem_cache *c)
     free_empty_slabs(c);
     for (unsigned int i = 0; i < NR_CPUS; i++)
         if (c->cpu[i] != &slab_no_cpu)
-            kmem_cache_free(&cpu_cache, c->cpu[i]);
+            kmem_cache_free(&slab_cpu_cache, c->cpu[i]);
     kmem_cache_free(&cache_cache, c);
 }
 
 static void add_static_cache(struct kmem_cache *c, const char *name, size_t size)
 {
     cache_setup(c, name, size, MIN_ALIGN, NULL);
-    list_add_tail(&c->link, &caches);
+    list_add_tail(&c->link, &slab_caches);
 }
 
 void slab_init(void)
 {
-    mutex_init(&caches_lock, LOCK_SLAB_CREATE);
-    add_static_cache(&cpu_cache, "slab_cpu", sizeof(struct slab_cpu));
-    cpu_cache.cpu_cap = 0; /* it would need itself */
+    mutex_init(&slab_caches_lock, LOCK_SLAB_CREATE);
+    add_static_cache(&slab_cpu_cache, "slab_cpu", sizeof(struct slab_cpu));
+    slab_cpu_cache.cpu_cap = 0; /* it would need itself */
     add_static_cache(&cache_cache, "kmem_cache", sizeof(struct kmem_cache));
     kmalloc_init();
-}
-
-/* ---- statistics and checks ---- */
-
-static u64 cache_nr_objects(const struct kmem_cache *c)
-{
-    s64 n = (s64)READ_ONCE(c->nr_out);
-
-    for (unsigned int i = 0; i < NR_CPUS; i++)
-        n -= READ_ONCE(READ_ONCE(c->cpu[i])->nr);
-    return n < 0 ? 0 : (u64)n; /* read while others allocate */
-}
-
-unsigned int slab_stats(struct slab_stat *out, unsigned int n)
-{
-    struct kmem_cache *c;
-    unsigned int i = 0;
-
-    mutex_lock(&caches_lock);
-    list_for_each_entry(c, &caches, link) {
-        if (i < n)
-            out[i] = (struct slab_stat){ .name = c->name,
-                                         .object_size = c->object_size,
-                                         .nr_objects = cache_nr_objects(c),
-                                         .nr_pages = READ_ONCE(c->nr_slabs) << c->order };
-        i++;
-    }
-    mutex_unlock(&caches_lock);
-    return i;
-}
-
-u64 slab_nr_objects(void)
-{
-    struct kmem_cache *c;
-    u64 n = 0;
-
-    mutex_lock(&caches_lock);
-    list_for_each_entry(c, &caches, link)
-        if (c != &cpu_cache) /* how many CPUs have touched a cache is nobody's leak */
-            n += cache_nr_objects(c);
-    mutex_unlock(&caches_lock);
-    return n;
-}
-
-u64 slab_nr_stack_pages(void)
-{
-    return READ_ONCE(cpu_cache.nr_slabs) << cpu_cache.order;
-}
-
-u64 slab_nr_pages(void)
-{
-    return page_nr_kind(PAGE_SLAB);
-}
-
-/* Cache lock held. I1, I4 and that the free list stays inside the slab. */
-static int check_slab(struct kmem_cache *c, struct page *slab)
-{
-    char *base = page_to_virt(slab);
-    unsigned int nr_free = 0;
-    int bad = 0;
-
-    for (void *obj = slab->slab_free; obj != NULL && nr_free <= slab->slab_total;
-         obj = *link_of(c, obj)) {
-        size_t at = (size_t)((char *)obj - base);
-
-        if (at >= PAGE_SIZE << c->order || (at - c->lead) % c->stride != 0) {
-            pr_err("slab: %s: free list of slab %p leads to %p\n", c->name, (void *)base, obj);
-            return bad + 1;
-        }
-        nr_free++;
-    }
-    for (u32 i = 0; i < (1u << c->order); i++)
-        bad += slab[i].kind != PAGE_SLAB || slab[i].slab_cache != c || slab[i].private != i ||
-               slab[i].word != 0;
-    bad += slab->slab_inuse + nr_free != slab->slab_total || slab->slab_total != c->per_slab;
-    if (bad != 0)
-        pr_err("slab: %s: slab %p: %u in use, %u free, %u in all\n", c->name, (void *)base,
-               slab->slab_inuse, nr_free, slab->slab_total);
-    return bad;
-}
-
-/* Cache lock held. I2 for one list: slab_inuse of its slabs is in [low, high]. */
-static int check_list(struct kmem_cache *c, struct list_head *list, unsigned int low,
-                      unsigned int high, u64 sums[2])
-{
-    struct page *slab;
-    int bad = 0;
-
-    list_for_each_entry(slab, list, link) {
-        bad += check_slab(c, slab);
-        if (slab->slab_inuse < low || slab->slab_inuse > high) {
-            pr_err("slab: %s: a slab with %u objects in use is on the wrong list\n", c->name,
-                   slab->slab_inuse);
-            bad++;
-        }
-        sums[0]++;
-        sums[1] += slab->slab_inuse;
-    }
-    return bad;
-}
-
-static int check_cache(struct kmem_cache *c)
-{
-    u64 sums[2] = { 0, 0 }; /* slabs, objects out */
-    unsigned long flags = spin_lock_irqsave(&c->lock);
-    int bad = check_list(c, &c->empty, 0, 0, sums);
-
-    if (sums[0] != c->nr_empty)
-        bad++;
-    bad += check_list(c, &c->partial, 1, c->per_slab - 1, sums);
-    bad += check_list(c, &c->full, c->per_slab, c->per_slab, sums);
-    if (sums[0] != c->nr_slabs || sums[1] != c->nr_out) {
-        pr_err("slab: %s: %llu slabs with %llu objects out, counted %llu and %llu\n", c->name,
-               (unsigned long long)sums[0], (unsigned long long)sums[1],
-               (unsigned long long)c->nr_slabs, (unsigned long long)c->nr_out);
-        bad++;
-    }
-    spin_unlock_irqrestore(&c->lock, flags);
-    return bad;
-}
-
-int slab_check(void)
-{
-    struct kmem_cache *c;
-    int bad = 0;
-
-    mutex_lock(&caches_lock);
-    list_for_each_entry(c, &caches, link)
-        bad += check_cache(c);
-    mutex_unlock(&caches_lock);
-    return bad;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* slab_internal.h: struct kmem_cache and the hot paths that slab.c and kmalloc.c share. slab.c
- * explains them. */
+/* slab_internal.h: struct kmem_cache, the list of them for slab_check.c, and the hot paths that
+ * slab.c and kmalloc.c share. slab.c explains them. */
 #pragma once
 #include <kernel/fail.h>
 #include <kernel/list.h>
+#include <kernel/mutex.h>
 #include <kernel/printk.h>
 #include <kernel/spinlock.h>
 #include <kernel/string.h>
@@ -37,6 +38,14 @@ struct kmem_cache {
 };
 
 extern struct slab_cpu slab_no_cpu;
+extern struct kmem_cache slab_cpu_cache; /* of struct slab_cpu */
+extern struct mutex slab_caches_lock;
+extern struct list_head slab_caches; /* slab_caches_lock */
+
+static inline void **slab_link_of(const struct kmem_cache *c, void *obj)
+{
+    return (void **)((char *)obj + c->link_offset);
+}
 
 /* kmalloc.c */
 void kmalloc_init(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmalloc.c: ranges of kernel virtual addresses, the frames behind them, and kernel stacks.
+ * vmalloc.c: ranges of kernel virtual addresses, and the frames behind them.
  *
  * Addresses are handed out next-fit, which makes neighbours of what is allocated together. A freed
  * area stays mapped and on the dead list; when enough has gathered, neighbouring dead areas are
@@ -8,25 +8,19 @@
  * after that, and then from the bottom: page tables of the kernel's half are never freed, so the
  * addresses in use must not wander.
  *
- * Stacks are the only areas that come and go quickly, so free ones stay mapped: some per CPU, more
- * in a common pool.
- *
  * Does not merge mappings into large leaves and does not allocate in interrupts.
  * Locks: vmalloc_lock (VMALLOC, sleeps) for choosing addresses and purging; tree_lock
- * (VMALLOC_TREE) for the tree, the dead list and the counts; pool_lock (LEAF) for the common pool
- * of stacks.
+ * (VMALLOC_TREE) for the tree, the dead list and the counts.
  * Invariants: I1 areas are disjoint and lie in VMALLOC_START..VMALLOC_END; I2 an area's bytes
  * outside map..map_end are never mapped (guards); I3 a dead area is in the tree until no TLB can
  * hold a translation of it.
- * Checked by vmalloc_check. Read next: arch/ARCH/mm/ for kernel_map.
+ * Checked by vmalloc_check. Read next: kstack.c; arch/ARCH/mm/ for kernel_map.
  */
 #include <arch/mmu.h>
 #include <kernel/mutex.h>
 #include <kernel/printk.h>
 #include <kernel/rbtree.h>
-#include <kernel/smp.h>
 #include <kernel/string.h>
-#include <kernel/task.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
 #include "internal.h"
@@ -41,19 +35,6 @@ struct area {
 };
 
 #define DEAD_PAGES_MAX 512 /* gathered before a purge: 2 MiB with 4 KiB pages */
-#define STACKS_PER_CPU 8
-#define POOL_MAX 64
-
-/* A free stack; lies at its lowest address. */
-struct free_stack {
-    struct free_stack *next;
-};
-
-struct stack_cache {
-    unsigned int nr;
-    void *stacks[STACKS_PER_CPU];
-};
-
 static struct mutex vmalloc_lock;
 static spinlock_t tree_lock = SPINLOCK_INIT(LOCK_VMALLOC_TREE);
 static struct rb_root tree;
@@ -62,12 +43,6 @@ static unsigned long nr_dead_pages;
 static atomic_long_t nr_pages;
 static vaddr_t next_fit; /* vmalloc_lock */
 static struct kmem_cache *area_cache;
-
-static DEFINE_PER_CPU(struct stack_cache, stack_caches); /* own CPU, interrupts off */
-static spinlock_t pool_lock = SPINLOCK_INIT(LOCK_LEAF);
-static struct free_stack *pool; /* pool_lock */
-static unsigned int pool_nr;    /* pool_lock */
-static atomic_long_t nr_stacks_used;
 
 static unsigned long area_pages(const struct area *a)
 {
@@ -327,6 +302,13 @@ void *vmalloc(size_t len)
     return a != NULL ? (void *)a->map : NULL;
 }
 
+void *vmalloc_guarded(size_t len)
+{
+    struct area *a = area_create(len, PAGE_SIZE, GFP_KERNEL);
+
+    return a != NULL ? (void *)a->map : NULL;
+}
+
 void vfree(void *p)
 {
     might_sleep();
@@ -352,124 +334,13 @@ void *ioremap(paddr_t pa, size_t len)
     return (void *)(a->map + offset);
 }
 
-/* ---- stacks ---- */
-
-static void *stack_cache_take(void)
-{
-    unsigned long flags = irq_save();
-    struct stack_cache *c = &this_cpu_var(stack_caches);
-    void *stack;
-
-    ASSERT(c->nr <= STACKS_PER_CPU);
-    stack = c->nr != 0 ? c->stacks[--c->nr] : NULL;
-
-    irq_restore(flags);
-    return stack;
-}
-
-static bool stack_cache_give(void *stack)
-{
-    unsigned long flags = irq_save();
-    struct stack_cache *c = &this_cpu_var(stack_caches);
-    bool room = c->nr < STACKS_PER_CPU;
-
-    ASSERT(IS_ALIGNED((vaddr_t)stack, PAGE_SIZE) && (c->nr == 0 || c->stacks[c->nr - 1] != stack));
-    if (room)
-        c->stacks[c->nr++] = stack;
-    irq_restore(flags);
-    return room;
-}
-
-static void *pool_take(void)
-{
-    unsigned long flags = spin_lock_irqsave(&pool_lock);
-    struct free_stack *s = pool;
-
-    if (s != NULL) {
-        ASSERT(pool_nr != 0);
-        pool = s->next;
-        pool_nr--;
-    }
-    spin_unlock_irqrestore(&pool_lock, flags);
-    return s;
-}
-
-/* How many there are now. */
-static unsigned int pool_give(void *stack)
-{
-    unsigned long flags = spin_lock_irqsave(&pool_lock);
-    struct free_stack *s = stack;
-    unsigned int n = ++pool_nr;
-
-    ASSERT(s != pool);
-    s->next = pool;
-    pool = s;
-    spin_unlock_irqrestore(&pool_lock, flags);
-    return n;
-}
-
-/* What kstack_free may not do itself, since it must not sleep: the pool is cut here. */
-static void pool_trim(unsigned int keep)
-{
-    while (READ_ONCE(pool_nr) > keep) {
-        void *stack = pool_take();
-
-        if (stack != NULL)
-            area_release(area_of((vaddr_t)stack));
-    }
-}
-
-void *kstack_alloc(void)
-{
-    void *stack = stack_cache_take();
-
-    if (stack == NULL) {
-        pool_trim(POOL_MAX);
-        stack = pool_take();
-    }
-    if (stack == NULL) {
-        struct area *a = area_create(KSTACK_SIZE, PAGE_SIZE, GFP_KERNEL);
-
-        if (a == NULL)
-            return NULL;
-        stack = (void *)a->map;
-    }
-    atomic_long_inc(&nr_stacks_used);
-    return stack;
-}
-
-void kstack_free(void *stack)
-{
-    if (stack == NULL)
-        return;
-    ASSERT((vaddr_t)stack >= VMALLOC_START && (vaddr_t)stack < VMALLOC_END);
-    ASSERT(atomic_long_read(&nr_stacks_used) > 0);
-    atomic_long_dec(&nr_stacks_used);
-    if (!stack_cache_give(stack))
-        (void)pool_give(stack);
-}
-
-u64 kstack_nr_used(void)
-{
-    return (u64)atomic_long_read(&nr_stacks_used);
-}
-
-/* On the CPU whose cache it is. */
-static void stack_cache_to_pool(void *unused)
-{
-    void *stack;
-
-    while ((stack = stack_cache_take()) != NULL)
-        (void)pool_give(stack);
-}
-
 /* Try-locks, because the page allocator calls this under whatever lock its caller holds. */
 void vmalloc_shrink(void)
 {
-    smp_call_on(online_cpus(), stack_cache_to_pool, NULL);
+    kstack_empty_caches();
     if (!mutex_trylock(&vmalloc_lock))
         return;
-    for (void *stack = pool_take(); stack != NULL; stack = pool_take()) {
+    for (void *stack = kstack_pool_take(); stack != NULL; stack = kstack_pool_take()) {
         struct area *a = area_of((vaddr_t)stack);
 
         spin_lock(&tree_lock);

@@ -19,7 +19,7 @@ HOST_CLANG := $(shell command -v clang 2>/dev/null)
 HOST_CC    := $(if $(HOST_CLANG),clang,gcc)
 
 # What of the kernel is linked; only what a program needs is taken out of the archive.
-HOST_SRCS := $(addprefix mm/,memblock.c buddy.c buddy_check.c pcp.c page.c page_poison.c slab.c slab_debug.c kmalloc.c notifier.c vmalloc.c \
+HOST_SRCS := $(addprefix mm/,memblock.c buddy.c buddy_check.c pcp.c page.c page_poison.c slab.c slab_check.c slab_debug.c kmalloc.c notifier.c vmalloc.c kstack.c \
                page_cache.c page_lock.c hugetlb.c hugetlb_pool.c hugetlb_zero.c hugetlb_object.c tlb.c vmstat.c fault.c vma.c vma_tree.c vma_lock.c vma_check.c \
                mm.c mmap.c munmap.c mprotect.c mremap.c brk.c madvise.c lazyfree.c mlock.c process_vm.c gup.c stack.c \
                overcommit.c rmap_file.c huge.c rmap_huge.c split.c thp.c thp_range.c collapse.c rmap_anon.c gib.c gib_collapse.c migrate_huge.c) \
