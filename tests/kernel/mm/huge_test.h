@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* huge_test.h: for tests of transparent huge pages: memory that may have them, and whether it has. */
+/* huge_test.h: for tests of transparent huge pages: memory that may have them, and whether it does. */
 #pragma once
 #include <linux/mman.h>
 #include <mm/buddy.h>
