@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* huge_test.h: for tests of transparent huge pages: memory that may have them, and whether it does. */
+/* huge_test.h: for tests of transparent huge pages: memory that may have them, and whether it
+ * does. */
 #pragma once
 #include <linux/mman.h>
 #include <mm/buddy.h>
