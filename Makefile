@@ -99,7 +99,7 @@ SRCS += $(filter-out $(patsubst %,tests/kernel/%/%.c,$(filter-out $(ARCH),$(ARCH
 endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
-.PHONY: all kernel iso run test stress gigantic mutants debug bench bench-frag bench-share conformance lmdb check help doctor deps clean FORCE
+.PHONY: all kernel iso run test stress sweep gigantic mutants debug bench bench-frag bench-share conformance lmdb check help doctor deps clean FORCE
 all: kernel $(B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
@@ -247,6 +247,12 @@ test: runnable deps
 stress: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/run-tests.py --stress --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
+	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
+
+# Every place of every user test fails once, by its number; hours. The gate's own sweep goes by chains of callers.
+sweep: runnable deps
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(PYTHON) tools/run-tests.py --sweep --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
 	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
 
 # Pages of 1 GiB, for which the machines of `make test` are too small: the list is GIGANTIC in tools/run-tests.py.

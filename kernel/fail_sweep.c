@@ -68,15 +68,16 @@ static void set_add(u64 h)
 {
     u64 found;
 
-    if ((u32)atomic_inc_return(&nr_chains) >= SET_SIZE / 4 * 3)
-        panic("fail_sweep: more chains of callers than its table holds");
     for (u32 i = (u32)(h >> (64 - SET_BITS));; i = (i + 1) % SET_SIZE) {
         found = 0;
         if (__atomic_compare_exchange_n(&set[i], &found, h, false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED) ||
-            found == h)
+                                        __ATOMIC_RELAXED))
+            break;
+        if (found == h)
             return;
     }
+    if ((u32)atomic_inc_return(&nr_chains) >= SET_SIZE / 4 * 3)
+        panic("fail_sweep: more chains of callers than its table holds");
 }
 
 static bool set_has(u64 h)

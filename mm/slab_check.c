@@ -48,9 +48,20 @@ u64 slab_nr_objects(void)
     return n;
 }
 
-u64 slab_nr_stack_pages(void)
+u64 slab_nr_used_pages(void)
 {
-    return READ_ONCE(slab_cpu_cache.nr_slabs) << slab_cpu_cache.order;
+    struct kmem_cache *c;
+    u64 n = 0;
+
+    mutex_lock(&slab_caches_lock);
+    list_for_each_entry(c, &slab_caches, link) {
+        unsigned long flags = spin_lock_irqsave(&c->lock);
+
+        n += (c->nr_slabs - c->nr_empty) << c->order;
+        spin_unlock_irqrestore(&c->lock, flags);
+    }
+    mutex_unlock(&slab_caches_lock);
+    return n;
 }
 
 u64 slab_nr_pages(void)

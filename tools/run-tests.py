@@ -26,6 +26,7 @@ import time
 RESULT = re.compile(r"^(\s*)(not ok|ok) (\d+)\s*-?\s*(.*)$")
 PLAN = re.compile(r"^(\s*)1\.\.(\d+)")
 PANIC = re.compile(r"KERNEL PANIC: (.*)")
+SWEPT = re.compile(r"# (\S+): by numbers 1 to (\d+) of (\d+), (to the end|then by chains)")
 LOGS = "build/test-logs"
 BUSYBOX_INITRD = "build/test-logs/busybox.cpio"
 SILENCE_S = 240  # host seconds without a line
@@ -52,6 +53,7 @@ class Outcome:
         self.passed = self.failed = 0
         self.skips = []     # name and reason
         self.failures = []
+        self.swept = []     # tests by numbers (make sweep): name, last number, places, whether that was the end
         self.problem = None
         self.seconds = 0
 
@@ -65,6 +67,9 @@ def parse_ktap(lines, out):
         if plan:
             plans.append([len(plan.group(1)), int(plan.group(2)), 0])
             continue
+        swept = SWEPT.search(line)
+        if swept:
+            out.swept.append((swept.group(1), int(swept.group(2)), int(swept.group(3)), swept.group(4) == "to the end"))
         result = RESULT.match(line)
         if not result:
             continue
@@ -305,6 +310,23 @@ GIGANTIC = [
 ]
 
 
+# `make sweep`: each place of each user test fails, by its number (tests/user/sweep_numbers.h). A test goes up to number
+# SWEEP_NUMBERS or for SWEEP_S seconds, and on from there by chains of callers; all of them are so many parts.
+SWEEP_NUMBERS, SWEEP_S, NUMBER_PARTS = 4000, 600, 16
+
+
+def sweep(arch, match, smps, mmu, cpu):
+    debug = f"build/{arch}-debug"
+    for prefix, machine in machines(arch, mmu, cpu):
+        for smp in smps or [2]:
+            for part in range(1, NUMBER_PARTS + 1) if not match else [1]:
+                parts = 1 if match else NUMBER_PARTS
+                arg = f"run=/tests/run-tests,-S{SWEEP_NUMBERS}:{SWEEP_S},-p,{part}/{parts}" + (f",{match}" if match else "")
+                env = qemu(f"{debug}/quire.elf", arg, smp, f"{debug}/initrd.cpio", MEM="512M", **machine)
+                yield Config(f"{prefix}sweep by numbers smp={smp} {part}/{parts}", ["tools/run-qemu.sh", "test"], env,
+                             limit_s=24 * 3600, silence_s=4 * SWEEP_S)
+
+
 def gigantic(arch, match, mmu, cpu):
     debug = f"build/{arch}-debug"
     for prefix, machine in machines(arch, mmu, cpu):
@@ -352,14 +374,27 @@ def print_skips(skips):
         print(f"       {text.replace('# SKIP', '-')} ({skips.count(text)} times)")
 
 
+def print_swept(swept):
+    """How far the sweeps by numbers came."""
+    if not swept:
+        return
+    ended = [s for s in swept if s[3]]
+    print(f"By numbers: {len(ended)} tests to the end, {len(swept) - len(ended)} up to a number and then by chains; "
+          f"{sum(s[1] for s in swept)} numbers")
+    for name, last, places, end in swept:
+        if not end:
+            print(f"       {name}: 1 to {last} of {places}, then by chains")
+
+
 def run_all(configs, pool):
-    total, kind, skips = Totals(), Totals(), []
+    total, kind, skips, swept = Totals(), Totals(), [], []
     futures = {config: pool.submit(run, config) for config in sorted(configs, key=lambda c: not c.long)}
     for i, config in enumerate(configs):
         out = futures[config].result()
         total.add(out)
         kind.add(out)
         skips += out.skips
+        swept += out.swept
         print(f"{'FAIL' if out.failed else 'ok  '} {config.name}: {out.passed} passed, {out.failed} failed, "
               f"{len(out.skips)} skipped ({out.seconds:.0f} s)", flush=True)
         for failure in out.failures:
@@ -370,6 +405,7 @@ def run_all(configs, pool):
                 print(f"==== {name}: {kind.passed} passed, {kind.failed} failed, {kind.skipped} skipped", flush=True)
             kind = Totals()
     print_skips(skips)
+    print_swept(swept)
     print(f"{total.passed} passed, {total.failed} failed")
     return total
 
@@ -383,6 +419,7 @@ def main():
     ap.add_argument("--smp", default="", help="only this number of CPUs")
     ap.add_argument("--jobs", type=int, default=0, help="configurations at a time; one per host CPU, x86-64: at most 2")
     ap.add_argument("--stress", action="store_true", help="the long runs instead (make stress)")
+    ap.add_argument("--sweep", action="store_true", help="every place of every user test fails, by number (make sweep)")
     ap.add_argument("--gigantic", action="store_true", help="pages of 1 GiB instead (make gigantic)")
     ap.add_argument("--only", default="", help="only configurations whose name contains this, or the one named before a $")
     args = ap.parse_args()
@@ -390,6 +427,8 @@ def main():
     smps = [int(args.smp)] if args.smp else [1, 2, 4]
     if args.stress:
         configs = list(stress(args.arch, args.match, smps if args.smp else [], args.mmu, args.cpu))
+    elif args.sweep:
+        configs = list(sweep(args.arch, args.match, smps if args.smp else [], args.mmu, args.cpu))
     elif args.gigantic:
         configs = list(gigantic(args.arch, args.match, args.mmu, args.cpu))
     elif args.arch == "x86_64":

@@ -44,7 +44,6 @@ struct slab_stat {
 unsigned int slab_stats(struct slab_stat *out, unsigned int n);
 u64 slab_nr_objects(void); /* in use, all caches */
 u64 slab_nr_pages(void);
-/* Pages with the CPUs' stacks of free objects: as many as CPUs have touched caches, for good. */
-u64 slab_nr_stack_pages(void);
+u64 slab_nr_used_pages(void); /* of slabs with an object in use or on a CPU's stack */
 void slab_shrink(void);    /* gives empty slabs and per-CPU lists back; may sleep */
 int slab_check(void);      /* invariant walker */

@@ -326,15 +326,6 @@ static void every_place(int fd, unsigned int first_script)
     ktap_note("%d rounds, %d faults", n, faults);
 }
 
-/* The same objects may lie in more slabs or fewer: those pages are not lost. */
-static struct sweep_state look(void)
-{
-    struct sweep_state now = sweep_look_settled();
-
-    now.pages += file_field("/proc/vmstat", "nr_slab_unreclaimable");
-    return now;
-}
-
 static void sweep_scripts(unsigned int first_script)
 {
     struct sweep_state before, after;
@@ -348,9 +339,9 @@ static void sweep_scripts(unsigned int first_script)
     ktap_note("%d processes, %d pages", PROCESSES, SCRAP);
     one_round(fd, first_script, 1); /* what is made once, at first use */
     CHECK(sweep_take_memory());     /* what we touch first later must not look lost */
-    before = look();
+    before = sweep_look_settled();
     every_place(fd, first_script);
-    after = look();
+    after = sweep_look_settled();
     if (!CHECK(sweep_is_clean(&before, &after)))
         ktap_note("%ld pages and %ld objects lost, %ld violations", before.pages - after.pages,
                   after.objects - before.objects, after.violations);

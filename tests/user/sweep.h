@@ -7,11 +7,13 @@
  * nothing, no frame and no slab object is missing.
  *
  *   mmap_test --sweep [TEST...]       each place once per program: a place is its chain of callers
- *   mmap_test --sweep-all [TEST...]   the first place, the second, the third, ... of each test
+ *   mmap_test --sweep-all[=N[:SECONDS]] [TEST...]
+ *                                     the first place, the second, the third, ... of each test; up
+ *                                     to number N, or for SECONDS, and then by chains as above
  *
  * A test goes the same ways over and over, and so do a program's tests: the first form leaves out
- * what had its fault already (see kernel/fail_sweep.c). Needs Quire's debug kernel and root:
- * /proc/fail-sweep, /proc/kcheck.
+ * what had its fault already (see kernel/fail_sweep.c). The second form is in sweep_numbers.h.
+ * Needs Quire's debug kernel and root: /proc/fail-sweep, /proc/kcheck.
  */
 #ifndef TESTS_USER_SWEEP_H
 #define TESTS_USER_SWEEP_H
@@ -37,8 +39,6 @@
 struct sweep_state {
     long violations, pages, objects, warnings;
 };
-
-static bool sweep_all_numbers;
 
 static bool sweep_write(const char *path, const char *text)
 {
@@ -351,16 +351,15 @@ static void sweep_note_culprit(int fault, const struct sweep_state *before,
              last ? strtok(last, "\n") : "");
 }
 
-/* One fault; false when the test ended and had no place left for it. */
-static bool sweep_fault(const struct ktap_case *c, struct sweep_result *r, long limit_ms)
+/* One fault, the one that /proc/fail-sweep takes as @how; false when the test ended and had no
+ * place for it. */
+static bool sweep_fault(const struct ktap_case *c, struct sweep_result *r, const char *how,
+                        long limit_ms)
 {
-    char how[16];
-
-    snprintf(how, sizeof(how), "%d", r->faults + 1);
     for (int try = 0; try < SWEEP_RETRIES; try++, limit_ms *= 3) {
         bool ended, fell;
 
-        sweep_write("/proc/fail-sweep", sweep_all_numbers ? how : "new");
+        sweep_write("/proc/fail-sweep", how);
         ended = sweep_run(c, limit_ms) == -1;
         fell = sweep_fell();
         r->ended += ended;
@@ -380,9 +379,9 @@ static struct sweep_result sweep_faults(const struct ktap_case *c, long limit_ms
     while (!r.complete && !r.late) {
         if (look)
             before = sweep_look_settled();
-        r.complete = !sweep_fault(c, &r, limit_ms);
+        r.complete = !sweep_fault(c, &r, "new", limit_ms);
         r.faults += !r.complete;
-        r.late = !r.complete && !sweep_all_numbers && sweep_now_ms() > end;
+        r.late = !r.complete && sweep_now_ms() > end;
         after = look ? sweep_look_settled() : before;
         if (!sweep_is_clean(&before, &after))
             sweep_note_culprit(r.faults, &before, &after);
@@ -390,49 +389,78 @@ static struct sweep_result sweep_faults(const struct ktap_case *c, long limit_ms
     return r;
 }
 
+/* By chains of callers; returns what a look before and one after the sweep that counts have found.
+ */
+static struct sweep_result sweep_chains(const struct ktap_case *c, long limit_ms,
+                                        struct sweep_state *before, struct sweep_state *after)
+{
+    struct sweep_result r;
+
+    *before = sweep_look_settled();
+    sweep_read("/proc/slabinfo", sweep_slabs_before, sizeof(sweep_slabs_before));
+    r = sweep_faults(c, limit_ms, false);
+    *after = sweep_look_settled();
+    if (sweep_is_clean(before, after) || after->violations != 0)
+        return r;
+    /* Was it made once, on the way of an error? Then it is not lost again. */
+    sweep_write("/proc/fail-sweep", "forget");
+    *before = *after;
+    sweep_read("/proc/slabinfo", sweep_slabs_before, sizeof(sweep_slabs_before));
+    r = sweep_faults(c, limit_ms, false);
+    *after = sweep_look_settled();
+    if (!sweep_is_clean(before, after)) {
+        sweep_write("/proc/fail-sweep", "forget");
+        sweep_faults(c, limit_ms, true);
+    }
+    return r;
+}
+
+/* Says what is missing; true when nothing is. */
+static bool sweep_judge(const struct ktap_case *c, const struct sweep_state *before,
+                        const struct sweep_state *after)
+{
+    if (sweep_is_clean(before, after))
+        return true;
+    sweep_read("/proc/slabinfo", sweep_slabs_after, sizeof(sweep_slabs_after));
+    sweep_tell_slabs();
+    ktap_note("%s: %ld pages and %ld objects lost, %ld violations; %s", c->name,
+              before->pages - after->pages, after->objects - before->objects, after->violations,
+              sweep_culprit);
+    return false;
+}
+
+#include "sweep_numbers.h"
+
 /* One test's sweep; true when the kernel stood it. */
 static bool sweep_case(const struct ktap_case *c, int number)
 {
-    long start = sweep_now_ms(), took;
+    long start = sweep_now_ms(), limit_ms;
     struct sweep_state before, after;
     struct sweep_result r;
+    bool ok = true;
     int status;
 
     *ktap_reason = '\0';
     sweep_culprit[0] = '\0';
     sweep_write("/proc/fail-sweep", "off");
     status = sweep_run(c, KTAP_TIMEOUT_S * 1000L); /* what is made once at first use */
-    took = sweep_now_ms() - start;
+    limit_ms = (sweep_now_ms() - start) * 2 + SWEEP_GRACE_MS;
     if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == KTAP_STATUS_SKIP) {
         printf("ok %d %s # SKIP %s\n", number, c->name, ktap_reason);
         return true;
     }
-    before = sweep_look_settled();
-    sweep_read("/proc/slabinfo", sweep_slabs_before, sizeof(sweep_slabs_before));
-    r = sweep_faults(c, took * 2 + SWEEP_GRACE_MS, false);
-    after = sweep_look_settled();
-    if (!sweep_is_clean(&before, &after) && after.violations == 0) {
-        /* Was it made once, on the way of an error? Then it is not lost again. */
-        sweep_write("/proc/fail-sweep", "forget");
-        before = after;
-        sweep_read("/proc/slabinfo", sweep_slabs_before, sizeof(sweep_slabs_before));
-        r = sweep_faults(c, took * 2 + SWEEP_GRACE_MS, true);
-        after = sweep_look_settled();
+    if (sweep_by_numbers && sweep_numbers(c, limit_ms, &ok)) {
+        printf("%sok %d %s\n", ok ? "" : "not ", number, c->name);
+        return ok;
     }
+    r = sweep_chains(c, limit_ms, &before, &after);
     ktap_note("%s: %d faults, %d waited in vain, %ld ms", c->name, r.faults, r.ended,
               sweep_now_ms() - start);
-    if (!sweep_is_clean(&before, &after)) {
-        sweep_read("/proc/slabinfo", sweep_slabs_after, sizeof(sweep_slabs_after));
-        sweep_tell_slabs();
-        ktap_note("%s: %ld pages and %ld objects lost, %ld violations; %s", c->name,
-                  before.pages - after.pages, after.objects - before.objects, after.violations,
-                  sweep_culprit);
-    }
+    ok &= sweep_judge(c, &before, &after);
     if (r.late)
         ktap_note("%s: too slow, not swept to its end", c->name);
-    status = !sweep_is_clean(&before, &after);
-    printf("%sok %d %s\n", status ? "not " : "", number, c->name);
-    return !status;
+    printf("%sok %d %s\n", ok ? "" : "not ", number, c->name);
+    return ok;
 }
 
 /* All memory that the sweeper will use: a page that it touches first later would look lost. */
@@ -448,7 +476,8 @@ static bool sweep_take_memory(void)
 /* Needs what only Quire's debug kernel has. */
 static bool sweep_begin(const char *how)
 {
-    sweep_all_numbers = strcmp(how, "--sweep-all") == 0;
+    if (strncmp(how, "--sweep-all", 11) == 0)
+        sweep_numbers_begin(how + 11);
     if (!sweep_take_memory()) {
         printf("Bail out! no memory for the sweep: %s\n", strerror(errno));
         return false;

@@ -353,9 +353,7 @@ static void run_round(void)
     CHECK(operations > 0 && splits > 0 && forks > 0 && pins > 0);
 }
 
-/* What the debug kernel finds; -1 where it does not. The same number of small objects may lie in
- * more or fewer frames after a round, by chance: their frames count as free, and the objects for
- * themselves. @bad: violations of invariants. */
+/* What the debug kernel finds; -1 where it does not. @bad: violations of invariants. */
 struct counts {
     long bad, pages, objects;
 };
@@ -365,15 +363,12 @@ static struct counts count(void)
     struct counts c = {0, -1, -1};
     char text[256] = "";
     int fd = open("/proc/kcheck", O_RDONLY);
-    long kept;
 
     if (fd < 0)
         return c;
     if (read(fd, text, sizeof(text) - 1) > 0)
-        sscanf(text, "violations %ld free_pages %ld objects %ld", &c.bad, &kept, &c.objects);
+        sscanf(text, "violations %ld free_pages %ld objects %ld", &c.bad, &c.pages, &c.objects);
     close(fd);
-    c.pages = (file_field("/proc/meminfo", "MemFree") + file_field("/proc/meminfo", "Slab")) *
-              1024 / (long)page_size;
     return c;
 }
 

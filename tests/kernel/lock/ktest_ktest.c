@@ -84,6 +84,24 @@ KTEST(fail, sweep_takes_each_chain_once)
     current->make_it_fail = false;
 }
 
+/* Sweeps by numbers meet the same chain over and over: it takes one place in the table. */
+KTEST(fail, sweep_remembers_each_chain_once)
+{
+    const unsigned int nr = 30000;
+    unsigned int fell = 0;
+
+    current->make_it_fail = true;
+    fail_sweep_forget();
+    for (unsigned int i = 0; i < nr; i++) {
+        fail_sweep_set(1);
+        fell += one_way();
+    }
+    fail_sweep_set(0);
+    EXPECT_EQ(fell, nr);
+    fail_sweep_forget();
+    current->make_it_fail = false;
+}
+
 KTEST(fail, sweep_counts_marked_tasks_only)
 {
     EXPECT(!falls_once(one_way, 1));

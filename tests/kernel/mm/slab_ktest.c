@@ -115,6 +115,34 @@ KTEST(slab, injected_failure)
     EXPECT(!asked);
 }
 
+/* As many objects in more slabs than before: no frame is lost. An object that is lost shows. */
+KTEST(slab, scattered_objects_are_no_leak)
+{
+    static void *objs[64];
+    struct kmem_cache *c = kmem_cache_create("ktest", 1000, 8, NULL);
+    struct kcheck_counts dense, scattered;
+    unsigned int last = 0;
+
+    EXPECT_OR_RETURN(c != NULL);
+    objs[0] = kmem_cache_alloc(c, GFP_KERNEL);
+    dense = kcheck_count();
+    for (unsigned int i = 1; i < ARRAY_SIZE(objs); i++)
+        objs[i] = kmem_cache_alloc(c, GFP_KERNEL);
+    for (unsigned int i = 1; i < ARRAY_SIZE(objs) && last == 0; i++)
+        if (slab_of(objs[i]) != slab_of(objs[0]))
+            last = i;
+    EXPECT(last != 0);
+    for (unsigned int i = 1; i < ARRAY_SIZE(objs); i++)
+        if (i != last)
+            kmem_cache_free(c, objs[i]);
+    scattered = kcheck_count();
+    EXPECT_EQ(scattered.objects, dense.objects + 1);
+    EXPECT_EQ(scattered.free_pages, dense.free_pages);
+    kmem_cache_free(c, objs[0]);
+    kmem_cache_free(c, objs[last]);
+    kmem_cache_destroy(c);
+}
+
 static struct kmem_cache *shared_cache;
 static void handler(void *arg)
 {
