@@ -299,6 +299,47 @@ TEST(parts)
     CHECK_OK(munmap(to, GIB));
 }
 
+/* What a child has, too, is in the way for as long as it lives; what it had is not. */
+TEST(collapse_after_fork)
+{
+    char *p = make_gib(2), c;
+    int hold[2];
+    pid_t pid;
+
+    CHECK_OK(pipe(hold));
+    pid = ktap_fork();
+    if (pid == 0) {
+        close(hold[1]);
+        _exit(read(hold[0], &c, 1) != 0);
+    }
+    CHECK(!is_gib(p));
+    CHECK_ERRNO(madvise(p, GIB, MADV_COLLAPSE), EAGAIN);
+    *(size_t *)(p + 3 * huge) = 3 * huge + 2; /* a huge page again, but only this one */
+    CHECK_ERRNO(madvise(p, GIB, MADV_COLLAPSE), EAGAIN);
+    CHECK(!is_gib(p));
+    close(hold[1]);
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    check_filled(p, GIB, 2);
+    fill(p, GIB, 3);
+    CHECK_OK(mprotect(p, GIB, PROT_READ));
+    pid = ktap_fork();
+    if (pid == 0)
+        _exit(0);
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    CHECK_FAULT(try_write(p + huge), p + huge, SIGSEGV, SEGV_ACCERR);
+    CHECK_OK(mprotect(p, GIB, PROT_NONE));
+    CHECK_ERRNO(madvise(p, GIB, MADV_COLLAPSE), EINVAL); /* not for as long as it is so */
+    CHECK_OK(mprotect(p, GIB, RW));
+    CHECK_OK(write_text("/proc/self/clear_refs", "4"));
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE)); /* says that all was written */
+    CHECK(is_gib(p));
+    check_filled(p, GIB, 3);
+}
+
 #define SCAN_SLEEP KNOBS "khugepaged/scan_sleep_millisecs"
 
 TEST(khugepaged_promotes_in_place)
@@ -511,5 +552,5 @@ TEST(all_at_once)
 }
 
 KTAP_MAIN(CASE(knob), CASE(collapse_makes_a_leaf), CASE(readers_leave_it), CASE(split_with_pins),
-          CASE(collapse_of_what_is_pinned), CASE(parts), CASE(khugepaged_promotes_in_place),
-          CASE(cost_of_a_split), CASE(there_and_back_at_once), CASE(all_at_once))
+          CASE(collapse_of_what_is_pinned), CASE(parts), CASE(collapse_after_fork),
+          CASE(khugepaged_promotes_in_place), CASE(cost_of_a_split), CASE(there_and_back_at_once), CASE(all_at_once))
