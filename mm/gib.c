@@ -139,6 +139,46 @@ unsigned int gib_demote_range(struct mm *mm, vaddr_t start, vaddr_t end)
 
 /* ---- promotion ---- */
 
+static pte_t as_own(const struct vma *v, pte_t e)
+{
+    return pte_with_state(pte_with_prot(e, HUGE_LEVEL, vma_prot(v)), pte_state(e) | PT_DIRTY);
+}
+
+/* What a write fault would do to the entry: a page that only this address space is left with since
+ * a fork becomes its own. Without advice not where somebody watches for the first write
+ * (clear_refs). */
+static void make_own(const struct vma *v, pte_t *slot, bool advised)
+{
+    pte_t e = pte_load(slot);
+    struct page *head;
+
+    if (!pte_is_leaf(e, HUGE_LEVEL) || (!advised && !(pte_state(e) & PT_DIRTY)))
+        return;
+    head = pte_page(e, HUGE_LEVEL);
+    if (head->kind != PAGE_ANON || !huge_trylock(head))
+        return;
+    if (thp_is_own(head))
+        while (!pte_cmpxchg(slot, &e, as_own(v, e)))
+            ;
+    huge_unlock(head);
+}
+
+/* Is any left to be done? */
+static bool is_own_leaf(const struct vma *v, pte_t e)
+{
+    return pte_is_leaf(e, HUGE_LEVEL) && pte_prot(e, HUGE_LEVEL) == vma_prot(v) &&
+           (pte_state(e) & PT_DIRTY) && page_test(pte_page(e, HUGE_LEVEL), PG_EXCLUSIVE);
+}
+
+static void make_all_own(const struct vma *v, struct page *table, bool advised)
+{
+    pte_t *base = page_to_virt(table);
+
+    for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++)
+        if (!is_own_leaf(v, pte_load(base + i)))
+            make_own(v, base + i, advised);
+}
+
 /* Does the entry go on where the block's first ended? A split that comes behind this look finds the
  * mark under the table's lock. */
 static enum gib look_at(pte_t e, unsigned int i, pte_t first)
@@ -150,13 +190,13 @@ static enum gib look_at(pte_t e, unsigned int i, pte_t first)
         return GIB_NOT_FULL;
     head = pte_page(e, HUGE_LEVEL);
     if (head->kind != PAGE_ANON)
-        return GIB_NO; /* zeroes */
+        return GIB_NOT_FULL; /* zeroes */
     w = huge_load(head);
     if ((w & (HUGE_IS | HUGE_BUSY)) != HUGE_IS)
         return GIB_BUSY;
     if (!page_test(head, PG_EXCLUSIVE) || pte_prot(e, HUGE_LEVEL) != pte_prot(first, HUGE_LEVEL) ||
-        !(pte_prot(e, HUGE_LEVEL) & PT_R) || !(pte_state(e) & PT_DIRTY))
-        return GIB_NO; /* not written: somebody watches for that (clear_refs) */
+        !(pte_state(e) & PT_DIRTY))
+        return GIB_NOT_YET;
     return pte_paddr(e, HUGE_LEVEL) == pte_paddr(first, HUGE_LEVEL) + i * pt_size(HUGE_LEVEL)
                ? GIB_OK
                : GIB_SCATTERED;
@@ -211,7 +251,7 @@ static void install(struct mm *mm, struct page *table, pte_t *slot, vaddr_t va)
     vmstat_inc(VMSTAT_thp_promote_pud);
 }
 
-enum gib gib_promote(struct vma *v, vaddr_t va)
+enum gib gib_promote(struct vma *v, vaddr_t va, bool advised)
 {
     struct mm *mm = v->mm;
     struct page *parent, *table;
@@ -228,9 +268,11 @@ enum gib gib_promote(struct vma *v, vaddr_t va)
     if (!pte_is_table(e, GIB_LEVEL))
         return gib_below(slot, e) != NULL ? GIB_IS : GIB_NOT_FULL;
     table = pt_table_page(pt_link_table(e, GIB_LEVEL));
-    if (table->pt_mm != mm || pt_is_shared(table) || mm->space != NULL)
+    if (table->pt_mm != mm || pt_is_shared(table) || mm->space != NULL || !(vma_prot(v) & PT_R))
         return GIB_NO;
     pt_lock(table);
+    if (table->pt_used == pt_entries(HUGE_LEVEL))
+        make_all_own(v, table, advised);
     result = look(table);
     if (result == GIB_OK)
         install(mm, table, slot, va);

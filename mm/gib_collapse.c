@@ -43,7 +43,7 @@ static bool covers(const struct vma *v, vaddr_t va)
     return v != NULL && thp_can_collapse(v) && va >= v->start && v->end - va >= pt_size(GIB_LEVEL);
 }
 
-static enum gib try_promote(struct mm *mm, vaddr_t va)
+static enum gib try_promote(struct mm *mm, vaddr_t va, bool advised)
 {
     enum gib result = GIB_NO;
     struct vma *v;
@@ -52,7 +52,7 @@ static enum gib try_promote(struct mm *mm, vaddr_t va)
     v = vma_lookup(mm, va);
     if (covers(v, va)) {
         vma_write_lock(v);
-        result = gib_promote(v, va);
+        result = gib_promote(v, va, advised);
     }
     mmap_write_unlock(mm);
     return result;
@@ -169,7 +169,7 @@ static int errno_of(enum gib result)
 
 int gib_collapse(struct mm *mm, vaddr_t va)
 {
-    enum gib result = try_promote(mm, va);
+    enum gib result = try_promote(mm, va, true);
     int err;
 
     ASSERT(IS_ALIGNED(va, pt_size(GIB_LEVEL)));
@@ -178,7 +178,7 @@ int gib_collapse(struct mm *mm, vaddr_t va)
     if (result != GIB_SCATTERED)
         return errno_of(result);
     err = gather(mm, va);
-    return err ? err : errno_of(try_promote(mm, va));
+    return err ? err : errno_of(try_promote(mm, va, true));
 }
 
 /* ---- khugepaged ---- */
@@ -215,5 +215,5 @@ void gib_scan(struct mm *mm)
     if (!gib_enabled())
         return;
     for (; next_full(mm, &at); at += pt_size(GIB_LEVEL))
-        (void)try_promote(mm, at);
+        (void)try_promote(mm, at, false);
 }

@@ -236,8 +236,7 @@ bool thp_fault(struct fault_ctx *f, enum fault_result *result)
     return fault_zero(f);
 }
 
-/* May this address space write the whole in place? BUSY and PT held. */
-static bool is_own(struct page *head)
+bool thp_is_own(struct page *head)
 {
     ASSERT((huge_load(head) & HUGE_BUSY) && page_mapcount(head) > 0);
     if (page_test(head, PG_EXCLUSIVE)) {
@@ -282,7 +281,7 @@ enum fault_result thp_write(struct fault_ctx *f)
         huge_wait(head);
         return FAULT_AGAIN;
     }
-    if (is_own(head)) {
+    if (thp_is_own(head)) {
         f->kind = "reuse";
         if (f->flags & FAULT_WRITE)
             pt_make_usable(f, vma_prot(f->vma), PT_YOUNG | PT_DIRTY);

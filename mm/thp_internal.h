@@ -11,6 +11,8 @@
 bool thp_fault(struct fault_ctx *f, enum fault_result *result);
 /* Write to, or unsharing of, the private huge leaf f->entry. Table locked, not on return. */
 enum fault_result thp_write(struct fault_ctx *f);
+/* May the address space of the leaf write the whole in place? It is marked so. BUSY and PT held. */
+bool thp_is_own(struct page *head);
 
 /* thp_range.c */
 /* The huge leaf *@slot is the huge zero page's: it becomes a hole, which reads the same. @parent is
@@ -56,11 +58,13 @@ enum gib {
     GIB_IS,        /* it was one already */
     GIB_SCATTERED, /* huge pages, but not one aligned block */
     GIB_NOT_FULL,  /* something other than a huge page, or nothing, is there */
-    GIB_NO,        /* not all this process' own, not all dirty, or with different rights */
+    GIB_NO,        /* never, as the area is */
+    GIB_NOT_YET,   /* not all this process' own, or not all dirty */
     GIB_BUSY,      /* somebody is at work on one of them */
 };
-/* The span at @va, which lies in @v, in place. mmap_lock and the area's lock held for writing. */
-enum gib gib_promote(struct vma *v, vaddr_t va);
+/* The span at @va, which lies in @v, in place. @advised: what is clean becomes dirty; else it is in
+ * the way. mmap_lock and the area's lock held for writing. */
+enum gib gib_promote(struct vma *v, vaddr_t va, bool advised);
 /* gib_collapse.c. Does the knob allow any? */
 bool gib_enabled(void);
 /* MADV_COLLAPSE, all of the span at @va being huge pages: 0 or -errno. */

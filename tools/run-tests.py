@@ -296,16 +296,12 @@ def stress(arch, match, smps, mmu, cpu):
 
 
 # `make gigantic`: pages of 1 GiB, where the machine has them. QEMU takes from its host what is touched, not what is said.
-# all_at_once has a machine of its own: it needs a free GiB again and again, and behind the others tables and the like lie in each.
-GIB_CASES = ",".join(["knob", "collapse_makes_a_leaf", "readers_leave_it", "split_with_pins", "collapse_of_what_is_pinned", "parts",
-                      "khugepaged_promotes_in_place", "cost_of_a_split", "there_and_back_at_once"])
 GIGANTIC = [
     ("rows", "ktest=rows ktest_timeout=200", "8G", r"hugetlb shared +1048576K( +ok){7} +EINVAL +ok +ok *$"),
     ("pool", "test=hugetlb_test hugepagesz=1G hugepages=1", "4G", r"^ *ok \d+ gigantic_pages$"),
     ("leaves", "ktest=gib ktest_timeout=200", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
-    ("leaves by advice", f"run=/tests/gib_test,{GIB_CASES}", "6G", r"^ok 9 there_and_back_at_once$"),
-    ("leaves at once", "run=/tests/gib_test,all_at_once", "6G", r"^ok 1 all_at_once$"),
-    ("leaves under load", "test=gib_race_test", "6G", r"^# totals: pass:2 fail:0 skip:0 total:2$"),
+    ("leaves by advice", "test=gib_test", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
+    ("leaves under load", "test=gib_race_test", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
     ("pool at run time", "test=hugetlb_test", "4G", r"^ *ok \d+ gigantic_pages$"),
 ]
 

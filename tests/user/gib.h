@@ -14,6 +14,7 @@
 #define GIB   (1ul << 30)
 #define KNOBS "/sys/kernel/mm/transparent_hugepage/"
 #define KNOB  KNOBS "hugepages-1048576kB/enabled"
+#define SCAN_SLEEP KNOBS "khugepaged/scan_sleep_millisecs"
 #define SPLIT "/sys/kernel/debug/split_huge_pages"
 
 struct leaf_query {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A leaf of 1 GiB over anonymous memory is made in place again and again while what can happen to a
- * part of it does: protection, borders of areas, locking, splits, pins that stay, a device with
- * page tables of its own, readers of /proc. Every word is where it was. Needs what gib_test.c
- * needs: `make gigantic`.
+ * A leaf of 1 GiB over anonymous memory is made again and again, in place or in another block, and
+ * what can happen to a part of it does: protection, borders of areas, locking, splits, pins that
+ * stay, fork, pages given back, a device with page tables of its own, readers of /proc. Every word
+ * is where it was. Needs what gib_test.c needs: `make gigantic`.
  */
 #include "gib.h"
 
@@ -187,6 +187,49 @@ static void *looker(void *arg)
     return arg;
 }
 
+static void *reader(void *arg)
+{
+    char buf[256];
+
+    for (size_t n = 0; !stop; n++) {
+        struct iovec local = {buf, sizeof(buf)},
+                     remote = {gib + n * 7919 * page_size % GIB, sizeof(buf)};
+
+        CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), (long)sizeof(buf));
+    }
+    return arg;
+}
+
+/* The pages that nobody else has: the last of each quarter. */
+static void *dropper(void *arg)
+{
+    for (size_t n = 0; !stop; n++) {
+        volatile char *p = gib + (n % 4 + 1) * (GIB / 4) - page_size;
+
+        CHECK_OK(madvise((void *)p, page_size, MADV_DONTNEED));
+        if (*p != 0)
+            CHECK_EQ(*p, 0);
+        *p = 'x';
+        breathe();
+    }
+    return arg;
+}
+
+static void *forker(void *arg)
+{
+    while (!stop) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(0);
+        if (pid > 0)
+            waitpid(pid, NULL, 0);
+        usleep(20000);
+        breathe();
+    }
+    return arg;
+}
+
 static char *map_gib(void)
 {
     char text[32], *p = mmap(NULL, 3 * GIB, PROT_NONE, ANON, -1, 0);
@@ -208,40 +251,98 @@ static char *map_gib(void)
     return p;
 }
 
-TEST(everything_at_once)
-{
-    static void *(*const others[])(void *) = {protector, cutter, splitter, pinner, windows, looker};
-    pthread_t t[NR_WRITERS + sizeof(others) / sizeof(others[0])];
-    static int fails[128];
-    size_t nr = 0;
-    long promoted;
-    time_t end;
+#define MAX_OTHERS 8
 
+struct race {
+    void *(*others[MAX_OTHERS])(void *);
+    pthread_t threads[NR_WRITERS + MAX_OTHERS];
+    size_t nr;
+    time_t end;
+    long promoted; /* leaves before, and made */
+};
+
+/* The others, and a leaf below them. */
+static void begin(struct race *r, int seconds)
+{
     gib = map_gib();
     CHECK_OK(write_text(KNOB, "always"));
     if (madvise(gib, GIB, MADV_COLLAPSE) < 0)
         ktap_skip("no free block of 1 GiB: %s", strerror(errno));
-    promoted = file_field("/proc/vmstat", "thp_promote_pud");
-    end = time(NULL) + (ktap_swept ? 1 : 30);
+    r->promoted = file_field("/proc/vmstat", "thp_promote_pud");
+    r->end = time(NULL) + (ktap_swept ? 1 : seconds);
     for (size_t i = 0; i < NR_WRITERS; i++)
-        pthread_create(&t[nr++], NULL, writer, (void *)(uintptr_t)i);
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        pthread_create(&t[nr++], NULL, others[i], NULL);
-    while (time(NULL) < end) {
+        pthread_create(&r->threads[r->nr++], NULL, writer, (void *)(uintptr_t)i);
+    for (size_t i = 0; i < MAX_OTHERS && r->others[i] != NULL; i++)
+        pthread_create(&r->threads[r->nr++], NULL, r->others[i], NULL);
+}
+
+static void end(struct race *r)
+{
+    stop = true;
+    while (r->nr != 0)
+        pthread_join(r->threads[--r->nr], NULL);
+    r->promoted = file_field("/proc/vmstat", "thp_promote_pud") - r->promoted;
+    ktap_note("%ld leaves made", r->promoted);
+    CHECK_OK(write_text(KNOB, "never"));
+    CHECK_OK(munmap(gib, GIB));
+}
+
+TEST(everything_at_once)
+{
+    struct race r = {.others = {protector, cutter, splitter, pinner, windows, looker}};
+    static int fails[128];
+
+    begin(&r, 30);
+    while (time(NULL) < r.end) {
         quiet = madvise(gib, GIB, MADV_COLLAPSE) < 0;
         if (quiet)
             fails[errno & 127]++;
-        usleep(quiet ? 50000 : 1000); /* writers mark what was cleared as dirty meanwhile */
+        usleep(quiet ? 50000 : 1000);
     }
-    stop = true;
-    while (nr != 0)
-        pthread_join(t[--nr], NULL);
+    end(&r);
     for (int i = 0; i < 128; i++)
         if (fails[i])
             ktap_note("%d times %s", fails[i], strerror(i));
-    ktap_note("%ld leaves made", file_field("/proc/vmstat", "thp_promote_pud") - promoted);
-    CHECK_OK(write_text(KNOB, "never"));
-    CHECK_OK(munmap(gib, GIB));
+}
+
+/* Rights and borders stay, so nothing is in the way for good: a leaf can be had each time. */
+static void again_and_again(struct race *r)
+{
+    long rounds = 0;
+
+    while (rounds < 2 || time(NULL) < r->end) {
+        quiet = true; /* or no block could be filled before the first of its pages is away */
+        while (madvise(gib, GIB, MADV_COLLAPSE) < 0)
+            CHECK_EQ(errno, EAGAIN);
+        quiet = false;
+        usleep(100000);
+        rounds++;
+    }
+    end(r);
+    ktap_note("%ld rounds", rounds);
+    CHECK(r->promoted > 0);
+}
+
+/* The pages stay where they are, and khugepaged makes leaves, too. */
+TEST(there_and_back_at_once)
+{
+    struct race r = {.others = {splitter, pinner, reader}};
+    char sleep_ms[32];
+
+    read_text(SCAN_SLEEP, sleep_ms, sizeof(sleep_ms));
+    begin(&r, 15);
+    CHECK_OK(write_text(SCAN_SLEEP, "2"));
+    again_and_again(&r);
+    CHECK_OK(write_text(SCAN_SLEEP, sleep_ms));
+}
+
+/* With what takes pages away from their frames. */
+TEST(all_at_once)
+{
+    struct race r = {.others = {splitter, pinner, reader, dropper, forker}};
+
+    begin(&r, 25);
+    again_and_again(&r);
 }
 
 /* A child has a page of its own where its parent has such a leaf. That it moves is no business of
@@ -285,4 +386,5 @@ TEST(a_childs_page_moves)
     CHECK_OK(munmap(gib, GIB));
 }
 
-KTAP_MAIN(CASE(a_childs_page_moves), CASE(everything_at_once))
+KTAP_MAIN(CASE(a_childs_page_moves), CASE(everything_at_once), CASE(there_and_back_at_once),
+          CASE(all_at_once))

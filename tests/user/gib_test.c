@@ -7,11 +7,9 @@
 #include "gib.h"
 
 #include "../../include/uapi/dmatest.h"
-#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <time.h>
-
 
 static size_t huge; /* bytes of a huge page */
 
@@ -299,7 +297,46 @@ TEST(parts)
     CHECK_OK(munmap(to, GIB));
 }
 
-#define SCAN_SLEEP KNOBS "khugepaged/scan_sleep_millisecs"
+/* What a child has, too, is in the way for as long as it lives; what it had is not. */
+TEST(collapse_after_fork)
+{
+    char *p = make_gib(2), c;
+    int hold[2];
+    pid_t pid;
+
+    CHECK_OK(pipe(hold));
+    pid = ktap_fork();
+    if (pid == 0) {
+        close(hold[1]);
+        _exit(read(hold[0], &c, 1) != 0);
+    }
+    CHECK(!is_gib(p));
+    CHECK_ERRNO(madvise(p, GIB, MADV_COLLAPSE), EAGAIN);
+    *(size_t *)(p + 3 * huge) = 3 * huge + 2; /* a huge page again, but only this one */
+    CHECK_ERRNO(madvise(p, GIB, MADV_COLLAPSE), EAGAIN);
+    CHECK(!is_gib(p));
+    close(hold[1]);
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    check_filled(p, GIB, 2);
+    fill(p, GIB, 3);
+    CHECK_OK(mprotect(p, GIB, PROT_READ));
+    pid = ktap_fork();
+    if (pid == 0)
+        _exit(0);
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE));
+    CHECK(is_gib(p));
+    CHECK_FAULT(try_write(p + huge), p + huge, SIGSEGV, SEGV_ACCERR);
+    CHECK_OK(mprotect(p, GIB, PROT_NONE));
+    CHECK_ERRNO(madvise(p, GIB, MADV_COLLAPSE), EINVAL); /* not for as long as it is so */
+    CHECK_OK(mprotect(p, GIB, RW));
+    CHECK_OK(write_text("/proc/self/clear_refs", "4"));
+    CHECK_OK(madvise(p, GIB, MADV_COLLAPSE)); /* says that all was written */
+    CHECK(is_gib(p));
+    check_filled(p, GIB, 3);
+}
 
 TEST(khugepaged_promotes_in_place)
 {
@@ -352,164 +389,6 @@ TEST(cost_of_a_split)
               cost(p + 2 * huge, huge, 0));
 }
 
-/* ---- all at once ---- */
-
-static char *shared_gib;
-static volatile bool stop, calm; /* calm: who takes pages from their frames waits */
-
-static void wait_for_storm(void)
-{
-    while (calm && !stop)
-        usleep(1000);
-}
-
-/* Each thread has words of its own in every page of its quarter. */
-static void *writer(void *arg)
-{
-    size_t n = (size_t)(uintptr_t)arg, pass = 0;
-    char *p = shared_gib + n * (GIB / 4);
-
-    for (; !stop; pass++)
-        for (size_t i = 0; i < GIB / 4; i += 37 * page_size) {
-            size_t *word = (size_t *)(p + i + 512);
-
-            if (pass != 0 && *word != pass - 1 + i) {
-                CHECK_EQ(*word, pass - 1 + i);
-                return NULL;
-            }
-            *word = pass + i;
-        }
-    return NULL;
-}
-
-/* The pages that nobody else has: the last huge page of each quarter. */
-static void *dropper(void *arg)
-{
-    for (size_t n = 0; !stop; n++) {
-        char *p = shared_gib + (n % 4 + 1) * (GIB / 4) - page_size;
-
-        wait_for_storm();
-        madvise(p, page_size, MADV_DONTNEED);
-        if (*(volatile char *)p != 0)
-            CHECK_EQ(*p, 0);
-        *p = 'x';
-        usleep(1000);
-    }
-    return arg;
-}
-
-static void *splitter(void *arg)
-{
-    for (size_t n = 0; !stop; n++) {
-        wait_for_storm();
-        split_to_order(shared_gib + n * 13 % 512 * huge, huge, n % 3 == 0 ? 0 : huge_order());
-        usleep(3000);
-    }
-    return arg;
-}
-
-/* What the device writes into a page that is pinned for a moment is there. */
-static void *pinner(void *arg)
-{
-    int device = open("/dev/dmatest", O_RDWR);
-
-    for (size_t n = 0; device >= 0 && !stop; n++) {
-        char *at = shared_gib + n * 104729 % (GIB / page_size - 1) * page_size + 1024, c = (char)n;
-        struct dmatest_pin pin = {.addr = (uintptr_t)at, .len = 1, .flags = DMATEST_WRITE};
-        struct dmatest_access a = {.flags = DMATEST_WRITE, .len = 1, .buffer = (uintptr_t)&c};
-
-        wait_for_storm();
-        if ((uintptr_t)at / page_size % (GIB / 4 / page_size) == GIB / 4 / page_size - 1)
-            continue; /* the dropper's */
-        CHECK_OK(ioctl(device, DMATEST_PIN, &pin));
-        a.region = pin.region;
-        CHECK_OK(ioctl(device, DMATEST_ACCESS, &a));
-        if (*(volatile char *)at != c)
-            CHECK_EQ(*at, c);
-        CHECK_OK(ioctl(device, DMATEST_UNPIN, (long)pin.region));
-    }
-    return arg;
-}
-
-static void *reader(void *arg)
-{
-    char buf[256];
-
-    for (size_t n = 0; !stop; n++) {
-        struct iovec local = {buf, sizeof(buf)},
-                     remote = {shared_gib + n * 7919 * page_size % GIB, sizeof(buf)};
-
-        CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), (long)sizeof(buf));
-    }
-    return arg;
-}
-
-static void *forker(void *arg)
-{
-    while (!stop) {
-        pid_t pid;
-
-        wait_for_storm();
-        pid = fork();
-
-        if (pid == 0)
-            _exit(0);
-        if (pid > 0)
-            waitpid(pid, NULL, 0);
-        usleep(20000);
-    }
-    return arg;
-}
-
-/* @seconds of all that, with what takes pages away from their frames or without. */
-static void race(int seconds, bool scatter)
-{
-    void *(*others[])(void *) = {splitter, pinner, reader, dropper, forker};
-    size_t nr = scatter ? 5 : 3;
-    long made = 0, promoted;
-    char sleep_ms[32];
-    pthread_t t[9];
-    time_t end;
-
-    shared_gib = make_gib(0);
-    end = time(NULL) + (ktap_swept ? 1 : seconds);
-    promoted = vmstat("thp_promote_pud");
-    read_text(SCAN_SLEEP, sleep_ms, sizeof(sleep_ms));
-    if (!scatter) /* or khugepaged only makes huge pages of what was dropped */
-        CHECK_OK(write_text(SCAN_SLEEP, "2"));
-    for (size_t i = 0; i < 4; i++)
-        pthread_create(&t[i], NULL, writer, (void *)(uintptr_t)i);
-    for (size_t i = 0; i < nr; i++)
-        pthread_create(&t[4 + i], NULL, others[i], NULL);
-    while (made < 2 || time(NULL) < end) {
-        calm = scatter; /* or no block could be filled before the first of its pages is away */
-        while (madvise(shared_gib, GIB, MADV_COLLAPSE) < 0)
-            CHECK_EQ(errno, EAGAIN);
-        calm = false;
-        usleep(100000);
-        made++;
-    }
-    stop = true;
-    for (size_t i = 0; i < 4 + nr; i++)
-        pthread_join(t[i], NULL);
-    CHECK_OK(write_text(SCAN_SLEEP, sleep_ms));
-    promoted = vmstat("thp_promote_pud") - promoted;
-    ktap_note("%ld rounds, %ld leaves", made, promoted);
-    CHECK(promoted > 0);
-    set_knob("never");
-}
-
-/* The pages stay where they are, so leaves come back all the time. */
-TEST(there_and_back_at_once)
-{
-    race(15, false);
-}
-
-TEST(all_at_once)
-{
-    race(25, true);
-}
-
 KTAP_MAIN(CASE(knob), CASE(collapse_makes_a_leaf), CASE(readers_leave_it), CASE(split_with_pins),
-          CASE(collapse_of_what_is_pinned), CASE(parts), CASE(khugepaged_promotes_in_place),
-          CASE(cost_of_a_split), CASE(there_and_back_at_once), CASE(all_at_once))
+          CASE(collapse_of_what_is_pinned), CASE(parts), CASE(collapse_after_fork),
+          CASE(khugepaged_promotes_in_place), CASE(cost_of_a_split))

@@ -167,11 +167,11 @@ HTEST(there_and_back)
         map_all();
         expect_all(HUGE_LEVEL);
         before = flushes();
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         EXPECT_EQ(flushes(), before + 1);
         EXPECT_EQ(host_mmu_counts.level, HUGE_LEVEL); /* the smallest that was there */
         expect_all(GIB_LEVEL);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_IS);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_IS);
 
         /* Who reads finds the huge leaves, and leaves them. */
         pt_cursor_begin(&c, &mm, v.start, v.end, true);
@@ -190,10 +190,10 @@ HTEST(there_and_back)
         EXPECT_EQ(host_mmu_counts.level, GIB_LEVEL);
         EXPECT_EQ(host_mmu_counts.end - host_mmu_counts.start, pt_size(GIB_LEVEL));
         expect_all(HUGE_LEVEL);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         EXPECT_EQ(gib_demote_range(&mm, v.start, v.end), 1);
         EXPECT_EQ(gib_demote_range(&mm, v.start, v.end), 0);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         end();
     }
 }
@@ -209,27 +209,31 @@ HTEST(not_promoted)
         begin(s);
         last = pt_entries(HUGE_LEVEL) - 1;
         second = block + huge_nr();
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_NOT_FULL); /* nothing there */
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_NOT_FULL); /* nothing there */
         for (unsigned int i = 0; i < last; i++)
             map_part(i, block + i * huge_nr());
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_NOT_FULL); /* one is missing */
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_NOT_FULL); /* one is missing */
         map_part(last, block + last * huge_nr());
         page_clear(second, PG_EXCLUSIVE);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_NO);
-        page_set(second, PG_EXCLUSIVE);
+        huge_get(second); /* as a child's leaf does */
+        EXPECT_EQ(gib_promote(&v, v.start, true), GIB_NOT_YET);
+        EXPECT(!page_test(second, PG_EXCLUSIVE));
+        huge_put(second);
         EXPECT(huge_trylock(second));
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_BUSY);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_BUSY);
         huge_unlock(second);
         slot = pt_find_slot(&mm, part(1), HUGE_LEVEL, &table, &level);
         e = pte_load(slot);
-        pte_store(slot, pte_with_prot(e, HUGE_LEVEL, pte_prot(e, HUGE_LEVEL) & ~PT_W));
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_NO);
+        EXPECT(!page_test(second, PG_EXCLUSIVE));
         pte_store(slot, pte_with_state(e, PT_YOUNG));
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_NO); /* somebody watches for writes */
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_NOT_YET); /* somebody watches for writes */
         pte_store(slot, e);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        v.flags = 0;
+        EXPECT_EQ(gib_promote(&v, v.start, true), GIB_NO);
+        v.flags = VM_READ | VM_WRITE;
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         split_huge_page(second);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_NOT_FULL);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_NOT_FULL);
         end();
 
         begin(s);
@@ -237,7 +241,7 @@ HTEST(not_promoted)
         map_part(1, block);
         for (unsigned int i = 2; i <= last; i++)
             map_part(i, block + i * huge_nr());
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_SCATTERED);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_SCATTERED);
         end();
 
         begin(s); /* side by side, but from the block's second huge page on */
@@ -250,7 +254,38 @@ HTEST(not_promoted)
         map_part(last, block);
         for (unsigned int i = 1; i <= last; i++)
             huge_put(block + i * huge_nr());
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_SCATTERED);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_SCATTERED);
+        end();
+    }
+}
+
+static void set_leaf(unsigned int i, pt_prot_t prot, unsigned int state)
+{
+    struct page *table;
+    unsigned int level;
+    pte_t *slot = pt_find_locked(&mm, part(i), &table, &level);
+
+    EXPECT(slot != NULL && level == HUGE_LEVEL);
+    pte_store(slot, pte_with_state(pte_with_prot(pte_load(slot), level, prot), state));
+    pt_unlock(table);
+}
+
+/* Fork made a page a child's, too, who is gone: it is this address space's own, without a write. */
+HTEST(own_again)
+{
+    for (unsigned int round = 0; round < 2 * ARRAY_SIZE(shapes); round++) {
+        bool advised = round % 2 != 0;
+
+        begin(round / 2);
+        map_all();
+        page_clear(block + huge_nr(), PG_EXCLUSIVE);
+        set_leaf(1, vma_prot(&v) & ~PT_W, PT_DIRTY);
+        EXPECT_EQ(gib_promote(&v, v.start, advised), GIB_OK);
+        expect_all(GIB_LEVEL);
+        EXPECT(page_test(block + huge_nr(), PG_EXCLUSIVE));
+        set_leaf(2, vma_prot(&v) & ~PT_W, PT_YOUNG); /* clear_refs, and mprotect there and back */
+        EXPECT_EQ(gib_promote(&v, v.start, advised), advised ? GIB_OK : GIB_NOT_YET);
+        set_leaf(2, vma_prot(&v), PT_DIRTY);
         end();
     }
 }
@@ -268,7 +303,7 @@ HTEST(split_of_a_part)
         head = block + 2 * huge_nr();
         for (unsigned long i = 0; i < pins; i++)
             EXPECT(page_try_pin(head + i));
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         before = flushes();
         split_huge_page(head + 1);
         EXPECT_EQ(flushes(), before + 1);
@@ -298,7 +333,7 @@ HTEST(operations_on_parts)
 
         begin(s);
         map_all();
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         EXPECT_EQ(pt_check(&mm), 0);
         EXPECT_EQ(leaf_at(part(0)), GIB_LEVEL);
         whole = v;
@@ -312,7 +347,7 @@ HTEST(operations_on_parts)
         tlb_gather_begin(&tlb, &mm, false);
         pt_ops_table[PT_DEFAULT].protect(&tlb, &v, v.start, v.end);
         tlb_gather_end(&tlb);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         zap(part(1), part(2));
         EXPECT(!host_mmu_access(&mm, 0, part(1), PT_U, &pa));
         EXPECT_EQ(leaf_at(part(2)), HUGE_LEVEL);
@@ -320,7 +355,7 @@ HTEST(operations_on_parts)
 
         begin(s);
         map_all();
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         to = v;
         to.start += 2 * pt_size(GIB_LEVEL);
         to.end += 2 * pt_size(GIB_LEVEL);
@@ -331,7 +366,7 @@ HTEST(operations_on_parts)
         for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++)
             *(u64 *)page_to_virt(block + i * huge_nr()) = part(i);
         EXPECT_EQ(leaf_at(part(1)), HUGE_LEVEL);
-        EXPECT_EQ(gib_promote(&v, v.start), GIB_OK);
+        EXPECT_EQ(gib_promote(&v, v.start, false), GIB_OK);
         end();
     }
 }

@@ -122,7 +122,7 @@ KTEST(gib, cost)
             mmap_write_lock(mm);
             vma_write_lock(vma_lookup(mm, va));
             t2 = clock_monotonic_ns();
-            EXPECT_EQ(gib_promote(vma_lookup(mm, va), va), GIB_OK);
+            EXPECT_EQ(gib_promote(vma_lookup(mm, va), va, false), GIB_OK);
             pr_info("gib: with %u pins: to huge pages %llu ns, back %llu ns\n", pins,
                     (unsigned long long)(t1 - t0), (unsigned long long)(clock_monotonic_ns() - t2));
             mmap_write_unlock(mm);
