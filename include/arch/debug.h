@@ -21,7 +21,7 @@ void arch_show_last_fault(void);
  */
 unsigned int arch_backtrace(const struct pt_regs *regs, unsigned long *pc, unsigned int max);
 
-/* Other CPUs stop in their tracks, also with interrupts off; waits a bounded time. For panic. */
+/* Other CPUs stop where they are, also with interrupts off; waits a bounded time. For panic. */
 void arch_stop_other_cpus(void);
 
 enum machine_exit { MACHINE_PASS, MACHINE_FAIL, MACHINE_PANIC };
