@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pipe.h: between pipe.c, pipe_slots.c, splice.c, vmsplice.c and socketpair.c. */
+/* pipe.h: between pipe.c, pipe_open.c, pipe_slots.c, splice.c, vmsplice.c and socketpair.c. */
 #pragma once
 #include "internal.h"
 #include <mm/gup.h>
@@ -81,6 +81,9 @@ ssize_t pipe_read_iter(struct pipe *p, struct iov_iter *to, bool nonblock);
 ssize_t pipe_write_iter(struct pipe *p, struct iov_iter *from, unsigned int how);
 u32 pipe_bytes(struct pipe *p);
 void pipe_wake_readers(struct pipe *p);
+/* pipe_open.c */
+int pipe_open(struct inode *i, struct file *f);
+void pipe_release(struct file *f);
 /* pipe_slots.c */
 int pipe_take(struct pipe *p, size_t max, bool nonblock, struct pipe_slot *out);
 int pipe_push(struct pipe *p, const struct pipe_slot *s, bool nonblock);

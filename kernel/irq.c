@@ -3,7 +3,7 @@
  * irq.c: the table of device interrupt lines, and what every interrupt begins and ends with.
  *
  * Does not know interrupt controllers: the machine opens a line, and calls irq_device when one
- * raises its hand. Lock: irq_lock (LOCK_LEAF) for registering; handlers are looked up without it,
+ * is raised. Lock: irq_lock (LOCK_LEAF) for registering; handlers are looked up without it,
  * since a line is opened after its entry is complete and is never closed. I1: preempt_count and
  * irq_depth are the same before and after a handler. Checked by the lock checker (a handler that
  * sleeps, a lock kept). Read next: arch/ARCH/kernel/irq.c, kernel/time/.

@@ -68,6 +68,16 @@ DEFINE_PUT_USER(u16)
 DEFINE_PUT_USER(u32)
 DEFINE_PUT_USER(u64)
 
+bool kernel_peek(const void *addr, unsigned long *value)
+{
+    u64 v;
+    int err;
+
+    user_load(u64, v, addr, err);
+    *value = v;
+    return err == 0;
+}
+
 /* ---- atomics ---- */
 
 int user_cmpxchg_u32(u32 __user *p, u32 old, u32 new, u32 *found)

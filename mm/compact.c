@@ -7,9 +7,10 @@
  * it, and the frames that become empty are kept until the last one is; then all go back at once and
  * join. Where a page cannot be moved, all goes back as it was, but for the pages that have moved.
  *
- * Blocks with few pages in use come first: several passes over memory, each content with more. New
- * frames are whatever the allocator gives first, which are those of the smallest free blocks; a
- * block is begun only while small blocks have room for its pages, so no large one is broken up.
+ * Blocks with few pages in use come first: several passes over memory, each of which takes fuller
+ * ones. New frames are whatever the allocator gives first, which are those of the smallest free
+ * blocks; a block is begun only while small blocks have room for its pages, so no large one is
+ * broken up.
  *
  * Locks: none held, and only tried ones taken; one run at a time. Invariants: I1 a frame is either
  * the allocator's, or its page's, or on the run's list. Checked by

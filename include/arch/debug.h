@@ -20,10 +20,8 @@ void arch_show_last_fault(void);
  * the caller's own. Follows frame pointers, touches no unmapped memory.
  */
 unsigned int arch_backtrace(const struct pt_regs *regs, unsigned long *pc, unsigned int max);
-/* Reads a word of kernel memory that may not be mapped; false when it is not. Any context. */
-bool arch_peek(const void *addr, unsigned long *value);
 
-/* Other CPUs stop in their tracks, also with interrupts off; waits a bounded time. For panic. */
+/* Other CPUs stop where they are, also with interrupts off; waits a bounded time. For panic. */
 void arch_stop_other_cpus(void);
 
 enum machine_exit { MACHINE_PASS, MACHINE_FAIL, MACHINE_PANIC };

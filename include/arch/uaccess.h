@@ -2,7 +2,7 @@
 /*
  * arch/uaccess.h: contract for single accesses to user memory. kernel/uaccess.c builds the
  * functions of <kernel/uaccess.h> on it; nobody else includes it. <asm/quire_uaccess.h> provides,
- * for @p that access_ok has seen:
+ * for @p that access_ok has seen (user_load: any address):
  *   user_load(type, v, p, err)    one load of a u8, u16, u32 or u64; @err, an int, becomes 0 or
  *                                 -EFAULT; behind a fault @v is 0
  *   user_store(type, v, p, err)   one store

@@ -11,11 +11,18 @@
 
 struct pt_regs;
 
-/* Keeps a fault's machine details in current, for its signal frame and for a panic's report. */
-static inline void trap_note(unsigned long number, unsigned long error, vaddr_t addr)
-{
-    current->trap = (struct trap_note){.number = number, .error = error, .addr = addr};
-}
+/*
+ * Keeps a fault's machine details in current, for its signal frame and for a panic's report: what
+ * happened, the error code, the address. A macro, so that what the handler reads for it need not be
+ * in registers at the same time.
+ */
+#define trap_note(nr, err, at)                                                                     \
+    do {                                                                                           \
+        struct trap_note *note_ = &current->trap;                                                  \
+        note_->number = (nr);                                                                      \
+        note_->error = (err);                                                                      \
+        note_->addr = (at);                                                                        \
+    } while (0)
 
 /*
  * May this fault of the kernel at a user address be resolved by mm_fault(), which can sleep? The

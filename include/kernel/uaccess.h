@@ -49,6 +49,9 @@ static inline size_t __must_check clear_user_partial(void __user *dst, size_t n)
     return user_clear(dst, n);
 }
 
+/* Reads a word of the kernel's memory that may not be mapped; false when it is not. Any context. */
+bool kernel_peek(const void *addr, unsigned long *value);
+
 /* 0 or -EFAULT. On a fault the destination's already copied part stays. */
 int __must_check copy_from_user(void *dst, const void __user *src, size_t n);
 int __must_check copy_to_user(void __user *dst, const void *src, size_t n);

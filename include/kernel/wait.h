@@ -70,8 +70,8 @@ static inline void wake_up_all(struct wait_queue *wq)
 
 /*
  * One step of a wait loop, after the state was set to @state: sleeps. Returns 0, -EINTR (a signal
- * that @state heeds is pending) or -ETIME at @deadline_ns (0 = none); the last two without
- * sleeping, and the state is left as it is.
+ * that ends a sleep in @state is pending) or -ETIME at @deadline_ns (0 = none); the last two
+ * without sleeping, and the state is left as it is.
  */
 int wait_step(unsigned int state, u64 deadline_ns);
 

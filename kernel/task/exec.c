@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * exec.c: execve and execveat: another program in the same process. Knows which steps may fail; the
- * formats are in elf.c, the arguments in exec_args.c, the stack in exec_stack.c. Source: execve(2),
- * execveat(2), POSIX exec.
+ * formats are in elf.c, the arguments in exec_args.c, the stack in exec_stack.c, the end of the
+ * other threads in exec_threads.c. Source: execve(2), execveat(2), POSIX exec.
  *
  * Two halves. exec_prepare reads and checks everything and builds the whole new address space
  * beside the old one; any error leaves the caller as it was, but for its descriptor table, which
@@ -10,8 +10,7 @@
  * any more: what still goes wrong kills the process.
  *
  * Locks: TASKLIST and SIGHAND, one after the other.
- * Invariants: I1 behind de_thread current is the only thread, and the leader; I2 before exec_commit
- * nobody but current has seen e->mm.
+ * Invariants: I1 of exec_threads.c; I2 before exec_commit nobody but current has seen e->mm.
  * Read next: elf.c, exec_stack.c.
  */
 #include "exec.h"
@@ -251,89 +250,6 @@ static void exec_free(struct exec *e)
         file_put(e->interp_file);
     if (e->file != NULL)
         file_put(e->file);
-}
-
-/* ---- the other threads ----------------------------------------------------------------------- */
-
-/* TASKLIST held. The leader is dead but for its name, which becomes current's; its struct is given
- * back by the caller. */
-static struct task *take_over_leader(struct process *p)
-{
-    struct task *old = p->leader, *me = current;
-    pid_t tid = me->tid;
-
-    pid_hash_remove(old);
-    pid_hash_remove(me);
-    me->tid = old->tid;
-    old->tid = tid;
-    me->start_ns = old->start_ns;
-    p->leader = me;
-    pid_hash_insert(me);
-    pid_hash_insert(old);
-    task_unlink(old);
-    return old;
-}
-
-/* Tells the others to die and waits until they have. 0, or -EAGAIN when somebody else does the same
- * or we die too. */
-static int de_thread(void)
-{
-    struct process *p = current->proc;
-    struct task *old_leader = NULL;
-    unsigned long flags, sflags;
-    int err = 0;
-
-    if (p->nr_threads == 1)
-        return 0;
-    flags = spin_lock_irqsave(&tasklist_lock);
-    sflags = sighand_lock(p);
-    if (p->group_exit || p->group_exec != NULL) {
-        err = -EAGAIN;
-    } else {
-        p->group_exec = current;
-        signal_kill_threads(p, current);
-    }
-    sighand_unlock(p, sflags);
-    while (err == 0 && p->nr_running > 1) {
-        task_set_state(TASK_KILLABLE);
-        spin_unlock_irqrestore(&tasklist_lock, flags);
-        if (fatal_signal_pending())
-            err = -EAGAIN;
-        else
-            schedule();
-        WRITE_ONCE(current->state, TASK_RUNNING);
-        flags = spin_lock_irqsave(&tasklist_lock);
-    }
-    if (err == 0 && p->leader != current)
-        old_leader = take_over_leader(p);
-    if (p->group_exec == current)
-        p->group_exec = NULL;
-    spin_unlock_irqrestore(&tasklist_lock, flags);
-    if (old_leader != NULL)
-        task_put(old_leader);
-    return err;
-}
-
-/* Handlers of our own: a process made with CLONE_SIGHAND alone shares them. 0 or -ENOMEM. */
-static int unshare_sighand(struct process *p)
-{
-    struct sighand *old = p->sighand, *new;
-    unsigned long flags, sflags;
-
-    if (atomic_read(&old->refs) == 1)
-        return 0;
-    new = sighand_copy(p);
-    if (new == NULL)
-        return -ENOMEM;
-    flags = spin_lock_irqsave(&tasklist_lock);
-    sflags = spin_lock_irqsave(&old->lock);
-    current->sighand = new;
-    rcu_assign_pointer(p->sighand, new);
-    spin_unlock_irqrestore(&old->lock, sflags);
-    spin_unlock_irqrestore(&tasklist_lock, flags);
-    synchronize_rcu(); /* somebody may be between reading the pointer and taking its lock */
-    sighand_put(old);
-    return 0;
 }
 
 /* ---- becoming the other program -------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* exec.h: what exec.c, exec_args.c, exec_stack.c and elf.c say to each other only. */
+/* exec.h: what the files of exec and elf.c say to each other only. */
 #pragma once
 #include <arch/task.h>
 #include <kernel/types.h>
@@ -7,6 +7,7 @@
 
 struct file;
 struct mm;
+struct process;
 
 /* The strings of argv and envp, one behind the other with their NULs. */
 struct exec_args {
@@ -88,6 +89,12 @@ int exec_stack_write(const struct exec *e);
 /* A page-aligned random number below @range; 0 when randomisation is off (for this process, or by
  * @level). */
 vaddr_t exec_random(vaddr_t range, int level);
+
+/* exec_threads.c. Tells the other threads to die and waits until they have. 0, or -EAGAIN when
+ * somebody else does the same or we die too. */
+int de_thread(void);
+/* Handlers of our own: a process made with CLONE_SIGHAND alone shares them. 0 or -ENOMEM. */
+int unshare_sighand(struct process *p);
 
 struct exec_request {
     int dirfd, at_flags;

@@ -4,8 +4,8 @@
  * change the frame, and registers that are the thread's own over switches and fork.
  *
  * In two parts, since the includer's code stands between them: first CPU_STATE_SIGNALS (it declares
- * note_frame, which the includer defines), then CPU_STATE_VECTORS, behind the includer's struct
- * vectors, load_vectors and vectors_are.
+ * note_frame and take_signal_and_exit, which the includer defines), then CPU_STATE_VECTORS, behind
+ * the includer's struct vectors, load_vectors and vectors_are.
  */
 #if defined(CPU_STATE_SIGNALS) && !defined(CPU_STATE_HAS_SIGNALS)
 #define CPU_STATE_HAS_SIGNALS
@@ -35,6 +35,25 @@ static void catch_signal(int sig)
     struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 
     sigaction(sig, &sa, NULL);
+}
+
+/* Sends SIGUSR1 to itself; status 0 when the program is whole behind that. */
+static void take_signal_and_exit(void);
+
+/* In a child, a handler that changes its frame with @fn returns; the child's wait status. */
+static int return_with(void (*fn)(ucontext_t *))
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        catch_signal(SIGUSR1);
+        change = fn;
+        take_signal_and_exit();
+    }
+    if (waitpid(pid, &status, 0) != pid)
+        return -1;
+    return status;
 }
 #endif
 

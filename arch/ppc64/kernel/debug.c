@@ -12,25 +12,9 @@
 #include <kernel/kallsyms.h>
 #include <kernel/printk.h>
 #include <kernel/trap.h>
+#include <kernel/uaccess.h>
 
 #define LR_OFFSET 16
-
-bool arch_peek(const void *addr, unsigned long *value)
-{
-    unsigned long v = 0;
-    int ok;
-
-    __asm__ volatile("1: ld %1, 0(%2)\n"
-                     "   li %0, 1\n"
-                     "   b 3f\n"
-                     "2: li %0, 0\n"
-                     "3:\n" EXCEPTION_ENTRY("1b", "2b")
-                     : "=&r"(ok), "+&r"(v)
-                     : "b"(addr)
-                     : "memory");
-    *value = v;
-    return ok;
-}
 
 void arch_show_regs(const struct pt_regs *r)
 {
@@ -63,14 +47,14 @@ static bool step(unsigned long *sp, unsigned long *pc)
 {
     unsigned long next, marker;
 
-    if (*sp < KERNEL_BASE || !IS_ALIGNED(*sp, 16) || !arch_peek((void *)*sp, &next))
+    if (*sp < KERNEL_BASE || !IS_ALIGNED(*sp, 16) || !kernel_peek((void *)*sp, &next))
         return false;
-    if (arch_peek((void *)(*sp + FRAME_MARKER_OFFSET), &marker) && marker == FRAME_MARKER) {
+    if (kernel_peek((void *)(*sp + FRAME_MARKER_OFFSET), &marker) && marker == FRAME_MARKER) {
         const struct pt_regs *regs = (const void *)(*sp + FRAME_OVERHEAD);
 
-        if (!arch_peek(&regs->nip, pc))
+        if (!kernel_peek(&regs->nip, pc))
             return false;
-    } else if (next == 0 || !arch_peek((void *)(next + LR_OFFSET), pc)) {
+    } else if (next == 0 || !kernel_peek((void *)(next + LR_OFFSET), pc)) {
         return false;
     }
     /* Frames lie ever higher on one stack; anything else is a loop or garbage. */

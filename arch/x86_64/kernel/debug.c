@@ -8,27 +8,10 @@
  */
 #include "internal.h"
 #include <arch/debug.h>
-#include <asm/quire_asm.h>
 #include <kernel/kallsyms.h>
 #include <kernel/printk.h>
 #include <kernel/trap.h>
-
-bool arch_peek(const void *addr, unsigned long *value)
-{
-    unsigned long v = 0;
-    bool ok;
-
-    __asm__ volatile("1: movq (%2), %1\n"
-                     "   movb $1, %0\n"
-                     "   jmp 3f\n"
-                     "2: movb $0, %0\n"
-                     "3:\n" EXCEPTION_ENTRY("1b", "2b")
-                     : "=&q"(ok), "+&r"(v)
-                     : "r"(addr)
-                     : "memory");
-    *value = v;
-    return ok;
-}
+#include <kernel/uaccess.h>
 
 void arch_show_regs(const struct pt_regs *r)
 {
@@ -54,7 +37,7 @@ static bool step(unsigned long *fp, unsigned long *pc)
 
     if (*fp < user_top() || !IS_ALIGNED(*fp, sizeof(long)))
         return false;
-    if (!arch_peek((void *)*fp, &next) || !arch_peek((void *)(*fp + sizeof(long)), pc))
+    if (!kernel_peek((void *)*fp, &next) || !kernel_peek((void *)(*fp + sizeof(long)), pc))
         return false;
     if (!kernel_text_address(*pc))
         return false;
@@ -75,7 +58,7 @@ unsigned int arch_backtrace(const struct pt_regs *regs, unsigned long *pc, unsig
         if (n < max)
             pc[n++] = regs->rip;
         /* A call through a bad pointer has left nothing but its return address. */
-        if (n < max && !kernel_text_address(regs->rip) && arch_peek((void *)regs->rsp, &at) &&
+        if (n < max && !kernel_text_address(regs->rip) && kernel_peek((void *)regs->rsp, &at) &&
             kernel_text_address(at))
             pc[n++] = at;
     } else {

@@ -3,7 +3,6 @@
  * uaccess_ktest.c: user access from a thread without an address space: every user address is
  * refused, none is fatal.
  */
-#include <arch/debug.h>
 #include <arch/mmu_const.h>
 #include <asm/errno.h>
 #include <kernel/ktest.h>
@@ -83,6 +82,6 @@ KTEST(uaccess, peek)
 {
     unsigned long v, word = 0x1234;
 
-    EXPECT(arch_peek(&word, &v) && v == word);
-    EXPECT(!arch_peek((void *)8, &v));
+    EXPECT(kernel_peek(&word, &v) && v == word);
+    EXPECT(!kernel_peek((void *)8, &v));
 }

@@ -5,7 +5,7 @@
  */
 #include "tests/kernel/team.h"
 #include <arch/cpu.h>
-#include <arch/debug.h>
+#include <kernel/uaccess.h>
 #include <kernel/preempt.h>
 #include <kernel/time.h>
 
@@ -117,7 +117,7 @@ KTEST(ppc_entry, addresses_that_nobody_has)
 
     for (unsigned int round = 0; round < 3; round++)
         for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
-            if (arch_peek((void *)bad[i], &v))
+            if (kernel_peek((void *)bad[i], &v))
                 ktest_fail(__FILE__, __LINE__, "an address that nobody has", (long)bad[i], 0);
-    EXPECT(arch_peek(&v, &v)); /* and the kernel's own are as they were */
+    EXPECT(kernel_peek(&v, &v)); /* and the kernel's own are as they were */
 }

@@ -3,7 +3,7 @@
  * slb_ktest.c: what a switch loads into the SLB: the segments that missed last, as the tree has
  * them at the switch. Skipped with the radix MMU.
  */
-#include <arch/debug.h>
+#include <kernel/uaccess.h>
 #include <kernel/preempt.h>
 #include <kernel/vfs.h>
 #include <mm/page_cache.h>
@@ -173,7 +173,7 @@ KTEST(slb, addresses_above_the_user_half)
     EXPECT_EQ(test_map_file(BASE, PAGE_SIZE, RW, ANON, NULL), BASE);
     EXPECT(test_write(BASE, 4711));
     for (vaddr_t bit = user_top(); bit != 0; bit <<= 1)
-        EXPECT(!arch_peek((void *)(BASE | bit), &v));
+        EXPECT(!kernel_peek((void *)(BASE | bit), &v));
     EXPECT_EQ(read_word(BASE), 4711);
     test_mm_leave();
 }

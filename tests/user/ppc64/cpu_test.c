@@ -391,26 +391,15 @@ static void no_thread_pointer(ucontext_t *uc)
     uc->uc_mcontext.gp_regs[13] = 0;
 }
 
-/* In a child, a handler that changes its frame with @fn returns; the child's wait status. */
-static int return_with(void (*fn)(ucontext_t *))
+static void take_signal_and_exit(void)
 {
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        catch_signal(SIGUSR1);
-        change = fn;
-        syscall(SYS_kill, getpid(), SIGUSR1);
-        /* Without the library: it may need what was changed. mfmsr must still be privileged. */
-        change = skip_instruction;
-        catch_signal(SIGILL);
-        caught = 0;
-        __asm__ volatile("mfmsr 4" : : : "r4");
-        _exit(caught == SIGILL ? 0 : 1);
-    }
-    if (waitpid(pid, &status, 0) != pid)
-        return -1;
-    return status;
+    syscall(SYS_kill, getpid(), SIGUSR1);
+    /* Without the library: it may need what was changed. mfmsr must still be privileged. */
+    change = skip_instruction;
+    catch_signal(SIGILL);
+    caught = 0;
+    __asm__ volatile("mfmsr 4" : : : "r4");
+    _exit(caught == SIGILL ? 0 : 1);
 }
 
 TEST(bad_frames_kill_the_program_only)
