@@ -307,14 +307,15 @@ GIGANTIC = [
 
 
 # `make sweep`: each place of each user test fails, by its number (tests/user/sweep_numbers.h). A test goes up to number
-# SWEEP_NUMBERS or for SWEEP_S seconds, and on from there by chains of callers; all of them are so many parts.
+# SWEEP_NUMBERS or for SWEEP_S seconds, and on from there by chains of callers; all of them are so many parts. On one CPU,
+# where a number means the same place in each run.
 SWEEP_NUMBERS, SWEEP_S, NUMBER_PARTS = 4000, 600, 16
 
 
 def sweep(arch, match, smps, mmu, cpu):
     debug = f"build/{arch}-debug"
     for prefix, machine in machines(arch, mmu, cpu):
-        for smp in smps or [2]:
+        for smp in smps or [1]:
             for part in range(1, NUMBER_PARTS + 1) if not match else [1]:
                 parts = 1 if match else NUMBER_PARTS
                 arg = f"run=/tests/run-tests,-S{SWEEP_NUMBERS}:{SWEEP_S},-p,{part}/{parts}" + (f",{match}" if match else "")
