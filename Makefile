@@ -77,8 +77,8 @@ CFLAGS   := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing -fno-omit-fram
             -fno-delete-null-pointer-checks -ffile-prefix-map=$(CURDIR)/= $(ARCH_CFLAGS) $(WARNINGS) $(INCLUDES)
 ASFLAGS  := -g -D__ASSEMBLY__ $(ARCH_ASFLAGS) $(INCLUDES) -I$(B)/gen
 LDFLAGS  := -nostdlib -static --build-id=none -z noexecstack $(ARCH_LDFLAGS)
-# Without runtime or before it is up: no instrumentation.
-NO_UBSAN := kernel/ubsan.c $(ARCH_NO_UBSAN)
+# Without runtime or before it is up, and where the debug kernel only fills and compares whole frames: no instrumentation.
+NO_UBSAN := kernel/ubsan.c mm/page_poison.c $(ARCH_NO_UBSAN)
 ifeq ($(DEBUG),1)
 CFLAGS += -DCONFIG_DEBUG=1
 ASFLAGS += -DCONFIG_DEBUG=1

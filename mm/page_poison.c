@@ -17,35 +17,54 @@
 #include "internal.h"
 
 #define POISON_WORD 0xaaaaaaaaaaaaaaaaULL
-#define WORDS (PAGE_SIZE / sizeof(u64))
+#define WORDS       (PAGE_SIZE / sizeof(u64))
+#define AT_ONCE     8u /* words: all of the memory that comes and goes passes here, twice */
+
+static void fill(u64 *w)
+{
+    for (unsigned int i = 0; i < WORDS; i += AT_ONCE, w += AT_ONCE) {
+        w[0] = POISON_WORD;
+        w[1] = POISON_WORD;
+        w[2] = POISON_WORD;
+        w[3] = POISON_WORD;
+        w[4] = POISON_WORD;
+        w[5] = POISON_WORD;
+        w[6] = POISON_WORD;
+        w[7] = POISON_WORD;
+    }
+}
+
+static bool is_intact(const u64 *w)
+{
+    u64 all = POISON_WORD, any = POISON_WORD; /* bits that are set in all words, in any */
+
+    for (unsigned int i = 0; i < WORDS; i += AT_ONCE, w += AT_ONCE) {
+        all &= w[0] & w[1] & w[2] & w[3] & w[4] & w[5] & w[6] & w[7];
+        any |= w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7];
+    }
+    return all == POISON_WORD && any == POISON_WORD;
+}
 
 void page_poison(struct page *p, unsigned int order)
 {
     ASSERT(order <= BUDDY_MAX_ORDER);
     for (unsigned int f = 0; f < (1u << order); f++) {
-        u64 *w = page_to_virt(p + f);
-
         ASSERT(!(p[f].flags & PG_POISONED)); /* else it is free already: I1 */
-        for (unsigned int i = 0; i < WORDS; i++)
-            w[i] = POISON_WORD;
+        fill(page_to_virt(p + f));
         p[f].flags = PG_POISONED;
     }
 }
 
 long page_poison_damage(const struct page *p)
 {
-    const u64 *w = page_to_virt(p);
+    const u8 *b = page_to_virt(p);
+    long at = 0;
 
-    for (unsigned int i = 0; i < WORDS; i++) {
-        const u8 *b = (const u8 *)&w[i];
-
-        if (w[i] == POISON_WORD)
-            continue;
-        for (unsigned int k = 0; k < sizeof(u64); k++)
-            if (b[k] != (u8)POISON_WORD)
-                return (long)(i * sizeof(u64) + k);
-    }
-    return -1;
+    if (likely(is_intact((const u64 *)b)))
+        return -1;
+    while (at < (long)PAGE_SIZE - 1 && b[at] == (u8)POISON_WORD)
+        at++;
+    return at;
 }
 
 void page_unpoison(struct page *p, unsigned int order)

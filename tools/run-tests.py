@@ -30,7 +30,7 @@ SWEPT = re.compile(r"# (\S+): by numbers 1 to (\d+) of (\d+), (to the end|then b
 LOGS = "build/test-logs"
 BUSYBOX_INITRD = "build/test-logs/busybox.cpio"
 SILENCE_S = 240  # host seconds without a line
-SWEEP_PARTS = 2  # of the sweep, which takes longest: side by side
+SWEEP_PARTS = 3  # of the sweep, side by side with each other and the rest
 STRESS_S = 300   # of a stress run that ends by the clock
 
 
@@ -44,7 +44,7 @@ class Config:
         self.expect = expect    # text that must appear
         self.limit_s = limit_s
         self.ktap = ktap
-        self.long = long        # begins first, beside the others
+        self.long = long        # begins first: no CPU of the host idles at the end beside a long one
         self.silence_s = silence_s
 
 
@@ -189,7 +189,7 @@ def x86_64(match, smps):
     yield Config("kernel smp=2 dmap=4k la57=off", command, qemu(kernel, ktest + " dmap=4k la57=off", 2, initrd),
                  statuses=(33,))
     for smp in smps:
-        yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"))
+        yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"), long=True)
     for part in range(1, SWEEP_PARTS + 1):
         yield Config(f"sweep {part}/{SWEEP_PARTS}", command,
                      qemu(kernel, f"run=/tests/run-tests,-s,-p,{part}/{SWEEP_PARTS}" + (f",{match}" if match else ""), 2,
@@ -245,7 +245,7 @@ def ppc64_kind(mmu, cpu, match, smps):
         yield Config(f"{prefix}kernel smp=2 pages=64k", command,
                      qemu(kernel, ktest, 2, initrd, QEMU_EXTRA="-M cap-hpt-max-page-size=64k", **machine))
     for smp in smps:
-        yield Config(f"{prefix}user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M", **machine))
+        yield Config(f"{prefix}user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M", **machine), long=True)
     if match:
         return
     for name, more in {"direct": {}, "flat": {"FIRMWARE": "flat"}, "mem=4G": {"MEM": "4G"}}.items():
@@ -307,14 +307,15 @@ GIGANTIC = [
 
 
 # `make sweep`: each place of each user test fails, by its number (tests/user/sweep_numbers.h). A test goes up to number
-# SWEEP_NUMBERS or for SWEEP_S seconds, and on from there by chains of callers; all of them are so many parts.
+# SWEEP_NUMBERS or for SWEEP_S seconds, and on from there by chains of callers; all of them are so many parts. On one CPU,
+# where a number means the same place in each run.
 SWEEP_NUMBERS, SWEEP_S, NUMBER_PARTS = 4000, 600, 16
 
 
 def sweep(arch, match, smps, mmu, cpu):
     debug = f"build/{arch}-debug"
     for prefix, machine in machines(arch, mmu, cpu):
-        for smp in smps or [2]:
+        for smp in smps or [1]:
             for part in range(1, NUMBER_PARTS + 1) if not match else [1]:
                 parts = 1 if match else NUMBER_PARTS
                 arg = f"run=/tests/run-tests,-S{SWEEP_NUMBERS}:{SWEEP_S},-p,{part}/{parts}" + (f",{match}" if match else "")

@@ -26,25 +26,31 @@ static inline bool access_ok(const void __user *p, size_t n)
 size_t user_copy(void *to, const void *from, size_t n);
 size_t user_clear(void *to, size_t n);
 
+/* Does an injected fault fall in a copy of @n bytes? There is none in nothing. */
+static inline bool user_copy_should_fail(size_t n)
+{
+    return n != 0 && should_fail(FAIL_USERCOPY);
+}
+
 /* Return the number of bytes that were not done, 0 = all; for partial reads and writes. */
 static inline size_t __must_check copy_from_user_partial(void *dst, const void __user *src,
                                                          size_t n)
 {
-    if (!access_ok(src, n) || should_fail(FAIL_USERCOPY))
+    if (!access_ok(src, n) || user_copy_should_fail(n))
         return n;
     return user_copy(dst, src, n);
 }
 
 static inline size_t __must_check copy_to_user_partial(void __user *dst, const void *src, size_t n)
 {
-    if (!access_ok(dst, n) || should_fail(FAIL_USERCOPY))
+    if (!access_ok(dst, n) || user_copy_should_fail(n))
         return n;
     return user_copy(dst, src, n);
 }
 
 static inline size_t __must_check clear_user_partial(void __user *dst, size_t n)
 {
-    if (!access_ok(dst, n) || should_fail(FAIL_USERCOPY))
+    if (!access_ok(dst, n) || user_copy_should_fail(n))
         return n;
     return user_clear(dst, n);
 }

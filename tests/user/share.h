@@ -35,6 +35,15 @@ KTAP_UNUSED static size_t share_span(void)
     return bytes;
 }
 
+/* Pages from one that is written to the next, so that 128 of a table are: every fourth one where
+ * tables have 512 entries. */
+KTAP_UNUSED static size_t share_step(void)
+{
+    size_t step = share_span() / page_size / 128;
+
+    return step > 4 ? step : 4;
+}
+
 /* An address on a boundary of tables of both levels, with nothing near it; not mapped. */
 KTAP_UNUSED static char *share_place(size_t len)
 {

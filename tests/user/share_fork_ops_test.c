@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define SPANS 6
-#define STEP  4 /* every fourth page is written: the rest are holes */
+#define STEP  share_step() /* pages from one that is written to the next: the rest are holes */
 
 static size_t span, len;
 
@@ -298,10 +298,23 @@ TEST(holes)
     }
 }
 
-static void *write_all(void *arg)
+struct race {
+    char *p;
+    atomic_uint met;
+};
+
+/* Both threads meet at each table, then write 16 of its pages, three quarters of them holes. */
+static void *write_beside(void *arg)
 {
-    for (char *p = arg; p < (char *)arg + len; p += page_size)
-        p[2] = 't';
+    struct race *r = arg;
+
+    for (unsigned int table = 0; table < SPANS; table++) {
+        atomic_fetch_add(&r->met, 1);
+        while (atomic_load(&r->met) < 2 * (table + 1))
+            sched_yield();
+        for (size_t k = 0; k < 16; k++)
+            r->p[table * span + k * (STEP / 4) * page_size + 2] = 't';
+    }
     return NULL;
 }
 
@@ -311,15 +324,17 @@ TEST(two_threads_break)
     char *p = new_area();
 
     skip_race_under_sweep();
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 20; i++) {
         pid_t pid = peer();
 
         if (pid == 0) {
+            struct race race = {.p = p};
             pthread_t thread;
 
-            CHECK_EQ(pthread_create(&thread, NULL, write_all, p), 0);
-            write_all(p);
-            pthread_join(thread, NULL);
+            if (CHECK_EQ(pthread_create(&thread, NULL, write_beside, &race), 0)) {
+                write_beside(&race);
+                pthread_join(thread, NULL);
+            }
             CHECK_EQ(share_wrong(p, len, STEP), 0);
             peer_end();
         }
@@ -478,7 +493,8 @@ static void op_dontneed_part(char *p)
 {
     CHECK_OK(madvise(p + span - page_size, 2 * span + 2 * page_size, MADV_DONTNEED));
     CHECK_EQ(p[2 * span], 0);
-    for (size_t i = span - page_size; i < 3 * span + page_size; i += page_size)
+    for (size_t i = span - page_size; i < 3 * span + page_size;
+         i += i < span ? page_size : STEP / 4 * page_size)
         p[i] = i / page_size % STEP ? 0 : (char)share_byte(i / page_size);
 }
 

@@ -16,7 +16,7 @@
 /* Several tables of private memory, written sparsely: enough for fork to share them. */
 #define SPANS 8
 static size_t area_len;
-#define STEP 4
+#define STEP share_step()
 
 static char *new_area(void)
 {

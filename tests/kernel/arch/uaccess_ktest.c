@@ -53,6 +53,21 @@ KTEST(uaccess, bad_addresses)
     EXPECT_EQ(user_atomic_op_u32((void *)4096, 9, 1, &found), -ENOSYS);
 }
 
+/* No bytes, no fault: callers may take a copy of nothing for one that went well. */
+KTEST(uaccess, nothing_cannot_fault)
+{
+    char text[8];
+
+    fail_set_nth(current, 1);
+    EXPECT_EQ(copy_from_user(text, (void *)4096, 0), 0);
+    EXPECT_EQ(copy_to_user((void *)4096, text, 0), 0);
+    EXPECT_EQ(clear_user((void *)4096, 0), 0);
+    EXPECT_EQ(current->fail_nth, 1);
+    EXPECT_EQ(copy_from_user(text, (void *)4096, 1), -EFAULT);
+    EXPECT_EQ(current->fail_nth, 0);
+    fail_set_nth(current, 0);
+}
+
 /* Strings of every length at every alignment, up to the end of what is mapped. */
 KTEST(uaccess, strings)
 {
