@@ -24,7 +24,7 @@
 
 /* Where the leaf is, or was when somebody looked. */
 struct place {
-    struct mm *mm; /* with a users reference, when found by find_owner */
+    struct mm *mm; /* with a users reference, when note_owner set it */
     vaddr_t va;
 };
 

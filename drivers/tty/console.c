@@ -6,7 +6,7 @@
  * discipline, which may sleep, echo and send signals. The console is never hung: when its session's
  * leader exits, the session loses it and gets SIGHUP (job.c).
  *
- * Locks: raw_lock (CONSOLE_IN) for the ring alone; tty->lock (TTY). Read next: tty.c.
+ * Locks: raw.lock (CONSOLE_IN) for the ring alone; tty->lock (TTY). Read next: tty.c.
  */
 #include "tty.h"
 #include <kernel/devices.h>

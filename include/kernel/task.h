@@ -78,7 +78,7 @@ struct task {
     struct task *pid_next;      /* [T] tid hash chain */
 
     /* Resources, each shared or not as clone's flags said. */
-    struct mm *mm;   /* [O] changes in exec and exit under task_lock; NULL for kernel threads */
+    struct mm *mm;   /* [O] changes in exec and exit under lock; NULL for kernel threads */
     spinlock_t lock; /* LOCK_FS_STRUCT: mm, files, fs pointers against /proc readers */
     struct files *files;
     struct fs_struct *fs;

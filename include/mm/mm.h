@@ -49,7 +49,7 @@ struct task;
 #define VM_RAND_READ  (1UL << 22)
 #define VM_MERGEABLE  (1UL << 23)
 #define VM_SOFTDIRTY  (1UL << 24)
-#define VM_USERFAULT  (1UL << 26) /* holes are filled by a user (mm/userfaultfd.c) */
+#define VM_USERFAULT  (1UL << 26) /* holes are filled by a user (mm/userfault.c) */
 #define VM_POOL       (1UL << 25) /* pages of a pool, paid for in advance: no commit charge */
 #define VM_NOSHAREPT  (1UL << 27) /* MADV_NOSHAREPT */
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
