@@ -41,8 +41,9 @@
 
 /* ---- fast ---- */
 
-/* Where the walk ended: the entry for an address, and the link to its table. */
+/* Where the walk ended: the entry for an address, its table and the link to that. */
 struct walk {
+    struct page *table;
     const pte_t *slot, *link_slot;
     pte_t link;
     unsigned int level;
@@ -71,6 +72,7 @@ static bool walk_down(struct mm *mm, vaddr_t va, struct walk *w)
         if (!pte_is_table(e, level)) {
             w->slot = slot;
             w->level = level;
+            w->table = pt_table_page(base); /* several frames, perhaps: not the slot's */
             return pte_is_leaf(e, level);
         }
         w->prot &= pte_prot(e, level);
@@ -187,7 +189,7 @@ static unsigned long fast_table(const struct request *r, vaddr_t va, unsigned lo
     if (!walk_down(r->mm, va, &w))
         return 0;
     if (r->pin && w.level == 0)
-        note_pins(pt_table_page(w.slot));
+        note_pins(w.table);
     size = pt_size(1);
     nr = min(nr, (size - (va & (size - 1))) >> PAGE_SHIFT);
     for (; done < nr; done++, va += PAGE_SIZE) {
