@@ -18,8 +18,9 @@
  * entry goes before the frame does. A frame that is the same again is the right one again. Fork
  * clears PG_EXCLUSIVE and then looks for pins, F3 pins and F5 then looks at PG_EXCLUSIVE, with full
  * barriers on both sides: fork copies the page, or the pin is not given (page_try_share). Fork that
- * shares the whole table takes the right to write from the link and then looks whether the table is
- * marked; before F3 the pin marks it, and F4 looks at the link.
+ * shares the whole table takes the right to write from the link, or closes the table where links
+ * carry none, and then looks whether the table is marked; before F3 the pin marks it, and F4 looks
+ * at the link and whether the table is closed.
  *
  * Not every leaf may be had without its row's consent: an address space that ever had a leaf of
  * PT_PFNMAP, whose frames are not this process' to hold, takes the slow way (mm->has_pfnmap).
@@ -118,10 +119,16 @@ static inline void note_pins(struct page *table)
         page_set(table, PG_HAD_PINS);
 }
 
+/* Where links do not carry the right to write, the table says that fork has shared it. */
+static inline bool is_closed(const struct page *table)
+{
+    return !mmu_has(MMU_LINK_WRITE) && page_test(table, PG_CLOSED);
+}
+
 /* F4. Hardware may have marked the entry meanwhile. */
 static inline bool unchanged(const struct walk *w, const pte_t *slot, pte_t e)
 {
-    if (pte_with_state(pte_load(slot), 0).v != pte_with_state(e, 0).v)
+    if (pte_with_state(pte_load(slot), 0).v != pte_with_state(e, 0).v || is_closed(w->table))
         return false;
     return w->link_slot == NULL ||
            pte_with_state(pte_load(w->link_slot), 0).v == pte_with_state(w->link, 0).v;

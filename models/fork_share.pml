@@ -37,7 +37,7 @@
  *   RADIX_LATE     it does so after the flush                                                             must fail
  *   RADIX_MARK     it looks at the mark before it closes the table                                        must fail
  *   RADIX_LEAF     nothing closes the table: pins look at the leaf only                                   must fail
- *   RADIX_LOOK     the pin does not look a second time whether the table is closed                        must fail
+ *   RADIX_LOOK     the pin does not look in F4 whether the table is closed                                must fail
  *   RADIX_GIVE     a take-over gives W to the leaf of any page                                            must fail
  *   RADIX_PINNED   fork takes W although the table turned out to be marked, and gives none back           must pass
  */
@@ -195,10 +195,7 @@ proctype gup(byte p; bool write)
     walking[p]++;                                            /* F1: interrupts off */
 #ifdef RADIX
     t = table[p];
-    if
-    :: t != NONE -> lw = LINK_W(p, t)
-    :: else
-    fi;
+    lw = true;                                               /* as it must be in F4 */
 #else
     atomic { t = table[p]; lw = link_w[p] };
 #endif
