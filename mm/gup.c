@@ -18,8 +18,9 @@
  * entry goes before the frame does. A frame that is the same again is the right one again. Fork
  * clears PG_EXCLUSIVE and then looks for pins, F3 pins and F5 then looks at PG_EXCLUSIVE, with full
  * barriers on both sides: fork copies the page, or the pin is not given (page_try_share). Fork that
- * shares the whole table takes the right to write from the link and then looks whether the table is
- * marked; before F3 the pin marks it, and F4 looks at the link.
+ * shares the whole table takes the right to write from the link, or closes the table where links
+ * carry none, and then looks whether the table is marked; before F3 the pin marks it, and F4 looks
+ * at the link and whether the table is closed.
  *
  * Not every leaf may be had without its row's consent: an address space that ever had a leaf of
  * PT_PFNMAP, whose frames are not this process' to hold, takes the slow way (mm->has_pfnmap).
@@ -41,8 +42,9 @@
 
 /* ---- fast ---- */
 
-/* Where the walk ended: the entry for an address, and the link to its table. */
+/* Where the walk ended: the entry for an address, its table and the link to that. */
 struct walk {
+    struct page *table;
     const pte_t *slot, *link_slot;
     pte_t link;
     unsigned int level;
@@ -71,6 +73,7 @@ static bool walk_down(struct mm *mm, vaddr_t va, struct walk *w)
         if (!pte_is_table(e, level)) {
             w->slot = slot;
             w->level = level;
+            w->table = pt_table_page(base); /* several frames, perhaps: not the slot's */
             return pte_is_leaf(e, level);
         }
         w->prot &= pte_prot(e, level);
@@ -116,10 +119,16 @@ static inline void note_pins(struct page *table)
         page_set(table, PG_HAD_PINS);
 }
 
+/* Where links do not carry the right to write, the table says that fork has shared it. */
+static inline bool is_closed(const struct page *table)
+{
+    return !mmu_has(MMU_LINK_WRITE) && page_test(table, PG_CLOSED);
+}
+
 /* F4. Hardware may have marked the entry meanwhile. */
 static inline bool unchanged(const struct walk *w, const pte_t *slot, pte_t e)
 {
-    if (pte_with_state(pte_load(slot), 0).v != pte_with_state(e, 0).v)
+    if (pte_with_state(pte_load(slot), 0).v != pte_with_state(e, 0).v || is_closed(w->table))
         return false;
     return w->link_slot == NULL ||
            pte_with_state(pte_load(w->link_slot), 0).v == pte_with_state(w->link, 0).v;
@@ -187,7 +196,7 @@ static unsigned long fast_table(const struct request *r, vaddr_t va, unsigned lo
     if (!walk_down(r->mm, va, &w))
         return 0;
     if (r->pin && w.level == 0)
-        note_pins(pt_table_page(w.slot));
+        note_pins(w.table);
     size = pt_size(1);
     nr = min(nr, (size - (va & (size - 1))) >> PAGE_SHIFT);
     for (; done < nr; done++, va += PAGE_SIZE) {

@@ -115,19 +115,6 @@ void pt_default_zap(struct tlb_gather *tlb, struct vma *v, vaddr_t start, vaddr_
     tlb->rss[vma_file_counter(v)] -= (long)z.file;
 }
 
-/* May the leaf be written without a fault that looks at it first? */
-static inline bool may_write_at_once(pte_t e, unsigned int level, bool shared)
-{
-    const struct page *p;
-
-    if (!(pte_state(e) & PT_DIRTY)) /* the write shall be seen: clear_refs took dirty away */
-        return false;
-    if (shared)
-        return true;
-    p = pte_page(e, level);
-    return page_test(p, PG_EXCLUSIVE); /* only private pages ever are */
-}
-
 struct protect {
     struct tlb_gather *tlb;
     pt_prot_t prot;    /* without PT_W */
@@ -170,7 +157,7 @@ static __always_inline void protect_entries(const struct protect *c, const struc
         left--;
         if (!pte_is_leaf(e, level))
             continue;
-        if (write && !may_write_at_once(e, level, c->shared)) {
+        if (write && !pt_may_write_at_once(e, level, c->shared)) {
             if (set_prot(slot, &e, level, ro) != 0 && (pte_prot(e, level) & ~ro)) {
                 first = first ? first : slot;
                 last = slot;

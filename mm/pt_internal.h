@@ -129,6 +129,19 @@ static inline bool pt_is_own(struct page *p)
     return true;
 }
 
+/* May the leaf be written without a fault that looks at it first? */
+static inline bool pt_may_write_at_once(pte_t e, unsigned int level, bool shared)
+{
+    const struct page *p;
+
+    if (!(pte_state(e) & PT_DIRTY)) /* the write shall be seen: clear_refs took dirty away */
+        return false;
+    if (shared)
+        return true;
+    p = pte_page(e, level);
+    return page_test(p, PG_EXCLUSIVE); /* only private pages ever are */
+}
+
 /* pt_default.c, for userfault.c: fills the hole at @addr of the anonymous area @v, with @p (one
  * reference, no mapping, contents done; taken over on success) or with zeroes. 0, -EEXIST, -ENOMEM.
  * mmap_lock or the VMA's lock held. */

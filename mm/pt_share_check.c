@@ -59,14 +59,20 @@ static void add_below(struct mm *mm, struct pt_share_usage *u, pte_t *base, unsi
     }
 }
 
-void pt_share_usage(struct mm *mm, struct pt_share_usage *u)
+/* Of private memory, too, if @forked is set: only tables come from there. */
+static void add_areas(struct mm *mm, struct pt_share_usage *u, bool forked)
 {
     *u = (struct pt_share_usage){.tables = 0};
     if (atomic_long_read(&mm->nr_shared) == 0)
         return;
     for_each_vma (v, mm)
-        if (v->has_shared)
+        if (v->has_shared && (forked || v->mapping != NULL))
             add_below(mm, u, mm->root, pt_top_level(), v->start, v->end);
+}
+
+void pt_share_usage(struct mm *mm, struct pt_share_usage *u)
+{
+    add_areas(mm, u, true);
 }
 
 /* Who has more areas than this is not walked for a number that is nice to know. */
@@ -80,7 +86,7 @@ static unsigned long rss_behind(struct mm *mm)
 
     if (mm->nr_vmas > WALKED_AREAS || atomic_long_read(&mm->nr_shared) > WALKED_LINKS)
         return READ_ONCE(mm->shared_rss);
-    pt_share_usage(mm, &u);
+    add_areas(mm, &u, false);
     return u.rss[MM_ANON] + u.rss[MM_FILE] + u.rss[MM_SHMEM];
 }
 
@@ -166,8 +172,8 @@ static const char *check_forked(const struct vma *v, vaddr_t va, pte_t link,
         return "table shared by fork in a VMA that may not have one";
     if (table->level != 0 || v->start > va || v->end - va < pt_size(1))
         return "table shared by fork reaches out of its VMA";
-    if (pte_prot(link, 1) & PT_W)
-        return "link to a table shared by fork allows writing";
+    if (!fork_share_is_closed(link, table))
+        return "table shared by fork may be written through";
     for (unsigned int i = 0; i < pt_entries(0); i++, va += PAGE_SIZE) {
         pte_t e = pte_load(base + i);
 

@@ -5,28 +5,28 @@
  * fork does not copy a table of level 0 that lies wholly inside one area, if that is worth it: the
  * parent's link loses the right to write and the child gets a link like it. Nothing changes in the
  * leaves: a page may still be PG_EXCLUSIVE and its leaf writable, for link and leaf decide
- * together, in hardware and in every walker here. So a table with several links is immutable for
+ * together, in hardware and in every walker here. (Where links carry no rights, pt_share_write.c
+ * takes this one from the leaves.) So a table with several links is immutable for
  * those who have them. Who wants a change leaves it first (pt_fork_leave): the only user takes it
  * over, in one step; one of several copies it then, as fork would have done, links the copy when
  * that is complete, flushes, and only then uncounts the old link. Who unmaps or discards the whole
  * span just drops the link. The last link's end empties the table.
  *
  * A page that is pinned must stay the parent's own, so a table marked PG_HAD_PINS is copied at
- * once. A pin marks the table before it takes the page and looks at the link again afterwards; fork
- * takes the right to write from the link, then looks at the mark: one of the two sees the other.
+ * once (pt_share_write.c).
  *
  * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
  * table itself in none's pt_pages.
  *
- * What is worth it: areas of min_bytes and more, tables whose copy costs min_cost. It
- * needs links that carry the right to write (MMU_LINK_WRITE), and no more: since nobody changes a
- * table that several have, nobody ever looks for what hardware has of it in another address space.
- * So the hash MMU, which has such translations under each address space's own names, shares too.
+ * What is worth it: areas of min_bytes and more, tables whose copy costs min_cost. No ability of
+ * the MMU is needed: since nobody changes a table that several have, nobody ever looks for what
+ * hardware has of it in another address space. So the hash MMU, which has such translations under
+ * each address space's own names, shares too.
  *
  * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
  * area write-locked. Invariants: I1 pt_shared is the number of links, those not yet flushed
- * included; I2 no link to a shared table allows writing; I3 a page in one has no pin; I4 its span
- * lies in one area of each user. Checked by pt_check, pt_share_check, models/fork_share.pml,
+ * included; I2 nobody may write through one; I3 a page in one has no pin; I4 its span lies in one
+ * area of each user. Checked by pt_check, pt_share_check, models/fork_share.pml,
  * tests/user/share_fork_test.c. Read next: pt_unshare.c.
  */
 #include <asm/errno.h>
@@ -34,8 +34,6 @@
 #include <kernel/string.h>
 #include "pt_share_internal.h"
 #include "vma_internal.h"
-
-#define LINK_PROT (PT_RWXU & ~PT_W)
 
 /* Below, a copy at once costs less than a fault that comes later to do it. docs/DECISIONS.md. */
 static size_t min_bytes __ro_after_init = MIB(8);
@@ -66,7 +64,7 @@ static unsigned int copy_cost(const struct page *table)
 
 bool pt_fork_possible(void)
 {
-    return enabled && mmu_has(MMU_LINK_WRITE);
+    return enabled;
 }
 
 static bool may_share(const struct vma *v)
@@ -92,34 +90,17 @@ static unsigned int count_anon(struct page *table)
     return table->pt_used - zeroes;
 }
 
-/* The address space's hardware, too, may write the state of a link. */
-static void set_link_prot(pte_t *slot, pt_prot_t prot)
-{
-    pte_t e = pte_load(slot);
-
-    while (!pte_cmpxchg(slot, &e, pte_with_prot(e, 1, prot)))
-        ;
-}
-
 /* The parent's own table becomes one with a single link. False: it is to be copied. */
 static bool make_shared(struct mm *mm, struct page *table, struct page *parent, pte_t *slot)
 {
     struct pt_share *d;
-    bool pinned;
 
     if (page_test(table, PG_HAD_PINS))
         return false;
     d = share_alloc_empty();
     if (d == NULL)
         return false;
-    pt_lock(parent);
-    set_link_prot(slot, LINK_PROT);
-    smp_mb(); /* the link before the mark; pairs with gup.c, F3 */
-    pinned = page_test(table, PG_HAD_PINS);
-    if (unlikely(pinned))
-        set_link_prot(slot, PT_RWXU);
-    pt_unlock(parent);
-    if (unlikely(pinned)) {
+    if (unlikely(!fork_share_close(table, parent, slot))) {
         share_free(d);
         return false;
     }
@@ -143,7 +124,7 @@ static void add_link(struct pt_fork *f, struct page *table, struct page *parent,
     pt_unlock(table);
     pt_lock(parent);
     ASSERT(pte_is_none(pte_load(slot)));
-    pte_store(slot, pte_make_table(page_to_phys(table), LINK_PROT));
+    pte_store(slot, pte_make_table(page_to_phys(table), FORK_LINK_PROT));
     parent->pt_used++;
     pt_unlock(parent);
     f->nr++;
@@ -249,9 +230,7 @@ bool fork_share_adopt(const struct share_link *l)
         return false;
     atomic_long_add(&l->mm->pt_pages, 1L << pt_table_order(0));
     atomic_long_add(&l->mm->nr_shared, -1);
-    pt_lock(l->parent);
-    set_link_prot(l->slot, PT_RWXU);
-    pt_unlock(l->parent);
+    fork_share_open(table, l->parent, l->slot);
     share_free(d);
     vmstat_inc(VMSTAT_pt_fork_adopt);
     return true;
@@ -283,6 +262,7 @@ static int replace_table(struct tlb_gather *t, struct vma *v, const struct share
         return err;
     }
     ASSERT(own->pt_used == l->table->pt_used);
+    WRITE_ONCE(share_of(l->table)->copied, true);
     pt_lock(l->parent);
     pte_store(l->slot, pte_make_table(page_to_phys(own), PT_RWXU));
     pt_unlock(l->parent);
@@ -304,9 +284,14 @@ int pt_fork_leave_links(struct vma *v, vaddr_t start, vaddr_t end)
         return 0;
     vma_write_lock(v);
     tlb_gather_begin(&t, v->mm, false);
-    while (err == 0 && share_find_link(v->mm, &start, end, &l))
+    while (err == 0 && share_find_link(v->mm, &start, end, &l)) {
+        bool copied = share_of(l.table)->copied;
+
         if (!fork_share_adopt(&l))
             err = replace_table(&t, v, &l);
+        else if (!copied)
+            fork_share_give_back(v, l.table);
+    }
     tlb_gather_end(&t);
     return err;
 }

@@ -18,6 +18,7 @@ struct pt_share {
     struct mapping *object; /* NULL: private memory, shared by fork (pt_share_fork.c) */
     struct page *table;
     struct pt_share *next; /* [share_lock] others at the same place of the index */
+    bool copied;           /* no object: a user left with a copy, so no page is PG_EXCLUSIVE */
     bool indexed;          /* [S] found by its key; else only below the table that links it */
     u32 seen;              /* links that the check has found */
     u32 nr_anon;           /* no object: anonymous pages that the table maps */
@@ -77,6 +78,22 @@ struct share_link {
 /* pt_unshare.c */
 /* The first one around or behind *va; *va moves on. False: none before @end. */
 bool share_find_link(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link *l);
+
+/*
+ * pt_share_write.c: who may write and pin through a table that fork shares. mmap_lock held for
+ * writing, the area write-locked.
+ */
+/* Of links to such tables. */
+#define FORK_LINK_PROT (PT_RWXU & ~PT_W)
+/* Nobody may, through the link in @slot of @parent, to the address space's own @table. False: as
+ * before, for pages behind it may be pinned. */
+bool __must_check fork_share_close(struct page *table, struct page *parent, pte_t *slot);
+/* It has just been taken over. */
+void fork_share_open(struct page *table, struct page *parent, pte_t *slot);
+/* And is to be used on: writes to what was written already need no faults. */
+void fork_share_give_back(const struct vma *v, struct page *table);
+/* May anybody write through @link, to @table, which is shared? For the checks. */
+bool fork_share_is_closed(pte_t link, const struct page *table);
 
 /* pt_share_fork.c: tables without an object. */
 /* False: others use the table, too. */

@@ -28,7 +28,26 @@
  *   HASH_COW       nor does a change of an entry behind a take-over or a copy                             must fail
  *   HASH_EXIT      nor does the end of a link                                                             must fail
  *   HASH_PINNED    nor does who leaves, though he got a copy of a page that looked pinned                 must fail
+ *   RADIX          links say nothing: fork closes the table to pins and, when it has no mark, takes W from the leaves; who takes it
+ *                  over opens it and gives W to those of exclusive pages. At first the leaf may write, or not
+ *   RADIX_MODEL    that                                                                                   must pass
+ *   RADIX_CLEAR    the same with CLEAR_MARK                                                               must pass
+ *   RADIX_LAZY     a take-over leaves the leaves as they are                                              must pass
+ *   RADIX_NO_PASS  fork takes W from no leaf                                                              must fail
+ *   RADIX_LATE     it does so after the flush                                                             must fail
+ *   RADIX_MARK     it looks at the mark before it closes the table                                        must fail
+ *   RADIX_LEAF     nothing closes the table: pins look at the leaf only                                   must fail
+ *   RADIX_LOOK     the pin does not look in F4 whether the table is closed                                must fail
+ *   RADIX_GIVE     a take-over gives W to the leaf of any page                                            must fail
+ *   RADIX_PINNED   fork takes W although the table turned out to be marked, and gives none back           must pass
  */
+#if defined(RADIX_MODEL) || defined(RADIX_CLEAR) || defined(RADIX_LAZY) || defined(RADIX_NO_PASS) || defined(RADIX_LATE) || \
+    defined(RADIX_MARK) || defined(RADIX_LEAF) || defined(RADIX_LOOK) || defined(RADIX_GIVE) || defined(RADIX_PINNED)
+#define RADIX
+#endif
+#ifdef RADIX_CLEAR
+#define CLEAR_MARK
+#endif
 #if defined(HASH_LEAF) || defined(HASH_EARLY) || defined(HASH_FORK) || defined(HASH_COW) || defined(HASH_EXIT) || defined(HASH_PINNED)
 #define HASH
 #endif
@@ -48,6 +67,14 @@
 
 byte entry[NT];
 bool leaf_w[NT], used[NT], mark[NT], ptl[NT];
+#ifdef RADIX
+bool closed[NT];
+#define LINK_W(p, t) (!closed[t])
+#define SET_LINK_W(p, t, w) closed[t] = !(w)
+#else
+#define LINK_W(p, t) link_w[p]
+#define SET_LINK_W(p, t, w) link_w[p] = w
+#endif
 byte links[NT];
 byte refs[NF], pins[NF];
 bool exclusive[NF];
@@ -135,6 +162,9 @@ inline get_table(t)
         used[t] = true;
         entry[t] = NONE;
         mark[t] = false;
+#ifdef RADIX
+        closed[t] = false;
+#endif
         links[t] = 0
     }
 }
@@ -163,7 +193,12 @@ proctype gup(byte p; bool write)
     bool w, lw, same, own;
 
     walking[p]++;                                            /* F1: interrupts off */
+#ifdef RADIX
+    t = table[p];
+    lw = true;                                               /* as it must be in F4 */
+#else
     atomic { t = table[p]; lw = link_w[p] };
+#endif
     if
     :: t != NONE ->
         atomic { assert(used[t]); f = entry[t]; w = leaf_w[t] };
@@ -186,8 +221,10 @@ proctype gup(byte p; bool write)
             if
             :: same ->
                 atomic { assert(used[t]); same = (entry[t] == f && leaf_w[t] == w) };   /* F4 */
-#ifndef NO_LINK_LOOK
-                same = same && table[p] == t && link_w[p] == lw;
+#ifdef RADIX_LOOK
+                same = same && table[p] == t;
+#elif !defined(NO_LINK_LOOK)
+                same = same && table[p] == t && LINK_W(p, t) == lw;
 #endif
 #ifdef MARK_LATE
                 mark[t] = true;
@@ -217,6 +254,17 @@ proctype gup(byte p; bool write)
     fi
 }
 
+#if defined(HASH_LEAF) || defined(RADIX)
+#define MAY_WRITE(p, t) leaf_w[t]
+#else
+#define MAY_WRITE(p, t) (link_w[p] && leaf_w[t])
+#endif
+#ifdef RADIX
+#define STORES(p, t) leaf_w[t]
+#else
+#define STORES(p, t) (link_w[p] && leaf_w[t])
+#endif
+
 /* A program writes, by what the tables say at one moment, a little later. */
 proctype store(byte p)
 {
@@ -228,7 +276,7 @@ proctype store(byte p)
         :: t != NONE ->
             assert(used[t]);
             if
-            :: link_w[p] && leaf_w[t] -> f = entry[t]
+            :: STORES(p, t) -> f = entry[t]
             :: else
             fi
         :: else
@@ -242,12 +290,6 @@ proctype store(byte p)
         walking[p]--
     }
 }
-
-#ifdef HASH_LEAF
-#define MAY_WRITE(p, t) leaf_w[t]
-#else
-#define MAY_WRITE(p, t) (link_w[p] && leaf_w[t])
-#endif
 
 #ifdef HASH
 /* The same through the hardware's table, which a refill's walk fills, at any time from then on. */
@@ -342,10 +384,25 @@ inline make_own(p, t, n, f)
         fi
     };
     if
-    :: t == NONE -> link_w[p] = true
+    :: t == NONE ->
+        SET_LINK_W(p, table[p], true);
+#if defined(RADIX) && !defined(RADIX_LAZY)
+        atomic {
+            t = table[p];
+            !ptl[t];
+            if
+#ifdef RADIX_GIVE
+            :: true -> leaf_w[t] = true
+#else
+            :: exclusive[entry[t]] -> leaf_w[t] = true
+            :: else
+#endif
+            fi
+        }
+#endif
     :: else ->
         copy(t, n, f);
-        atomic { ptl[t] = false; table[p] = n; link_w[p] = true };
+        atomic { ptl[t] = false; table[p] = n; SET_LINK_W(p, n, true) };
 #ifdef UNCOUNT_FIRST
         uncount(t);
         flush(p)
@@ -426,6 +483,11 @@ proctype exit(byte p)
     mmap_lock[p] = false
 }
 
+inline take_leaf_w(t)
+{
+    atomic { !ptl[t] -> leaf_w[t] = false }
+}
+
 /* @p gets the child @q, which goes on when all is done. */
 proctype fork(byte p, q)
 {
@@ -438,16 +500,22 @@ proctype fork(byte p, q)
     :: t == NONE
     :: t != NONE && links[t] != 0 -> atomic { !ptl[t]; links[t]++; child = t }
     :: t != NONE && links[t] == 0 ->
-#ifdef FORK_FIRST
+#if defined(FORK_FIRST) || defined(RADIX_MARK)
         had_pins = mark[t];
-        link_w[p] = false;
+        SET_LINK_W(p, t, false);
+#elif defined(RADIX_LEAF)
+        take_leaf_w(t);
+        had_pins = mark[t];
 #else
-        link_w[p] = false;
+        SET_LINK_W(p, t, false);
+#ifdef RADIX_PINNED
+        take_leaf_w(t);
+#endif
         had_pins = mark[t];
 #endif
         if
         :: had_pins ->
-            link_w[p] = true;
+            SET_LINK_W(p, t, true);
             lock(ptl[t]);
             copy(t, n, f);
             atomic {
@@ -463,11 +531,22 @@ proctype fork(byte p, q)
                 ptl[t] = false;
                 child = n
             }
-        :: else -> links[t] = 2; child = t
+        :: else ->
+#if defined(RADIX) && !defined(RADIX_NO_PASS) && !defined(RADIX_LATE) && !defined(RADIX_LEAF)
+            take_leaf_w(t);
+#endif
+            links[t] = 2;
+            child = t
         fi
     fi;
 #ifndef NO_FORK_FLUSH
     fork_flush(p);
+#endif
+#ifdef RADIX_LATE
+    if
+    :: child != NONE && links[child] != 0 -> take_leaf_w(child)
+    :: else
+    fi;
 #endif
     atomic {
         table[q] = child;
@@ -505,6 +584,12 @@ init
         exclusive[0] = true;
         leaf_w[0] = true;
         link_w[0] = true;
+#ifdef RADIX
+        if
+        :: leaf_w[0] = false
+        :: true
+        fi;
+#endif
 #ifdef HASH
         cached[0] = NONE; cached[1] = NONE; cached[2] = NONE;
         run store_cached(0);

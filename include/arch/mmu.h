@@ -103,6 +103,10 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
  *   pte_t pte_with_prot(pte_t, unsigned level, pt_prot_t)     keeps address and state
  *   unsigned pte_state(pte_t)                   PT_YOUNG | PT_DIRTY | PT_SOFT
  *   pte_t pte_with_state(pte_t, unsigned state)
+ * B. Cells, besides those above; what hardware sets meanwhile is kept, memory order is not:
+ *   void  pte_take_write(pte_t *table, bool quiet)   of level 0, leaves and holes: all leaves lose
+ *                                                    PT_W. quiet: hardware sets nothing meanwhile
+ *   void  pte_give_write(pte_t *)                    a leaf that allows reading gets it
  */
 
 /*

@@ -277,8 +277,7 @@ KTAP_UNUSED static struct share_mark share_begin(const char *counter)
 #define CHECK_SHARED(mark, n) CHECK_ROSE(mark, (n) + 1, "shared_pt=off")
 
 /*
- * Tables that fork shares. The kernel says whether this machine can: POWER's radix MMU cannot, its
- * links carry no permissions; nor with fork_share=off.
+ * Tables that fork shares. The kernel says whether it does: not with fork_share=off.
  */
 #define SHARE_FORK      "pt_fork_share"
 #define PR_SET_PT_SHARE 0x51510001

@@ -385,7 +385,7 @@ TEST(pins_beside_forks)
 
     skip_race_under_sweep();
     if (!share_forks())
-        ktap_skip("links of this MMU carry no permissions, or fork_share=off");
+        ktap_skip("fork_share=off");
     CHECK_EQ(pthread_create(&a.thread, NULL, pins, &a), 0);
     for (; forks < 60 && time(NULL) < end; forks++) {
         pid_t pid = peer();

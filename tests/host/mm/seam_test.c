@@ -83,6 +83,10 @@ HTEST(values_and_geometry)
 {
     for_shapes(pure);
 }
+HTEST(write_right)
+{
+    for_shapes(seam_write_right);
+}
 HTEST(flush)
 {
     for_shapes(seam_flush);

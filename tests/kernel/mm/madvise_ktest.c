@@ -96,8 +96,7 @@ KTEST(madvise, free_passes_by_what_is_shared_or_pinned)
     test_mm_leave();
 }
 
-/* A table that fork shared, where links carry permissions: not while two have it; then at once,
- * without being taken over first. */
+/* A table that fork shared: not while two have it; then at once, without being taken over first. */
 KTEST(madvise, free_of_a_forked_table)
 {
     struct mm *mm = test_mm_enter(), *child;

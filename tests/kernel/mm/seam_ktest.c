@@ -54,6 +54,10 @@ KTEST(seam, cells)
 {
     seam_cells();
 }
+KTEST(seam, write_right)
+{
+    seam_write_right(&env);
+}
 KTEST(seam, flush)
 {
     seam_flush(&env);

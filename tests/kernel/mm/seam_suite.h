@@ -188,6 +188,40 @@ static void seam_cells(void)
     EXPECT(old.v == b.v && pte_load(&cell).v == a.v);
 }
 
+/* The right to write, of a whole table and of one leaf. */
+static void seam_write_right_by(const struct seam_env *env, bool quiet)
+{
+    struct mm *mm = env->mm_new();
+    struct page *table = pt_table_alloc(mm, 0, GFP_KERNEL);
+    pt_prot_t all = PT_R | PT_W | PT_U;
+    pte_t *base;
+
+    EXPECT_OR_RETURN(table != NULL);
+    base = page_to_virt(table);
+    for (unsigned int i = 0; i < pt_entries(0); i++)
+        if (i % 7 != 0)
+            pte_store(base + i, pte_with_state(pte_make_leaf(i * PAGE_SIZE, 0, all), i % 4));
+    pte_take_write(base, quiet);
+    for (unsigned int i = 0; i < pt_entries(0); i++) {
+        pte_t leaf = pte_with_state(pte_make_leaf(i * PAGE_SIZE, 0, all), i % 4), e;
+
+        e = i % 7 != 0 ? pte_with_prot(leaf, 0, PT_R | PT_U) : pte_none();
+        EXPECT(pte_load(base + i).v == e.v);
+        if (i % 7 == 0)
+            continue;
+        pte_give_write(base + i);
+        EXPECT(pte_load(base + i).v == leaf.v);
+    }
+    pt_table_free(table);
+    env->mm_free(mm);
+}
+
+static void seam_write_right(const struct seam_env *env)
+{
+    seam_write_right_by(env, false);
+    seam_write_right_by(env, true);
+}
+
 /* A changed entry is used by the next access after the flush, whatever was cached: other page, less
  * permission, none at all. */
 enum seam_way { SEAM_RANGE, SEAM_MM, SEAM_BATCH, SEAM_WAYS };

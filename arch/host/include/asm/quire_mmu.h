@@ -126,6 +126,17 @@ static inline pte_t pte_with_state(pte_t e, unsigned int state)
     return (pte_t){ (e.v & ~(u64)HOST_PTE_STATE) | (u64)state << 8 };
 }
 
+static inline void pte_take_write(pte_t *table, bool quiet)
+{
+    (void)quiet;
+    for (unsigned int i = 0; i < pt_entries(0); i++)
+        (void)__atomic_fetch_and(&table[i].v, ~((u64)PT_W << 2), __ATOMIC_RELAXED);
+}
+static inline void pte_give_write(pte_t *p)
+{
+    (void)__atomic_fetch_or(&p->v, (u64)PT_W << 2, __ATOMIC_RELAXED);
+}
+
 static inline void mmu_flush_table(struct page *table, u64 start, u64 end)
 {
     (void)table, (void)start, (void)end;

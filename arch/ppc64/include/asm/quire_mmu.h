@@ -178,6 +178,35 @@ static inline pte_t pte_with_state(pte_t e, unsigned int state)
     return (pte_t){(e.v & ~(PPC_PTE_REF | PPC_PTE_C | PPC_PTE_SOFT)) | bits};
 }
 
+/* One entry at a time: lqarx would do two, but QEMU 7.2's stqcx. never succeeds. */
+static inline void pte_take_write(pte_t *table, bool quiet)
+{
+    pte_t *p = table, *end = table + pt_entries(0);
+    u64 e;
+
+    for (; quiet && p < end; p += 8)
+#pragma GCC unroll 8
+        for (unsigned int i = 0; i < 8; i++)
+            __atomic_store_n(&p[i].v, pte_load(p + i).v & ~PPC_PTE_W, __ATOMIC_RELAXED);
+    for (; p < end; p += 8)
+        __asm__ volatile("1: ldarx %0, 0, %1; and %0, %0, %9; stdcx. %0, 0, %1; bne- 1b\n"
+                         "2: ldarx %0, %1, %2; and %0, %0, %9; stdcx. %0, %1, %2; bne- 2b\n"
+                         "3: ldarx %0, %1, %3; and %0, %0, %9; stdcx. %0, %1, %3; bne- 3b\n"
+                         "4: ldarx %0, %1, %4; and %0, %0, %9; stdcx. %0, %1, %4; bne- 4b\n"
+                         "5: ldarx %0, %1, %5; and %0, %0, %9; stdcx. %0, %1, %5; bne- 5b\n"
+                         "6: ldarx %0, %1, %6; and %0, %0, %9; stdcx. %0, %1, %6; bne- 6b\n"
+                         "7: ldarx %0, %1, %7; and %0, %0, %9; stdcx. %0, %1, %7; bne- 7b\n"
+                         "8: ldarx %0, %1, %8; and %0, %0, %9; stdcx. %0, %1, %8; bne- 8b"
+                         : "=&r"(e)
+                         : "b"(p), "r"(8UL), "r"(16UL), "r"(24UL), "r"(32UL), "r"(40UL), "r"(48UL),
+                           "r"(56UL), "r"(~PPC_PTE_W)
+                         : "cr0", "memory");
+}
+static inline void pte_give_write(pte_t *p)
+{
+    (void)__atomic_fetch_or(&p->v, PPC_PTE_W, __ATOMIC_RELAXED);
+}
+
 /* Hash: the translations of bytes [start, end) of the span of the level-1 table @table go. */
 void mmu_flush_table(struct page *table, u64 start, u64 end);
 /* @table is about to be freed, unlinked and flushed. Hash: its segment number may be used again

@@ -162,6 +162,17 @@ static inline pte_t pte_with_state(pte_t e, unsigned int state)
     return (pte_t){ (e.v & ~(X86_PTE_A | X86_PTE_D | X86_PTE_SOFT)) | bits };
 }
 
+static inline void pte_take_write(pte_t *table, bool quiet)
+{
+    (void)quiet;
+    for (unsigned int i = 0; i < pt_entries(0); i++)
+        (void)__atomic_fetch_and(&table[i].v, ~X86_PTE_RW, __ATOMIC_RELAXED);
+}
+static inline void pte_give_write(pte_t *p)
+{
+    (void)__atomic_fetch_or(&p->v, X86_PTE_RW, __ATOMIC_RELAXED);
+}
+
 /* Nothing: a TLB knows addresses, not tables. */
 static inline void mmu_flush_table(struct page *table, u64 start, u64 end)
 {
