@@ -10,12 +10,18 @@
  * counted before it looks at the entry again; here the entry is changed before the counts are read:
  * one side sees the other.
  *
+ * A table that fork shares may have several users. The leaf is each one's, at the same address: it
+ * is emptied once, all of the family are flushed by one round, and it is filled once. Nobody can
+ * copy the table meanwhile, leave it or link it, which needs its lock; mmap_lock of the one address
+ * space through which the walk came keeps it alive.
+ *
  * Objects' pages: migrate_file.c.
  *
  * Locks: mmap_lock for reading, tried; PT of one table, for the copy of a batch at most.
  * Invariants: I1 a pinned page is not moved; I2 a PG_EXCLUSIVE page is moved as a whole or not at
  * all; I3 no TLB translates to the old frame when the caller is told 0.
- * Checked by tests/kernel/mm/migrate_ktest.c. Read next: migrate_file.c, migrate_huge.c, compact.c.
+ * Checked by tests/kernel/mm/migrate_ktest.c, tests/user/share_fork_move_test.c,
+ * models/fork_move.pml. Read next: migrate_file.c, migrate_huge.c, compact.c.
  */
 #include <mm/pt_share.h>
 #include <mm/rmap.h>
@@ -93,6 +99,20 @@ static void refill(const struct taken *t)
     page_put(m->from); /* never the last: the caller's stays */
 }
 
+/* All who have the table forget its leaves for [start, end). Links come under its lock, and this
+ * address space's stays: so a single one is this one's. */
+static void flush_users(const struct rmap_place *at, vaddr_t start, vaddr_t end)
+{
+    lock_assert_held(&at->table->ptl);
+    if (unlikely(!pt_fork_is_sole_user(at->table, at->mm))) {
+        rmap_flush_family(at->mm, start, end);
+        vmstat_inc(VMSTAT_pt_fork_inplace);
+        return;
+    }
+    mmu_quiesce_walkers(at->mm);
+    mm_flush_range(at->mm, start, end, 0);
+}
+
 /* For each leaf of b->walked. */
 static void move_leaves(const struct rmap_place *at, void *arg)
 {
@@ -103,11 +123,6 @@ static void move_leaves(const struct rmap_place *at, void *arg)
 
     if (at->level != 0)
         return; /* part of a huge page by now */
-    /* Links come with mmap_lock held for writing; so a single one is this address space's. */
-    if (unlikely(pt_is_shared(at->table)) && READ_ONCE(at->table->pt_shared) > 1) {
-        b->walked->err = -EBUSY; /* the table is others', too: they would have to be asked */
-        return;
-    }
     for (struct migration *m = b->m; m < b->m + b->nr; m++) {
         pte_t *slot = m->err == -EAGAIN ? leaf_beside(at, b->walked->from, m->from) : NULL;
         vaddr_t va;
@@ -122,8 +137,7 @@ static void move_leaves(const struct rmap_place *at, void *arg)
     }
     if (n == 0)
         return;
-    mmu_quiesce_walkers(at->mm);
-    mm_flush_range(at->mm, start, end, 0);
+    flush_users(at, start, end);
     for (unsigned int i = 0; i < n; i++)
         refill(&taken[i]);
 }

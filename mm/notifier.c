@@ -7,9 +7,9 @@
  * copies its first leaf, under the lock of the leaf's table; who changes that leaf later, under
  * that lock, then sees that there are clients.
  *
- * Locks: mm->notify_lock (NOTIFIER), inside PT. Invariants: I1 nr_notifiers is the length of the
- * list. Checked by iommu_check, tests/user/iommu_test.c. Read next:
- * drivers/dmatest_iommu.c.
+ * Locks: mm->notify_lock (NOTIFIER), inside PT and the list of a family. Invariants: I1
+ * nr_notifiers is the length of the list. Checked by iommu_check, tests/user/iommu_test.c. Read
+ * next: drivers/dmatest_iommu.c.
  */
 #include <kernel/printk.h>
 #include <mm/notifier.h>

@@ -141,10 +141,18 @@ int pt_fill_hole_zero(struct vma *v, vaddr_t addr)
     return fill_hole(&f, pte_make_leaf(page_to_phys(zero_page), 0, vma_prot_ro(v)), false);
 }
 
-/* Does the fault change more than the state of a leaf? */
-static bool changes_table(const struct fault_ctx *f)
+/* Does the fault change more than the state of a leaf? Where there was none, somebody may be moving
+ * its page, for all who have the table. */
+static bool changes_table(struct fault_ctx *f)
 {
-    return (f->flags & (FAULT_WRITE | FAULT_UNSHARE)) || !pte_is_leaf(f->entry, f->level);
+    if (f->flags & (FAULT_WRITE | FAULT_UNSHARE))
+        return true;
+    if (unlikely(pte_is_none(f->entry))) {
+        pt_lock(f->table);
+        f->entry = pte_load(f->slot);
+        pt_unlock(f->table);
+    }
+    return !pte_is_leaf(f->entry, f->level);
 }
 
 static __always_inline enum fault_result fault_once(struct fault_ctx *f)

@@ -220,6 +220,35 @@ unsigned int rmap_try_walk_anon(struct page *p,
     return walk(&w);
 }
 
+/* Clients of members without users, which no CPU runs any more, until rmap_family_leave. */
+static void notify_dying(struct anon_family *f, vaddr_t start, vaddr_t end)
+{
+    struct mm *mm;
+
+    spin_lock(&f->lock);
+    list_for_each_entry(mm, &f->mms, family_link)
+        if (unlikely(READ_ONCE(mm->nr_notifiers) != 0) && atomic_read(&mm->users) == 0)
+            mm_notify(mm, start, end);
+    spin_unlock(&f->lock);
+}
+
+/*
+ * Every member, whether it has the table or not: one that has cleared its link and not flushed yet
+ * still has translations of it. Who joins meanwhile finds the changed leaves: links come under the
+ * table's lock.
+ */
+void rmap_flush_family(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+    struct tlb_batch b = TLB_BATCH_INIT;
+    struct anon_family *f = mm->family;
+
+    ASSERT(start < end && atomic_read(&mm->users) > 0);
+    for (mm = next_member(f, NULL, true); mm != NULL; mm = next_member(f, mm, true))
+        tlb_batch_add(&b, mm, start, end, 0);
+    tlb_batch_end(&b);
+    notify_dying(f, start, end);
+}
+
 /* Every mapped anonymous page, by its frame; nothing may change page tables meanwhile. */
 static int rmap_check_anon(void)
 {

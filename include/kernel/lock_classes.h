@@ -48,10 +48,10 @@ LOCK_CLASS(PT_SHARE,     65, SPIN,
            "an object's page tables: their index, and the counts of links to them")
 LOCK_CLASS(PT,           66, SPIN,
            "entries of one page table (the lock lives in the table's struct page)")
-LOCK_CLASS(NOTIFIER,     68, SPIN,
-           "copies that devices keep of an address space's translations")
 LOCK_CLASS(PAGE_CACHE,   70, SPIN,     "a mapping's tree of pages")
 LOCK_CLASS(MM_LIST,      72, SPIN,     "list of all address spaces; that of a family of forks")
+LOCK_CLASS(NOTIFIER,     73, SPIN,
+           "copies that devices keep of an address space's translations")
 LOCK_CLASS(VMALLOC_TREE, 74, SPIN,     "lookup of kernel virtual ranges")
 LOCK_CLASS(HUGETLB,      76, SPIN,     "a pool of huge pages and its counters")
 LOCK_CLASS(SLAB,         80, SPIN_IRQ, "a slab cache's partial and full lists")

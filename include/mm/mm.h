@@ -308,7 +308,7 @@ u64 mm_peak_rss(struct mm *mm);
     X(pt_share_flush) X(pt_share_protect)                                                         \
     X(pt_unshare_unmap) X(pt_unshare_protect) X(pt_unshare_move)                                  \
     X(pt_unshare_dontneed) X(pt_unshare_split) X(pt_unshare_lock) X(pt_unshare_advice)            \
-    X(pt_fork_share) X(pt_fork_break) X(pt_fork_adopt)                                            \
+    X(pt_fork_share) X(pt_fork_break) X(pt_fork_adopt) X(pt_fork_inplace)                         \
     X(pgmigrate_success) X(pgmigrate_fail) X(thp_migration_success) X(thp_migration_fail)         \
     X(compact_migrate_scanned) X(compact_isolated) X(compact_stall) X(compact_fail)               \
     X(compact_success) X(compact_daemon_wake)

@@ -44,3 +44,9 @@ unsigned int rmap_walk_anon(struct page *p, void (*visit)(const struct rmap_plac
  * mmap_lock is not free at once is passed by. */
 unsigned int rmap_try_walk_anon(struct page *p,
                                 void (*visit)(const struct rmap_place *at, void *arg), void *arg);
+/*
+ * Leaves for [start, end) were changed in a table that several of @mm's family have, whose lock the
+ * caller holds: on return no CPU and no client of any of them can use what they were before. One
+ * round. @mm, which has users, is one of those who have the table.
+ */
+void rmap_flush_family(struct mm *mm, vaddr_t start, vaddr_t end);
