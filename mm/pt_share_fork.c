@@ -332,7 +332,7 @@ bool pt_fork_is_at(const struct vma *v, vaddr_t va)
 /* ---- the reverse map ---- */
 
 /* Walks at the same time may take each other's mark away, and then visit a table twice: those who
- * visit change no leaf of one that several link, and the check of counts runs alone. */
+ * visit look at the entry, under the table's lock, and the check of counts runs alone. */
 bool pt_fork_first_visit(struct page *table, u32 *walk)
 {
     static u32 walks;
