@@ -120,7 +120,7 @@ void mmu_boot_map(const struct bootinfo *bi)
 
     if (!cpu_features.nx)
         panic("mmu: this CPU cannot forbid execution (no NX)");
-    x86_pt_top = read_cr(4) & CR4_LA57 ? 4 : 3;
+    x86_pt_top = (read_cr(4) & CR4_LA57) ? 4 : 3;
     x86_user_top = (1UL << (x86_pt_top == 4 ? 56 : 47)) - PAGE_SIZE;
     x86_gb_leaves = cpu_features.gbpages;
     direct_map_level = bootinfo_has_option(bi, "dmap=4k") ? 0 : 2;
