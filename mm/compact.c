@@ -12,10 +12,12 @@
  * blocks; a block is begun only while small blocks have room for its pages, so no large one is
  * broken up.
  *
- * Locks: none held, and only tried ones taken; one run at a time. Invariants: I1 a frame is either
- * the allocator's, or its page's, or on the run's list. Checked by
- * tests/kernel/mm/compact_ktest.c. Source: Linux, Documentation/admin-guide/sysctl/vm.rst; the
- * indexes: mm/vmstat.c. Read next: pcp.c (who calls).
+ * Who finds no memory meanwhile takes the kept frames back (compact_give_way), and the run ends.
+ *
+ * Locks: none held, and only tried ones taken; one run at a time; kept.lock (LEAF) around its list.
+ * Invariants: I1 a frame is either the allocator's, or its page's, or on that list. Checked by
+ * tests/kernel/mm/compact_ktest.c, tests/user/gib_memory_test.c. Source: Linux,
+ * Documentation/admin-guide/sysctl/vm.rst; the indexes: mm/vmstat.c. Read next: pcp.c (who calls).
  */
 #include <kernel/ktest.h>
 #include <kernel/printk.h>
@@ -38,13 +40,19 @@ static int running; /* 1 while somebody compacts; changed by cmpxchg */
 /* Runs for those who can do without are left out after failures: the next `skip` ones. */
 static unsigned int defer_shift, skip;
 
+/* Empty frames of the block that is at work. */
+static struct {
+    spinlock_t lock;
+    struct list_head frames; /* through page->link */
+    unsigned long nr;
+    bool wanted; /* somebody took them away since the block was begun */
+} kept = {.lock = SPINLOCK_INIT(LOCK_LEAF), .frames = {&kept.frames, &kept.frames}};
+
 /* ---- one block ---- */
 
 struct block {
     struct page *first;
     unsigned int order;
-    struct list_head kept; /* empty frames, through page->link */
-    unsigned long nr_kept;
 };
 
 struct survey {
@@ -83,14 +91,37 @@ static struct survey look_at(const struct block *b, unsigned long most)
     return s;
 }
 
-static void keep(struct block *b, struct page *p)
+static void keep(struct page *p)
 {
-    list_add_tail(&p->link, &b->kept);
-    b->nr_kept++;
+    unsigned long flags = spin_lock_irqsave(&kept.lock);
+    list_add_tail(&p->link, &kept.frames);
+    kept.nr++;
+    spin_unlock_irqrestore(&kept.lock, flags);
+}
+
+/* What is free in the block. */
+static void keep_free(const struct block *b)
+{
+    struct list_head frames;
+    unsigned long n, flags;
+
+    list_init(&frames);
+    n = take_free_range(b->first, b->order, &frames);
+    flags = spin_lock_irqsave(&kept.lock);
+    ASSERT(list_empty(&kept.frames) && kept.nr == 0);
+    list_splice_tail_init(&frames, &kept.frames);
+    kept.nr = n;
+    kept.wanted = false;
+    spin_unlock_irqrestore(&kept.lock, flags);
+}
+
+static bool is_wanted(void)
+{
+    return READ_ONCE(kept.wanted);
 }
 
 /* A new frame outside of the block; what is inside is kept. */
-static struct page *take_target(struct block *b, enum page_kind kind)
+static struct page *take_target(const struct block *b, enum page_kind kind)
 {
     for (;;) {
         struct page *to = page_alloc(kind, GFP_TARGET);
@@ -100,19 +131,19 @@ static struct page *take_target(struct block *b, enum page_kind kind)
         to->mapping = NULL;
         if (!is_inside(b, to))
             return to;
-        keep(b, to);
+        keep(to);
     }
 }
 
 /* The pages move, and their frames are kept. False: not all of them. */
-static bool empty_frames(struct block *b, struct migration *m, unsigned int n)
+static bool empty_frames(struct migration *m, unsigned int n)
 {
     unsigned int done = n != 0 ? migrate_batch(m, n) : 0;
 
     for (unsigned int i = 0; i < n; i++) {
         page_put(m[i].to);
         if (m[i].err == 0 && page_refs(m[i].from) == 1) {
-            keep(b, m[i].from);
+            keep(m[i].from);
             vmstat_inc(VMSTAT_compact_isolated);
         } else {
             page_put(m[i].from);
@@ -124,7 +155,7 @@ static bool empty_frames(struct block *b, struct migration *m, unsigned int n)
 
 /* @p and a new frame for it. False: it was freed meanwhile, or is just being moved; or no memory.
  */
-static bool prepare_move(struct block *b, struct page *p, struct migration *m)
+static bool prepare_move(const struct block *b, struct page *p, struct migration *m)
 {
     if (!page_try_get(p))
         return false;
@@ -135,60 +166,87 @@ static bool prepare_move(struct block *b, struct page *p, struct migration *m)
     return false;
 }
 
-/* Everything that was kept goes back to the allocator; neighbours join. */
-static void give_back(struct block *b)
-{
-    struct page *batch[64];
+#define BATCH 64u
 
-    while (!list_empty(&b->kept)) {
+/* Takes up to BATCH of the frames; @wanted: for who needs them. */
+static unsigned int take_kept(struct page **batch, bool wanted)
+{
+    unsigned long flags = spin_lock_irqsave(&kept.lock);
+    unsigned int n = 0;
+
+    for (; n < BATCH && !list_empty(&kept.frames); n++) {
+        batch[n] = list_first_entry(&kept.frames, struct page, link);
+        list_del(&batch[n]->link);
+    }
+    ASSERT(kept.nr >= n);
+    kept.nr -= n;
+    kept.wanted |= wanted && n != 0;
+    spin_unlock_irqrestore(&kept.lock, flags);
+    return n;
+}
+
+/* Everything that was kept goes back to the allocator; neighbours join. False: there was nothing.
+ */
+static bool give_back(bool wanted)
+{
+    struct page *batch[BATCH];
+    unsigned int taken;
+    bool any = false;
+
+    while ((taken = take_kept(batch, wanted)) != 0) {
         unsigned int n = 0;
 
-        while (n < ARRAY_SIZE(batch) && !list_empty(&b->kept)) {
-            struct page *p = list_first_entry(&b->kept, struct page, link);
+        for (unsigned int i = 0; i < taken; i++) {
+            struct page *p = batch[i];
 
-            list_del(&p->link);
             /* A reference of somebody who found the frame by number may outlive ours. */
             if (p->word == 0 || __atomic_sub_fetch(&p->word, PAGE_REF, __ATOMIC_ACQ_REL) == 0)
                 batch[n++] = p;
         }
         free_pages_bulk(batch, n);
+        any = true;
     }
+    return any;
+}
+
+bool compact_give_way(void)
+{
+    return give_back(true);
 }
 
 /* Those that wait on a CPU's stack may be taken, by us too, until the last page has moved: so they
  * are counted last. */
 static bool is_empty(const struct block *b)
 {
-    unsigned long n = b->nr_kept;
+    unsigned long n = READ_ONCE(kept.nr);
 
     for (unsigned long i = 0; i < 1UL << b->order; i++)
         n += READ_ONCE(b->first[i].kind) == PAGE_PCP;
-    return n == 1UL << b->order;
+    return n == 1UL << b->order && !is_wanted();
 }
 
 /* True: all frames of the block are free now. */
-static bool empty_block(struct block *b)
+static bool empty_block(const struct block *b)
 {
     struct page *end = b->first + (1UL << b->order);
     struct migration m[MIGRATE_BATCH];
     unsigned int n = 0;
     bool done = true;
 
-    list_init(&b->kept);
-    b->nr_kept = take_free_range(b->first, b->order, &b->kept);
-    for (struct page *p = b->first; p < end && done; p++) {
+    keep_free(b);
+    for (struct page *p = b->first; p < end && done && !is_wanted(); p++) {
         vmstat_inc(VMSTAT_compact_migrate_scanned);
         if (migrate_is_movable(p)) {
             done = prepare_move(b, p, &m[n]);
             n += done;
         }
         if (n == MIGRATE_BATCH) {
-            done = empty_frames(b, m, n) && done;
+            done = empty_frames(m, n) && done;
             n = 0;
         }
     }
-    done = empty_frames(b, m, n) && done && is_empty(b);
-    give_back(b);
+    done = empty_frames(m, n) && done && is_empty(b);
+    (void)give_back(false);
     return done;
 }
 
@@ -239,6 +297,7 @@ static unsigned long run(unsigned int order, unsigned long want)
     unsigned long nr = 1UL << order, done = 0;
     pfn_t first = ALIGN_UP(mem_map_first, nr);
 
+    WRITE_ONCE(kept.wanted, false);
     buddy_drain_pcp();
     for (unsigned int pass = 1; pass <= PASSES; pass++) {
         for (pfn_t pfn = first; pfn + nr <= mem_map_end && done < want; pfn += nr) {
@@ -246,7 +305,7 @@ static unsigned long run(unsigned int order, unsigned long want)
 
             if (is_worth(&b, pass) && empty_block(&b))
                 done++;
-            if (current->mm != NULL && fatal_signal_pending())
+            if (is_wanted() || (current->mm != NULL && fatal_signal_pending()))
                 want = 0;
         }
     }

@@ -7,9 +7,13 @@
  * costs no memory, and pins do not matter. Where they do not, MADV_COLLAPSE moves them one by one
  * to a free block of 1 GiB, if the knob is not "never"; khugepaged does not.
  *
- * Locks: mmap_lock and the area's lock for writing around each promotion; none while pages move.
- * Checked by tests/user/gib_test.c. Source: Linux, Documentation/admin-guide/mm/transhuge.rst
- * (hugepages-<size>kB/enabled). Read next: khugepaged.c.
+ * Who finds no memory meanwhile gets what is not filled of the block (gib_give_way).
+ *
+ * Locks: mmap_lock and the area's lock for writing around each promotion; none while pages move;
+ * gathers.lock (LEAF) around the list of blocks being filled and what is left of each. Invariants:
+ * I1 a huge page of [next, end) has one reference, the block's.
+ * Checked by tests/user/gib_test.c, tests/user/gib_memory_test.c. Source: Linux,
+ * Documentation/admin-guide/mm/transhuge.rst (hugepages-<size>kB/enabled). Read next: khugepaged.c.
  */
 #include <kernel/task.h>
 #include <kernel/time.h>
@@ -132,28 +136,113 @@ static int move_one(struct mm *mm, vaddr_t va, struct page *to)
     return err;
 }
 
-/* The huge pages from @va on move into one block. 0; -ENOMEM: there is none; -EAGAIN: not all could
- * be moved; -EINTR: the task is to die. Nobody sees a difference either way. */
+/* A block that pages move to: huge pages [next, end) are still to be filled. */
+struct gather {
+    struct list_head link;
+    struct page *block;
+    unsigned int next, end;
+};
+
+static struct {
+    spinlock_t lock;
+    struct list_head list;
+} gathers = {SPINLOCK_INIT(LOCK_LEAF), {&gathers.list, &gathers.list}};
+
+static void gather_begin(struct gather *g)
+{
+    unsigned long flags = spin_lock_irqsave(&gathers.lock);
+
+    list_add_tail(&g->link, &gathers.list);
+    spin_unlock_irqrestore(&gathers.lock, flags);
+}
+
+/* The next huge page is the caller's; NULL: they were given away. */
+static struct page *gather_next(struct gather *g)
+{
+    struct page *to = NULL;
+    unsigned long flags;
+
+    flags = spin_lock_irqsave(&gathers.lock);
+    if (g->next < g->end)
+        to = g->block + g->next++ * huge_nr();
+    spin_unlock_irqrestore(&gathers.lock, flags);
+    return to;
+}
+
+/* What is left becomes free. False: nothing. */
+static bool put_left(struct page *block, unsigned int from, unsigned int end)
+{
+    for (unsigned int i = from; i < end; i++)
+        huge_put(block + i * huge_nr());
+    return from < end;
+}
+
+static void gather_end(struct gather *g)
+{
+    unsigned long flags = spin_lock_irqsave(&gathers.lock);
+
+    list_del(&g->link);
+    spin_unlock_irqrestore(&gathers.lock, flags);
+    (void)put_left(g->block, g->next, g->end);
+}
+
+bool gib_give_way(void)
+{
+    unsigned int from = 0, end = 0;
+    struct page *block = NULL;
+    unsigned long flags;
+    struct gather *g;
+
+    flags = spin_lock_irqsave(&gathers.lock);
+    list_for_each_entry (g, &gathers.list, link) {
+        if (g->next == g->end)
+            continue;
+        block = g->block;
+        from = g->next;
+        end = g->end;
+        g->end = g->next;
+        break;
+    }
+    spin_unlock_irqrestore(&gathers.lock, flags);
+    return put_left(block, from, end);
+}
+
+static int fill(struct mm *mm, vaddr_t va, struct gather *g)
+{
+    int err = 0;
+
+    for (vaddr_t end = va + pt_size(GIB_LEVEL); va < end && err == 0; va += pt_size(HUGE_LEVEL)) {
+        struct page *to = gather_next(g);
+
+        if (to == NULL)
+            return -ENOMEM;
+        err = move_one(mm, va, to);
+        huge_put(to);
+        if (fatal_signal_pending())
+            err = -EINTR;
+    }
+    return err;
+}
+
+/* The huge pages from @va on move into one block. 0; -ENOMEM: there is none, or somebody needed
+ * what was not filled yet; -EAGAIN: not all could be moved; -EINTR: the task is to die. Nobody sees
+ * a difference either way. */
 static int gather(struct mm *mm, vaddr_t va)
 {
-    struct page *block;
-    int err = 0;
+    struct gather g = {.end = pt_entries(HUGE_LEVEL)};
+    int err;
 
     if (is_any_held(mm, va))
         return -EAGAIN;
-    block = huge_alloc_block(pt_shift(GIB_LEVEL) - PAGE_SHIFT, GFP_USER | GFP_NOOOM);
-    if (block == NULL) {
+    g.block = huge_alloc_block(pt_shift(GIB_LEVEL) - PAGE_SHIFT, GFP_USER | GFP_NOOOM);
+    if (g.block == NULL) {
         vmstat_inc(VMSTAT_thp_collapse_alloc_failed);
         return -ENOMEM;
     }
     vmstat_inc(VMSTAT_thp_collapse_alloc);
-    for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL) && err == 0; i++) {
-        err = move_one(mm, va + i * pt_size(HUGE_LEVEL), block + i * huge_nr());
-        if (fatal_signal_pending())
-            err = -EINTR;
-    }
-    for (unsigned int i = 0; i < pt_entries(HUGE_LEVEL); i++)
-        huge_put(block + i * huge_nr());
+    gather_begin(&g);
+    err = fill(mm, va, &g);
+    gather_end(&g);
     return err;
 }
 

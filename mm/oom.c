@@ -23,8 +23,10 @@
  */
 #include <kernel/rcu.h>
 #include <kernel/time.h>
+#include <mm/compact.h>
 #include <mm/pt_share.h>
 #include <mm/slab.h>
+#include "thp_internal.h"
 #include "vma_internal.h"
 
 #define OOM_ADJ_NEVER      (-1000)
@@ -226,7 +228,7 @@ bool oom_out_of_memory(unsigned int order, gfp_t gfp)
         return false;
     if (dying())
         return true;
-    if (lazyfree_reclaim() != 0)
+    if (lazyfree_reclaim() != 0 || compact_give_way() || gib_give_way())
         return true;
     if (cmpxchg(&choosing, 0, 1) == 0) {
         if (!victim_pending())

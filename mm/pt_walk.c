@@ -152,6 +152,8 @@ static pte_t *cursor_step(struct pt_cursor *c)
         if (c->va < c->table_end) {
             pte_t *slot = c->path[c->level] + pt_index(c->va, c->level);
 
+            /* cursor_lock put the link back, and the mark comes under this lock only */
+            ASSERT(c->reads || c->level != HUGE_LEVEL || !pt_is_gib(c->table));
             if (c->level == 0 || !pte_is_table(pte_load(slot), c->level))
                 return slot;
         }

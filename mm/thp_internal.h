@@ -69,6 +69,9 @@ enum gib gib_promote(struct vma *v, vaddr_t va, bool advised);
 bool gib_enabled(void);
 /* MADV_COLLAPSE, all of the span at @va being huge pages: 0 or -errno. */
 int gib_collapse(struct mm *mm, vaddr_t va);
+/* For who finds no memory: huge pages that MADV_COLLAPSE has taken for a GiB and not filled yet go
+ * back at once, and it fails. True: there were some. */
+bool gib_give_way(void);
 /* khugepaged: what of @mm can be promoted in place is. */
 void gib_scan(struct mm *mm);
 /* For pt_check: what is wrong with @leaf above @table, or NULL. */

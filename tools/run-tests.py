@@ -306,6 +306,7 @@ GIGANTIC = [
     ("leaves", "ktest=gib ktest_timeout=200", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
     ("leaves by advice", "test=gib_test", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
     ("leaves under load", "test=gib_race_test", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
+    ("leaves and memory", "test=gib_memory_test", "6G", r"^# totals: pass:[1-9]\d* fail:0 skip:0"),
     ("pool at run time", "test=hugetlb_test", "4G", r"^ *ok \d+ gigantic_pages$"),
 ]
 

@@ -9,6 +9,9 @@
 bool compact_direct(unsigned int order, gfp_t gfp);
 /* The same soon, by a kernel thread. */
 void compact_later(unsigned int order);
+/* For who finds no memory: frames that a run has taken out of the allocator go back at once, and
+ * the run gives up. True: there were some. */
+bool compact_give_way(void);
 /* As many free blocks of a huge page's size as can be had. How many became free. May sleep. */
 unsigned long compact_all(void);
 /* Thousandths of free memory that is no use for a block of 2^@order frames, and why an allocation

@@ -85,8 +85,10 @@ static char *make_gib(size_t salt)
 
     set_knob("always");
     p = map_gib(salt);
-    if (madvise(p, GIB, MADV_COLLAPSE) < 0)
+    if (madvise(p, GIB, MADV_COLLAPSE) < 0) {
+        note_blocks();
         ktap_skip("no free block of 1 GiB: %s", strerror(errno));
+    }
     if (!CHECK(is_gib(p)))
         _exit(KTAP_STATUS_FAIL);
     return p;
