@@ -2,7 +2,8 @@
 /*
  * fork_share_ktest.c: tables that fork shares (mm/pt_share_fork.c) as pins and the entries see
  * them, on every MMU: with links that take the right to write from all below, and without. What
- * programs see is in tests/user/share_fork_test.c. Read next: mm/pt_share_write.c.
+ * programs see is in tests/user/share_fork_test.c. Read next:
+ * mm/pt_share_write.c.
  */
 #include <mm/gup.h>
 #include <mm/pt_share.h>

@@ -178,7 +178,7 @@ static inline pte_t pte_with_state(pte_t e, unsigned int state)
     return (pte_t){(e.v & ~(PPC_PTE_REF | PPC_PTE_C | PPC_PTE_SOFT)) | bits};
 }
 
-/* One entry at a time: lqarx would do two, but QEMU 7.2's stqcx. never succeeds. */
+/* One entry at a time: with two (lqarx, stqcx.) the loop did not end under QEMU 7.2. */
 static inline void pte_take_write(pte_t *table, bool quiet)
 {
     pte_t *p = table, *end = table + pt_entries(0);
