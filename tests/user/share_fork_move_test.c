@@ -197,7 +197,7 @@ TEST(some_have_left)
 
 /* ---- at the same time ---- */
 
-#define ROUNDS 12
+#define ROUNDS 6
 
 /* What the children do while their pages move. */
 static void live(char *p, unsigned int i, unsigned int round)
