@@ -303,8 +303,9 @@ static bool sweep_fell(void)
 /* ---- one test ---- */
 
 struct sweep_result {
-    int faults, ended;   /* by us: they waited in vain */
-    bool complete, late; /* late: the budget was used up */
+    int faults, ended; /* by us: they waited in vain */
+    bool complete;     /* no place was left */
+    bool late;         /* given up: the budget was used up, or a run never came to its fault */
 };
 
 /* ---- telling what is missing ---- */
@@ -352,7 +353,7 @@ static void sweep_note_culprit(int fault, const struct sweep_state *before,
 }
 
 /* One fault, the one that /proc/fail-sweep takes as @how; false when the test ended and had no
- * place for it. */
+ * place for it, or, with @r->late, was ended each time before it came there. */
 static bool sweep_fault(const struct ktap_case *c, struct sweep_result *r, const char *how,
                         long limit_ms)
 {
@@ -366,6 +367,7 @@ static bool sweep_fault(const struct ktap_case *c, struct sweep_result *r, const
         if (fell || !ended)
             return fell;
     }
+    r->late = true;
     return false;
 }
 
@@ -375,13 +377,15 @@ static struct sweep_result sweep_faults(const struct ktap_case *c, long limit_ms
     struct sweep_result r = {0, 0, false, false};
     struct sweep_state before = {0, 0, 0, 0}, after;
     long end = sweep_now_ms() + SWEEP_BUDGET_MS;
+    bool fell;
 
     while (!r.complete && !r.late) {
         if (look)
             before = sweep_look_settled();
-        r.complete = !sweep_fault(c, &r, "new", limit_ms);
-        r.faults += !r.complete;
-        r.late = !r.complete && sweep_now_ms() > end;
+        fell = sweep_fault(c, &r, "new", limit_ms);
+        r.faults += fell;
+        r.complete = !fell && !r.late;
+        r.late |= !r.complete && sweep_now_ms() > end;
         after = look ? sweep_look_settled() : before;
         if (!sweep_is_clean(&before, &after))
             sweep_note_culprit(r.faults, &before, &after);

@@ -53,16 +53,19 @@ static void sweep_numbers_run(const struct ktap_case *c, struct sweep_result *r,
                               long limit_ms, bool look)
 {
     struct sweep_state before, after;
+    int last = first + SWEEP_BLOCK - 1;
+    bool fell = true;
 
-    r->complete = false;
-    for (int n = first; n < first + SWEEP_BLOCK && n <= sweep_max_number && !r->complete; n++) {
+    r->complete = r->late = false;
+    for (int n = first; fell && n <= last && n <= sweep_max_number; n++) {
         char how[16];
 
         snprintf(how, sizeof(how), "%d", n);
         if (look)
             before = sweep_look_settled();
-        r->complete = !sweep_fault(c, r, how, limit_ms);
-        if (!r->complete)
+        fell = sweep_fault(c, r, how, limit_ms);
+        r->complete = !fell && !r->late;
+        if (fell)
             r->faults = n;
         if (!look)
             continue;
@@ -99,7 +102,8 @@ static bool sweep_numbers(const struct ktap_case *c, long limit_ms, bool *ok)
     long start = sweep_now_ms(), places = sweep_nr_places(c);
     struct sweep_result r = {0};
 
-    while (!r.complete && r.faults < sweep_max_number && sweep_now_ms() - start < sweep_max_ms)
+    while (!r.complete && !r.late && r.faults < sweep_max_number &&
+           sweep_now_ms() - start < sweep_max_ms)
         *ok &= sweep_numbers_block(c, &r, r.faults + 1, limit_ms);
     ktap_note("%s: by numbers 1 to %d of %ld, %s; %d waited in vain, %ld ms", c->name, r.faults,
               places, r.complete ? "to the end" : "then by chains", r.ended,
