@@ -136,7 +136,7 @@ KTEST(fork_share, no_pin_of_what_is_read_only)
 KTEST(fork_share, take_over_gives_back)
 {
     struct mm *mm, *child;
-    struct page *table;
+    struct page *table, *p;
     unsigned int level;
     pte_t *slot;
 
@@ -163,6 +163,8 @@ KTEST(fork_share, take_over_gives_back)
         EXPECT_EQ(leaf_writes(mm, i), i == 2);
         EXPECT_EQ(leaf_writes(child, i), i == 1);
     }
+    EXPECT_EQ(gup_fast_only(page_at(1), 1, GUP_WRITE, &p, true), 1); /* as of any own table */
+    unpin_user_page(p);
     mm_set_current(NULL);
     EXPECT_EQ(test_check(mm), 0);
     mm_put(mm);
