@@ -54,7 +54,7 @@ static bool step(unsigned long *sp, unsigned long *pc)
 
         if (!kernel_peek(&regs->nip, pc))
             return false;
-    } else if (next == 0 || !kernel_peek((void *)(next + LR_OFFSET), pc)) {
+    } else if (next <= *sp || !kernel_peek((void *)(next + LR_OFFSET), pc)) {
         return false;
     }
     /* Frames lie ever higher on one stack; anything else is a loop or garbage. */
