@@ -39,6 +39,13 @@ unsigned int host_failures(void);
         if (a_ != b_)                                                                             \
             host_expect_failed(__FILE__, __LINE__, #a " == " #b, a_, b_);                         \
     } while (0)
+#define EXPECT_OR_RETURN(c)                                                                       \
+    do {                                                                                          \
+        if (!(c)) {                                                                               \
+            host_expect_failed(__FILE__, __LINE__, #c, 0, 0);                                     \
+            return;                                                                               \
+        }                                                                                         \
+    } while (0)
 /* For fuzz targets: a violation ends the program. */
 #define REQUIRE(c)                                                                                \
     do {                                                                                          \

@@ -365,12 +365,12 @@ static struct page *map_anon(struct vma *v, vaddr_t va, unsigned int level)
     return p;
 }
 
-/* A leaf of each level that fits into the host's memory, one behind the other. */
+/* A leaf of each level that fits into the host's memory, one behind the other. Fork copies them. */
 static unsigned int map_levels(struct vma *v, struct page **pages)
 {
     unsigned int n = 0;
 
-    make_vma(v, region, region + 3 * pt_size(1), VM_READ | VM_WRITE);
+    make_vma(v, region, region + 3 * pt_size(1), VM_READ | VM_WRITE | VM_NOSHAREPT);
     for (unsigned int level = 0; level < 2; level++)
         if (pt_level_can_leaf(level) && pt_size(level) <= MIB(16))
             pages[n++] = level == 0 ? map_anon(v, region, 0) : map_huge(v, region + pt_size(1));
