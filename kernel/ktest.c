@@ -297,6 +297,7 @@ static int run_checks(const struct ktest *t)
     char where[64];
 
     snprintf(where, sizeof(where), "%s.%s", t->suite, t->name);
+    work_flush(); /* who met a dying address space has left it to the worker to take apart */
     return kcheck_run(where) + fail_take_violations();
 }
 

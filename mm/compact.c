@@ -120,7 +120,7 @@ static bool is_wanted(void)
     return READ_ONCE(kept.wanted);
 }
 
-/* A new frame outside of the block; what is inside is kept. */
+/* A new frame outside of the block; what is inside is kept. NULL: no memory, or others want it. */
 static struct page *take_target(const struct block *b, enum page_kind kind)
 {
     for (;;) {
@@ -132,6 +132,8 @@ static struct page *take_target(const struct block *b, enum page_kind kind)
         if (!is_inside(b, to))
             return to;
         keep(to);
+        if (is_wanted())
+            return NULL; /* else what was given away is taken again */
     }
 }
 

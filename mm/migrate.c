@@ -105,6 +105,7 @@ static void flush_users(const struct rmap_place *at, vaddr_t start, vaddr_t end)
 {
     lock_assert_held(&at->table->ptl);
     if (unlikely(!pt_fork_is_sole_user(at->table, at->mm))) {
+        pt_fork_note_move(at->table);
         rmap_flush_family(at->mm, start, end);
         vmstat_inc(VMSTAT_pt_fork_inplace);
         return;

@@ -241,13 +241,16 @@ bool fork_share_adopt(const struct share_link *l)
  *
  * Hardware with a cache of its own for translations, not of tables, may keep them: they lead to the
  * same frames and do not allow writing, and what changes later is flushed then. A flush of one page
- * makes the round that walkers without a lock are waited by.
+ * makes the round that walkers without a lock are waited by. Not so if pages of the old table have
+ * moved since the copy began: what was walked before the new link is of their new frames.
  */
 static int replace_table(struct tlb_gather *t, struct vma *v, const struct share_link *l)
 {
     struct page *own = pt_table_alloc(v->mm, 0, GFP_KERNEL);
+    struct pt_share *d = share_of(l->table);
+    u32 moves = READ_ONCE(d->moves);
     struct tlb_gather batch;
-    bool new_pages;
+    bool new_pages, moved;
     size_t differ;
     int err;
 
@@ -262,11 +265,14 @@ static int replace_table(struct tlb_gather *t, struct vma *v, const struct share
         return err;
     }
     ASSERT(own->pt_used == l->table->pt_used);
-    WRITE_ONCE(share_of(l->table)->copied, true);
+    WRITE_ONCE(d->copied, true);
     pt_lock(l->parent);
     pte_store(l->slot, pte_make_table(page_to_phys(own), PT_RWXU));
     pt_unlock(l->parent);
-    differ = mmu_has(MMU_WALKS_TREE) || unlikely(new_pages) ? span() : PAGE_SIZE;
+    pt_lock(l->table); /* a move that comes behind this waits for all walks through the old link */
+    moved = d->moves != moves;
+    pt_unlock(l->table);
+    differ = mmu_has(MMU_WALKS_TREE) || unlikely(new_pages || moved) ? span() : PAGE_SIZE;
     tlb_gather_range(t, l->va, l->va + differ, 0);
     tlb_gather_link(t, l->table);
     vmstat_inc(VMSTAT_pt_fork_break);
@@ -313,6 +319,12 @@ bool pt_fork_is_sole_user(const struct page *table, const struct mm *mm)
 {
     ASSERT(pt_is_shared(table) ? share_is_forked(share_of(table)) : table->pt_mm == mm);
     return !pt_is_shared(table) || READ_ONCE(table->pt_shared) == 1;
+}
+
+void pt_fork_note_move(struct page *table)
+{
+    lock_assert_held(&table->ptl);
+    share_of(table)->moves++;
 }
 
 void pt_fork_lost_pages(struct page *table, unsigned long nr)

@@ -22,6 +22,7 @@ struct pt_share {
     bool indexed;          /* [S] found by its key; else only below the table that links it */
     u32 seen;              /* links that the check has found */
     u32 nr_anon;           /* no object: anonymous pages that the table maps */
+    u32 moves;             /* [PT of table] no object: how often leaves were changed in place */
     u32 walk;              /* [PT] no object: the last walk of the reverse map that has been here */
     struct rcu_head rcu;
 };

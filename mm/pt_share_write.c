@@ -45,6 +45,8 @@ static bool is_quiet(const struct mm *mm)
 
 bool fork_share_close(struct page *table, struct page *parent, pte_t *slot)
 {
+    bool quiet = is_quiet(table->pt_mm); /* before the barrier, which its answer needs, too */
+
     if (mmu_has(MMU_LINK_WRITE))
         set_link_prot(parent, slot, FORK_LINK_PROT);
     else
@@ -56,7 +58,7 @@ bool fork_share_close(struct page *table, struct page *parent, pte_t *slot)
     }
     if (!mmu_has(MMU_LINK_WRITE)) {
         pt_lock(table);
-        pte_take_write(page_to_virt(table), is_quiet(table->pt_mm));
+        pte_take_write(page_to_virt(table), quiet);
         pt_unlock(table);
     }
     return true;
@@ -85,8 +87,10 @@ void fork_share_give_back(const struct vma *v, struct page *table)
         if (pte_is_none(e))
             continue;
         left--;
-        if (pt_may_write_at_once(e, 0, false))
+        if (pt_may_write_at_once(e, 0, false)) {
+            ASSERT(pte_prot(e, 0) & PT_R);
             pte_give_write(slot);
+        }
     }
     pt_unlock(table);
 }

@@ -17,13 +17,15 @@
  *   NO_TRY        nor the lock of an address space that has a link                                     must fail
  *   NO_LOOK       the mover does not look who holds the page: a page in such a table is nobody's       must pass
  *   UNCOUNT_FIRST a link is uncounted before its address space is flushed                              must fail
+ *   HASH          who leaves by a copy keeps what hardware has walked, unless a page moved meanwhile   must pass
+ *   HASH_KEEP     he keeps it also then: what was walked between the copy and the new link is wrong    must fail
  */
 #define NP   3
 #define NT   4
 #define NF   6
 #define NONE 9
 
-byte entry[NT], links[NT];
+byte entry[NT], links[NT], moves[NT];
 bool used[NT], ptl[NT], leaf_w[NT];
 byte refs[NF], val[NF];
 bool exclusive[NF];
@@ -67,7 +69,7 @@ inline get_table(t)
         :: used[t] -> t++
         :: else -> break
         od;
-        used[t] = true; entry[t] = NONE; links[t] = 0; leaf_w[t] = false
+        used[t] = true; entry[t] = NONE; links[t] = 0; leaf_w[t] = false; moves[t] = 0
     }
 }
 
@@ -166,7 +168,7 @@ proctype gup(byte p)
 }
 
 /* A table of its own, as fork copies one; or the shared one is taken over. mmap_lock held. */
-inline leave(p, t, n, f)
+inline leave(p, t, n, f, m)
 {
     t = link[p];
     atomic {
@@ -180,6 +182,7 @@ inline leave(p, t, n, f)
     if
     :: n == NONE
     :: else ->
+        m = moves[t];
         f = entry[t];
         assert(f != NONE);                                   /* a page is lost */
         atomic {
@@ -191,6 +194,19 @@ inline leave(p, t, n, f)
 #ifdef UNCOUNT_FIRST
         uncount(t);
         flush(p)
+#elif defined(HASH)
+        atomic { !ptl[t] -> m = (moves[t] != m) };
+        atomic {
+            walking[p] == 0;
+            if
+            :: m -> cached[p] = NONE
+            :: else
+            fi
+        };
+        uncount(t)
+#elif defined(HASH_KEEP)
+        walking[p] == 0;
+        uncount(t)
 #else
         flush(p);
         uncount(t)
@@ -200,12 +216,12 @@ inline leave(p, t, n, f)
 
 proctype writer(byte p)
 {
-    byte t, n, f;
+    byte t, n, f, m;
 
     lock(mmap_lock[p]);
     if
     :: link[p] != NONE ->
-        leave(p, t, n, f);
+        leave(p, t, n, f, m);
         t = link[p];
         lock(ptl[t]);
         f = entry[t];
@@ -335,7 +351,7 @@ proctype mover(byte p, f)
 #ifdef FLUSH_FIRST
                 flush_family(p, t, q);
 #endif
-                entry[t] = NONE;
+                atomic { entry[t] = NONE; moves[t]++ };
 #ifndef FLUSH_FIRST
                 flush_family(p, t, q);
 #endif

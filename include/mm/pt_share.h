@@ -141,6 +141,8 @@ static inline int __must_check pt_fork_leave_edges(struct vma *v, vaddr_t start,
 void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end);
 /* Has nobody but @mm the @table of private memory, which is locked? mmap_lock is held. */
 bool pt_fork_is_sole_user(const struct page *table, const struct mm *mm);
+/* Leaves of @table, which is locked and has several users, are changed in place for all of them. */
+void pt_fork_note_move(struct page *table);
 /* @nr anonymous pages are no longer in the locked @table, whose only user took them out. */
 void pt_fork_lost_pages(struct page *table, unsigned long nr);
 /* Is @va of @v in such a table? mmap_lock, or the area's. */

@@ -7,6 +7,7 @@
 #include "share.h"
 
 #include "../../include/uapi/dmatest.h"
+#include <pthread.h>
 #include <sys/ioctl.h>
 
 #define MIGRATE "/sys/kernel/debug/migrate_pages"
@@ -203,9 +204,7 @@ TEST(some_have_left)
 static void live(char *p, unsigned int i, unsigned int round)
 {
     switch ((i + round) % 4) {
-    case 0: /* reads */
-        CHECK_EQ(share_wrong(p, len, STEP), 0);
-        break;
+    case 0: /* reads */ CHECK_EQ(share_wrong(p, len, STEP), 0); break;
     case 1: /* writes: leaves each table */
         for (size_t at = 0; at < len; at += share_span())
             p[at + 1] = (char)i;
@@ -313,6 +312,56 @@ TEST(reading_does_not_leave)
     CHECK_NOT_BROKEN(breaks);
 }
 
+static void *read_on(void *p)
+{
+    while (atomic_load(&stage->word[3]) == 0)
+        CHECK_EQ(share_wrong(p, PAGES * page_size, STEP), 0);
+    return NULL;
+}
+
+/* Moves, until told to stop; then what it wrote is its own. */
+static void move_and_overwrite(char *p)
+{
+    while (atomic_load(&stage->word[0]) == 0)
+        CHECK_OK(write_range(MIGRATE, p, PAGES * page_size));
+    for (size_t at = 0; at < PAGES * page_size; at += page_size)
+        p[at] = (char)~p[at];
+    atomic_store(&stage->word[1], 1);
+    while (atomic_load(&stage->word[2]) == 0)
+        usleep(500);
+}
+
+/* A process leaves the table by a copy while its pages move and its other thread reads them: what
+ * that has cached may be neither of the old frames nor of those that are another's by now. */
+TEST(one_thread_leaves_another_reads)
+{
+    char *p = new_area();
+    pthread_t reader;
+    pid_t pid;
+
+    skip_race_under_sweep();
+    for (unsigned int round = 0; round < 2 * ROUNDS && ktap_failures == 0; round++) {
+        stage_new();
+        pid = peer();
+        if (pid == 0) {
+            move_and_overwrite(p);
+            peer_end();
+        }
+        CHECK_EQ(pthread_create(&reader, NULL, read_on, p), 0);
+        usleep(round * 100);
+        p[1] = (char)round; /* leaves */
+        atomic_store(&stage->word[0], 1);
+        while (atomic_load(&stage->word[1]) == 0)
+            usleep(500);
+        CHECK_EQ(share_wrong(p, PAGES * page_size, STEP), 0);
+        usleep(1000);
+        atomic_store(&stage->word[3], 1);
+        CHECK_EQ(pthread_join(reader, NULL), 0);
+        atomic_store(&stage->word[2], 1);
+        CHECK_PEER(pid);
+    }
+}
+
 /* A device that has copies of a child's translations is told when the parent's pages move. */
 TEST(a_device_of_another_user)
 {
@@ -356,7 +405,7 @@ TEST(a_device_of_another_user)
     close(device);
 }
 
-KTAP_MAIN(CASE(two_users), CASE(nine_users), CASE(each_user_forgets),
-          CASE(moved_through_the_child), CASE(some_have_left),
-          CASE(while_two_live), CASE(while_eight_live), CASE(while_memory_is_compacted),
-          CASE(reading_does_not_leave), CASE(a_device_of_another_user))
+KTAP_MAIN(CASE(two_users), CASE(nine_users), CASE(each_user_forgets), CASE(moved_through_the_child),
+          CASE(some_have_left), CASE(while_two_live), CASE(while_eight_live),
+          CASE(while_memory_is_compacted), CASE(reading_does_not_leave),
+          CASE(one_thread_leaves_another_reads), CASE(a_device_of_another_user))
