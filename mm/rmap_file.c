@@ -18,6 +18,7 @@
  * pt_default_range.c (zap).
  */
 #include <asm/errno.h>
+#include <kernel/sched.h>
 #include <mm/page_cache.h>
 #include <mm/pt_share.h>
 #include "migrate_internal.h"
@@ -58,9 +59,65 @@ static void unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
     }
 }
 
+/* ---- tables that fork shared ---- */
+
+/*
+ * An address space, with a users reference, that has tables of the range which fork shared; NULL:
+ * none, as long as vmas_lock is held. One that is dying has no accesses, faults or forks any more;
+ * what its links lead to goes with them.
+ */
+static struct mm *find_sharer(struct mapping *m, u64 first, u64 last)
+{
+    vaddr_t start, end;
+    struct vma *v;
+
+    lock_assert_held(&m->vmas_lock);
+    list_for_each_entry(v, &m->vmas, mapping_link)
+        if (READ_ONCE(v->has_shared) && !(v->flags & VM_SHARED) &&
+            overlap(v, first, last, &start, &end) && pt_fork_has_links(v, start, end) &&
+            atomic_inc_not_zero(&v->mm->users))
+            return v->mm;
+    return NULL;
+}
+
+/* False: no memory for all of it now. */
+static bool leave(struct mm *mm, struct mapping *m, u64 first, u64 last)
+{
+    vaddr_t start, end;
+    int err = 0;
+
+    mmap_write_lock(mm);
+    for_each_vma(v, mm)
+        if (err == 0 && v->mapping == m && overlap(v, first, last, &start, &end))
+            err = pt_fork_leave(v, start, end);
+    mmap_write_unlock(mm);
+    mm_put_later(mm); /* locks are held that rank before those of the last user's end */
+    return err == 0;
+}
+
+/* vmas_lock is held on return, and nobody who lives has such a table of the range. */
+static void lock_without_sharers(struct mapping *m, u64 first, u64 last)
+{
+    struct mm *mm;
+
+    rwsem_read_lock(&m->vmas_lock);
+    mm = find_sharer(m, first, last);
+    if (likely(mm == NULL))
+        return;
+    atomic_inc(&m->nr_cuts); /* what has been left is not shared again: so there is an end */
+    do {
+        rwsem_read_unlock(&m->vmas_lock);
+        if (!leave(mm, m, first, last))
+            sched_yield_current();
+        rwsem_read_lock(&m->vmas_lock);
+        mm = find_sharer(m, first, last);
+    } while (mm != NULL);
+    atomic_dec(&m->nr_cuts);
+}
+
 void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
 {
-    rwsem_read_lock(&m->vmas_lock);
+    lock_without_sharers(m, first, last);
     unmap_range(m, first, last, even_cow);
     rwsem_read_unlock(&m->vmas_lock);
 }
