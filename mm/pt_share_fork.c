@@ -15,8 +15,14 @@
  * A page that is pinned must stay the parent's own, so a table marked PG_HAD_PINS is copied at
  * once (pt_share_write.c).
  *
- * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
- * table itself in none's pt_pages.
+ * Private memory of files has the file's pages and copies in one table, and truncation takes leaves
+ * out without mmap_lock. It lets all users leave before (rmap_file.c). So a table of a file becomes
+ * a shared one with the object's vmas_lock held for writing, and truncation, which holds it for
+ * reading, can rely on what it sees. An area of a file may have tables of the object in other
+ * places: what a table is says its mark PG_FORKED, not the area.
+ *
+ * Accounts: the pages count in mm->rss of each user, by the table's numbers of pages; the table
+ * itself in none's pt_pages.
  *
  * What is worth it: areas of min_bytes and more, tables whose copy costs min_cost. No ability of
  * the MMU is needed: since nobody changes a table that several have, nobody ever looks for what
@@ -24,10 +30,11 @@
  * each address space's own names, shares too.
  *
  * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
- * area write-locked. Invariants: I1 pt_shared is the number of links, those not yet flushed
- * included; I2 nobody may write through one; I3 a page in one has no pin; I4 its span lies in one
- * area of each user. Checked by pt_check, pt_share_check, models/fork_share.pml,
- * tests/user/share_fork_test.c. Read next: pt_unshare.c.
+ * area write-locked; vmas_lock, above. Invariants: I1 pt_shared is the number of links, those not
+ * yet flushed included; I2 nobody may write through one; I3 an anonymous page in one has no pin; I4
+ * its span lies in one area of each user. Checked by pt_check, pt_share_check,
+ * models/fork_share.pml, fork_cut.pml, tests/user/share_fork_test.c, share_fork_file_test.c. Read
+ * next: pt_unshare.c.
  */
 #include <asm/errno.h>
 #include <kernel/param.h>

@@ -239,7 +239,7 @@ void pt_unshare_at(struct vma *v, vaddr_t addr)
 
         if (!share_find_link(v->mm, &va, addr + PAGE_SIZE, &l) || l.va == addr)
             return;
-        ASSERT(pt_is_shared(l.table)); /* areas of a space have borders where spans have */
+        ASSERT(pt_is_shared(l.table));  /* areas of a space have borders where spans have */
         ASSERT(!pt_is_forked(l.table)); /* pt_fork_leave came before, and may fail */
         count_reason(PT_UNSHARE_split);
         if (take_over(&l))

@@ -101,9 +101,9 @@ void pt_share_claim(struct vma *v);
 int __must_check pt_leave_at(struct mm *mm, vaddr_t va);
 
 /*
- * pt_share_fork.c: private memory. fork gives @src's tables, one after the other, to the child's
- * @dst_vma, too, where that is worth it. Both sides are locked for writing; the caller flushes the
- * parent.
+ * pt_share_fork.c: private memory, also of files. fork gives @src's tables, one after the other, to
+ * the child's @dst_vma, too, where that is worth it. Both sides are locked for writing; the caller
+ * flushes the parent.
  */
 struct pt_fork {
     struct mm *dst;
