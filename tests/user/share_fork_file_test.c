@@ -255,7 +255,7 @@ TEST(punched_by_advice)
 }
 
 /* Truncation beside children that read, write, fork and exit. */
-#define ROUNDS 20
+#define ROUNDS 4
 
 static void busy(char *p, size_t first, unsigned int seed)
 {
@@ -267,7 +267,7 @@ static void busy(char *p, size_t first, unsigned int seed)
         (void)share_load(p + (first + i % (nr - first)) * page_size);
         if (k % 4 == seed)
             (void)share_store(p + i * page_size + 1, (char)k);
-        if (k % 16 != 0)
+        if (k % 64 != 0)
             continue;
         pid = peer();
         if (pid == 0) {
