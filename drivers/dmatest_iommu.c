@@ -90,7 +90,7 @@ static u64 entry_from(const struct vma *v, const struct page *table, pte_t e, va
     if (!pte_is_leaf(e, level))
         return 0;
     prot = pte_prot(e, level) & vma_prot(v);
-    if (pt_is_forked(v, table))
+    if (pt_is_forked(table))
         prot &= ~PT_W;
     if ((prot & (PT_R | PT_U)) != (PT_R | PT_U))
         return 0;

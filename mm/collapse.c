@@ -54,7 +54,7 @@ static enum collapse find_table(struct mm *mm, struct span *s)
     s->entries = pt_link_table(e, HUGE_LEVEL);
     s->table = pt_table_page(s->entries);
     ASSERT(s->parent->pt_mm == mm);
-    ASSERT(s->table->pt_mm == mm || pt_is_forked(s->v, s->table)); /* anonymous: no object's */
+    ASSERT(s->table->pt_mm == mm || pt_is_forked(s->table)); /* anonymous: no object's */
     ASSERT(s->table->level == HUGE_LEVEL - 1);
     return COLLAPSE_OK;
 }

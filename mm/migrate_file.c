@@ -6,7 +6,8 @@
  * per address space; then each is exchanged in the object's tree for its new frame and unlocked.
  * Translations come back by faults, but for areas that are locked in memory: these are kept from
  * changing, and get theirs back before the page's lock is given up (rmap_file.c), whether it has
- * moved or not. Who comes there meanwhile waits for the page's lock.
+ * moved or not. Who comes there meanwhile waits for the page's lock. A page that a table maps which
+ * fork shared (pt_share_fork.c) stays: its translations do not go.
  *
  * Locks: PAGE of the old ones together, and of one new one; the object's vmas_lock; areas' locks
  * for reading; PT. All but PT only tried. Invariants: those of migrate.c.

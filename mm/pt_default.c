@@ -170,7 +170,7 @@ static __always_inline enum fault_result fault_once(struct fault_ctx *f)
     ASSERT(f->table->kind == PAGE_TABLE);
     ASSERT(f->table->pt_mm == f->vma->mm || pt_is_shared(f->table));
     f->entry = pte_load(f->slot);
-    if (pt_is_forked(f->vma, f->table) && changes_table(f))
+    if (pt_is_forked(f->table) && changes_table(f))
         return FAULT_SHARED;
     if (pte_is_none(f->entry)) {
         if (unlikely(f->level != 0))
@@ -220,7 +220,7 @@ struct page *pt_default_pin(struct vma *v, vaddr_t va, bool write)
     if (slot == NULL)
         return NULL;
     e = pte_load(slot);
-    if (write && pt_is_forked(v, table)) {
+    if (write && pt_is_forked(table)) {
         pt_unlock(table);
         return NULL;
     }

@@ -165,7 +165,7 @@ int pt_default_copy_shared(struct vma *v, vaddr_t va, struct page *from, struct 
     struct pt_run r = {.va = va, .slot = page_to_virt(from), .table = from};
     int err;
 
-    ASSERT(pt_is_forked(v, from) && to->pt_used == 0 && IS_ALIGNED(va, pt_size(1)));
+    ASSERT(pt_is_forked(from) && to->pt_used == 0 && IS_ALIGNED(va, pt_size(1)));
     r.nr = pt_entries(0);
     err = copy_run(&c, &r, to, page_to_virt(to));
     drop_spare(&c);
@@ -193,7 +193,9 @@ static int copy_small(struct copy *c, struct pt_fork *f, struct pt_cursor *curso
     pte_t *parent = cursor->path[1];
     int shared = 0;
 
-    if (r->nr == pt_entries(0) && f->src->mapping == NULL)
+    if (pt_is_shared(r->table) && !pt_is_forked(r->table))
+        return 0; /* the object's: what it has comes by faults */
+    if (r->nr == pt_entries(0))
         shared = pt_fork_table(f, r->va, r->table, pt_table_page(parent),
                                parent + pt_index(r->va, 1));
     ASSERT(shared != 0 || !pt_is_shared(r->table));
@@ -212,9 +214,8 @@ int pt_default_copy(struct mm *dst, struct vma *dst_vma, struct vma *src)
     if (!src->has_anon)
         return 0;
     dst_vma->has_anon = true;
-    pt_fork_begin(&fork, dst, dst_vma, src);
+    err = pt_fork_begin(&fork, dst, dst_vma, src);
     pt_cursor_begin(&cursor, src->mm, src->start, src->end, true);
-    cursor.own = src->mapping != NULL; /* what the object's tables have comes by faults */
     while (err == 0 && pt_cursor_next_table(&cursor, &r)) {
         vaddr_t next;
 

@@ -66,7 +66,7 @@ static inline pt_prot_t vma_prot_ro(const struct vma *v)
  * tables carry the permission of each user, leaves do not. */
 static inline pt_prot_t pt_leaf_prot(const struct vma *v, const struct page *table)
 {
-    return unlikely(pt_is_shared(table)) ? pt_share_leaf_prot(v) : vma_prot(v);
+    return unlikely(pt_is_shared(table)) ? pt_share_leaf_prot(v, table) : vma_prot(v);
 }
 static inline pt_prot_t pt_leaf_prot_ro(const struct vma *v, const struct page *table)
 {

@@ -430,7 +430,7 @@ void pt_share_place(size_t len, u64 pgoff, vaddr_t *align_mask, size_t *room)
     }
 }
 
-pt_prot_t pt_share_leaf_prot(const struct vma *v)
+pt_prot_t pt_share_leaf_prot(const struct vma *v, const struct page *table)
 {
-    return links_carry_prot() && v->mapping != NULL ? PT_RWXU : vma_prot(v);
+    return links_carry_prot() && !pt_is_forked(table) ? PT_RWXU : vma_prot(v);
 }

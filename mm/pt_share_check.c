@@ -167,8 +167,8 @@ static const char *check_forked(const struct vma *v, vaddr_t va, pte_t link,
 {
     const pte_t *base = page_to_virt(table);
 
-    if (v->mapping != NULL || !v->has_shared || !v->has_anon ||
-        (v->flags & (VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT)))
+    if (!v->has_shared || !v->has_anon ||
+        (v->flags & (VM_SHARED | VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT)))
         return "table shared by fork in a VMA that may not have one";
     if (table->level != 0 || v->start > va || v->end - va < pt_size(1))
         return "table shared by fork reaches out of its VMA";
@@ -179,7 +179,8 @@ static const char *check_forked(const struct vma *v, vaddr_t va, pte_t link,
 
         if (!pte_is_leaf(e, 0) || pte_page(e, 0) == zero_page)
             continue;
-        if (pte_page(e, 0)->kind != PAGE_ANON ||
+        if ((pte_page(e, 0)->kind == PAGE_FILE ? pte_page(e, 0)->mapping != v->mapping
+                                               : pte_page(e, 0)->kind != PAGE_ANON) ||
             pte_page(e, 0)->index != v->pgoff + ((va - v->start) >> PAGE_SHIFT))
             return "table shared by fork maps another page than the VMA has there";
         if ((pte_prot(e, 0) & PT_RWXU & ~vma_prot(v)) != 0)
@@ -201,6 +202,7 @@ const char *pt_share_check_link(const struct vma *v, vaddr_t va, pte_t link,
     k = &d->key;
     if (share_is_forked(d)) {
         rss[MM_ANON] += d->nr_anon;
+        rss[vma_file_counter(v)] += d->nr_file;
         return check_forked(v, va, link, table);
     }
     if (v->mapping != d->object)
@@ -248,33 +250,40 @@ static void check_leaf(struct check *c, const struct pt_share *d, pte_t e, u64 a
     require(c, (pte_prot(e, d->key.level) & PT_RWXU & ~most) == 0, d, "leaf allows too much");
 }
 
-/* Of a table that fork shared. Returns how many pages of anonymous memory it maps: 0 or 1. */
-static unsigned int check_forked_leaf(struct check *c, const struct pt_share *d, pte_t e)
+/* Of a table that fork shared. */
+static void check_forked_leaf(struct check *c, const struct pt_share *d, pte_t e)
 {
     const struct page *p = pte_page(e, 0);
     bool exclusive = page_test(p, PG_EXCLUSIVE);
 
     if (p == zero_page)
-        return 0;
-    require(c, p->kind == PAGE_ANON && page_pins(p) == 0, d, "maps a page that is pinned");
+        return;
+    require(c, p->kind == PAGE_FILE || page_pins(p) == 0, d, "maps a page that is pinned");
     require(c, exclusive || !(pte_prot(e, 0) & PT_W), d,
             "writable leaf of a page that others may have");
     require(c, !exclusive || page_mapcount(p) == 1, d,
             "exclusive page that is mapped more than once");
     require(c, page_mapcount(p) > 0 && page_refs(p) >= (u32)page_mapcount(p), d,
             "references fewer than mappings");
-    return 1;
 }
 
 static void check_forked_table(struct check *c, const struct pt_share *d)
 {
     const pte_t *base = page_to_virt(d->table);
-    unsigned int anon = 0;
+    unsigned int anon = 0, file = 0;
 
-    for (unsigned int i = 0; i < pt_entries(0); i++)
-        if (pte_is_leaf(pte_load(base + i), 0))
-            anon += check_forked_leaf(c, d, pte_load(base + i));
+    for (unsigned int i = 0; i < pt_entries(0); i++) {
+        pte_t e = pte_load(base + i);
+
+        if (!pte_is_leaf(e, 0))
+            continue;
+        check_forked_leaf(c, d, e);
+        anon += pte_page(e, 0)->kind == PAGE_ANON;
+        file += pte_page(e, 0)->kind == PAGE_FILE;
+    }
     require(c, anon == d->nr_anon, d, "count of anonymous pages is wrong");
+    require(c, file == d->nr_file, d, "count of the file's pages is wrong");
+    require(c, d->table->flags & PG_FORKED, d, "is not marked as fork's");
 }
 
 static void meet(struct check *c, const pte_t *base, unsigned int level, bool count);

@@ -15,8 +15,14 @@
  * A page that is pinned must stay the parent's own, so a table marked PG_HAD_PINS is copied at
  * once (pt_share_write.c).
  *
- * Accounts: the pages count in mm->rss of each user, by the table's number of anonymous pages; the
- * table itself in none's pt_pages.
+ * Private memory of files has the file's pages and copies in one table, and truncation takes leaves
+ * out without mmap_lock. It lets all users leave before (rmap_file.c). So a table of a file becomes
+ * a shared one with the object's vmas_lock held for writing, and truncation, which holds it for
+ * reading, can rely on what it sees. An area of a file may have tables of the object in other
+ * places: what a table is says its mark PG_FORKED, not the area.
+ *
+ * Accounts: the pages count in mm->rss of each user, by the table's numbers of pages; the table
+ * itself in none's pt_pages.
  *
  * What is worth it: areas of min_bytes and more, tables whose copy costs min_cost. No ability of
  * the MMU is needed: since nobody changes a table that several have, nobody ever looks for what
@@ -24,10 +30,11 @@
  * each address space's own names, shares too.
  *
  * Locks: PT of the table guards its count. Links change with mmap_lock held for writing and the
- * area write-locked. Invariants: I1 pt_shared is the number of links, those not yet flushed
- * included; I2 nobody may write through one; I3 a page in one has no pin; I4 its span lies in one
- * area of each user. Checked by pt_check, pt_share_check, models/fork_share.pml,
- * tests/user/share_fork_test.c. Read next: pt_unshare.c.
+ * area write-locked; vmas_lock, above. Invariants: I1 pt_shared is the number of links, those not
+ * yet flushed included; I2 nobody may write through one; I3 an anonymous page in one has no pin; I4
+ * its span lies in one area of each user. Checked by pt_check, pt_share_check,
+ * models/fork_share.pml, fork_cut.pml, tests/user/share_fork_test.c, share_fork_file_test.c. Read
+ * next: pt_unshare.c.
  */
 #include <asm/errno.h>
 #include <kernel/param.h>
@@ -73,45 +80,71 @@ static bool may_share(const struct vma *v)
            !(v->flags & (VM_LOCKED | VM_NOSHAREPT | VM_USERFAULT));
 }
 
-static unsigned int count_anon(struct page *table)
+static void count_pages(struct pt_share *d, const struct vma *v)
 {
-    const pte_t *base = page_to_virt(table);
-    unsigned int zeroes = 0;
+    const pte_t *base = page_to_virt(d->table);
+    unsigned int zeroes = 0, file = 0;
 
-    if (likely(!page_test(table, PG_HAD_ZEROES)))
-        return table->pt_used;
+    d->nr_anon = d->table->pt_used;
+    d->nr_file = 0;
+    if (likely(v->mapping == NULL && !page_test(d->table, PG_HAD_ZEROES)))
+        return;
     for (unsigned int i = 0; i < pt_entries(0); i++) {
         pte_t e = pte_load(base + i);
 
-        zeroes += pte_is_leaf(e, 0) && pte_page(e, 0) == zero_page;
+        if (!pte_is_leaf(e, 0))
+            continue;
+        zeroes += pte_page(e, 0) == zero_page;
+        file += pte_page(e, 0)->kind == PAGE_FILE;
     }
     if (zeroes == 0)
-        page_clear(table, PG_HAD_ZEROES);
-    return table->pt_used - zeroes;
+        page_clear(d->table, PG_HAD_ZEROES);
+    d->nr_anon -= zeroes + file;
+    d->nr_file = file;
 }
 
-/* The parent's own table becomes one with a single link. False: it is to be copied. */
-static bool make_shared(struct mm *mm, struct page *table, struct page *parent, pte_t *slot)
+/* @d, of @table, is complete. */
+static bool make_shared(struct pt_share *d, struct vma *v, struct page *parent, pte_t *slot)
 {
+    struct page *table = d->table;
+
+    if (unlikely(!fork_share_close(table, parent, slot)))
+        return false;
+    ASSERT(table->pt_mm == v->mm && table->level == 0);
+    count_pages(d, v);
+    page_set(table, PG_FORKED);
+    table->spare = (u64)(unsigned long)d;
+    table->pt_mm = NULL;
+    WRITE_ONCE(table->pt_shared, 1);
+    return true;
+}
+
+/* The parent's own table becomes one with a single link. False: it is to be copied. A file's areas
+ * get such tables only while nobody looks for them. */
+static bool share_table(struct vma *v, struct page *table, struct page *parent, pte_t *slot)
+{
+    struct mapping *m = v->mapping;
     struct pt_share *d;
+    bool done;
 
     if (page_test(table, PG_HAD_PINS))
         return false;
     d = share_alloc_empty();
     if (d == NULL)
         return false;
-    if (unlikely(!fork_share_close(table, parent, slot))) {
+    d->table = table;
+    WRITE_ONCE(v->has_shared, true); /* who changes the area looks for links then */
+    if (m != NULL)
+        rwsem_write_lock(&m->vmas_lock);
+    done = (m == NULL || atomic_read(&m->nr_cuts) == 0) && make_shared(d, v, parent, slot);
+    if (m != NULL)
+        rwsem_write_unlock(&m->vmas_lock);
+    if (!done) {
         share_free(d);
         return false;
     }
-    ASSERT(table->pt_mm == mm && table->level == 0);
-    d->table = table;
-    d->nr_anon = count_anon(table);
-    table->pt_mm = NULL;
-    table->spare = (u64)(unsigned long)d;
-    WRITE_ONCE(table->pt_shared, 1);
-    atomic_long_add(&mm->pt_pages, -(1L << pt_table_order(0)));
-    atomic_long_add(&mm->nr_shared, 1);
+    atomic_long_add(&v->mm->pt_pages, -(1L << pt_table_order(0)));
+    atomic_long_add(&v->mm->nr_shared, 1);
     return true;
 }
 
@@ -129,12 +162,17 @@ static void add_link(struct pt_fork *f, struct page *table, struct page *parent,
     pt_unlock(parent);
     f->nr++;
     f->anon += share_of(table)->nr_anon;
+    f->file += share_of(table)->nr_file;
 }
 
-void pt_fork_begin(struct pt_fork *f, struct mm *dst, struct vma *dst_vma, struct vma *src)
+int pt_fork_begin(struct pt_fork *f, struct mm *dst, struct vma *dst_vma, struct vma *src)
 {
     *f = (struct pt_fork){.dst = dst, .src = src, .dst_vma = dst_vma};
-    f->more = src->mapping == NULL && src->end - src->start >= min_bytes && may_share(src);
+    ASSERT(!(src->flags & VM_SHARED));
+    if (src->mapping != NULL && atomic_read(&src->mapping->nr_cuts) != 0) /* it comes to an end */
+        return pt_fork_leave(src, src->start, src->end);
+    f->more = src->end - src->start >= min_bytes && may_share(src);
+    return 0;
 }
 
 int pt_fork_table(struct pt_fork *f, vaddr_t va, struct page *table, struct page *parent,
@@ -144,19 +182,19 @@ int pt_fork_table(struct pt_fork *f, vaddr_t va, struct page *table, struct page
     unsigned int level;
     pte_t *dst;
 
-    ASSERT(f->src->mapping == NULL && IS_ALIGNED(va, span()) && f->src->end - va >= span());
+    ASSERT(IS_ALIGNED(va, span()) && f->src->end - va >= span());
+    ASSERT(!pt_is_shared(table) || pt_is_forked(table));
     if (!pt_is_shared(table) && (!f->more || copy_cost(table) < min_cost))
         return 0;
     dst = pt_get_slot(f->dst, va, 1, &dst_parent, &level);
     if (dst == NULL)
         return -ENOMEM;
     ASSERT(level == 1);
-    if (!pt_is_shared(table) && !make_shared(f->src->mm, table, parent, slot))
+    if (!pt_is_shared(table) && !share_table(f->src, table, parent, slot))
         return 0;
-    if (f->nr == 0) { /* who changes one of the areas looks for links then */
-        WRITE_ONCE(f->src->has_shared, true);
+    ASSERT(f->src->has_shared);
+    if (f->nr == 0)
         WRITE_ONCE(f->dst_vma->has_shared, true);
-    }
     add_link(f, table, dst_parent, dst);
     return 1;
 }
@@ -167,10 +205,30 @@ void pt_fork_end(const struct pt_fork *f)
         return;
     atomic_long_add(&f->dst->nr_shared, (long)f->nr);
     atomic_long_add(&f->dst->rss[MM_ANON], (long)f->anon);
+    if (f->file != 0)
+        atomic_long_add(&f->dst->rss[vma_file_counter(f->src)], (long)f->file);
     vmstat_add(VMSTAT_pt_fork_share, f->nr);
 }
 
 /* ---- leaving ---- */
+
+/* As share_find_link, but passes over tables of objects. */
+static bool find_forked(struct mm *mm, vaddr_t *va, vaddr_t end, struct share_link *l)
+{
+    while (share_find_link(mm, va, end, l)) {
+        if (pt_is_forked(l->table))
+            return true;
+        *va = pt_next(*va, end, l->parent->level);
+    }
+    return false;
+}
+
+bool pt_fork_has_links(const struct vma *v, vaddr_t start, vaddr_t end)
+{
+    struct share_link l;
+
+    return READ_ONCE(v->has_shared) && find_forked(v->mm, &start, end, &l);
+}
 
 /* Pages of @table, which nobody can reach any more, go to the batch. */
 static void empty(struct tlb_gather *batch, struct page *table)
@@ -186,9 +244,7 @@ static void empty(struct tlb_gather *batch, struct page *table)
         table->pt_used--;
         if (!pte_is_leaf(e, 0) || pte_page(e, 0) == zero_page)
             continue;
-        ASSERT(page_mapcount(pte_page(e, 0)) > 0);
-        page_map_dec(pte_page(e, 0));
-        if (tlb_gather_page(batch, pte_page(e, 0)))
+        if (share_drop_page(batch, e, 0))
             tlb_gather_flush(batch);
     }
 }
@@ -207,6 +263,7 @@ void fork_share_put(struct tlb_gather *batch, struct pt_share *d)
         return;
     empty(batch, table);
     mmu_forget(table);
+    page_clear(table, PG_FORKED);
     table->pt_shared = 0;
     pt_table_free_shared(table);
     share_free(d);
@@ -224,6 +281,7 @@ bool fork_share_adopt(const struct share_link *l)
         table->pt_mm = l->mm;
         table->spare = 0;
         WRITE_ONCE(table->pt_shared, 0);
+        page_clear(table, PG_FORKED);
     }
     pt_unlock(table);
     if (!sole)
@@ -286,11 +344,11 @@ int pt_fork_leave_links(struct vma *v, vaddr_t start, vaddr_t end)
     int err = 0;
 
     ASSERT(start >= v->start && end <= v->end);
-    if (v->mapping != NULL)
+    if (v->flags & VM_SHARED)
         return 0;
     vma_write_lock(v);
     tlb_gather_begin(&t, v->mm, false);
-    while (err == 0 && share_find_link(v->mm, &start, end, &l)) {
+    while (err == 0 && find_forked(v->mm, &start, end, &l)) {
         bool copied = share_of(l.table)->copied;
 
         if (!fork_share_adopt(&l))
@@ -306,10 +364,10 @@ void pt_fork_adopt(struct vma *v, vaddr_t start, vaddr_t end)
 {
     struct share_link l;
 
-    if (likely(!READ_ONCE(v->has_shared)) || v->mapping != NULL)
+    if (likely(!READ_ONCE(v->has_shared)))
         return;
     vma_write_lock(v);
-    while (share_find_link(v->mm, &start, end, &l)) {
+    while (find_forked(v->mm, &start, end, &l)) {
         (void)fork_share_adopt(&l);
         start = pt_next(start, end, 1);
     }
@@ -335,10 +393,7 @@ void pt_fork_lost_pages(struct page *table, unsigned long nr)
 
 bool pt_fork_is_at(const struct vma *v, vaddr_t va)
 {
-    struct share_link l;
-
-    return v->mapping == NULL && READ_ONCE(v->has_shared) &&
-           share_find_link(v->mm, &va, (va & PAGE_MASK) + PAGE_SIZE, &l);
+    return pt_fork_has_links(v, va, (va & PAGE_MASK) + PAGE_SIZE);
 }
 
 /* ---- the reverse map ---- */

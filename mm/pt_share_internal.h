@@ -21,7 +21,7 @@ struct pt_share {
     bool copied;           /* no object: a user left with a copy, so no page is PG_EXCLUSIVE */
     bool indexed;          /* [S] found by its key; else only below the table that links it */
     u32 seen;              /* links that the check has found */
-    u32 nr_anon;           /* no object: anonymous pages that the table maps */
+    u32 nr_anon, nr_file;  /* no object: pages that the table maps, anonymous and of the file */
     u32 moves;             /* [PT of table] no object: how often leaves were changed in place */
     u32 walk;              /* [PT] no object: the last walk of the reverse map that has been here */
     struct rcu_head rcu;

@@ -174,13 +174,16 @@ static void count_reason(enum pt_unshare_why why)
 }
 
 /* All of a private table's span goes, in [start, end). */
-static void leave_forked(struct tlb_gather *t, const struct share_link *l, vaddr_t start,
-                         vaddr_t end)
+static void leave_forked(struct tlb_gather *t, const struct vma *v, const struct share_link *l,
+                         vaddr_t start, vaddr_t end)
 {
+    const struct pt_share *d = share_of(l->table);
+
     ASSERT(start == l->va && end - start >= pt_size(1)); /* else pt_fork_leave came before */
     if (fork_share_adopt(l))
         return;
-    t->rss[MM_ANON] -= (long)share_of(l->table)->nr_anon;
+    t->rss[MM_ANON] -= (long)d->nr_anon;
+    t->rss[vma_file_counter(v)] -= (long)d->nr_file;
     clear_link(t, l);
 }
 
@@ -195,11 +198,12 @@ void pt_unshare(struct tlb_gather *t, struct vma *v, vaddr_t start, vaddr_t end,
     while (share_find_link(v->mm, &start, end, &l)) {
         vaddr_t next = pt_next(start, end, l.parent->level);
 
-        ASSERT(pt_space_has_table(v, l.table) || share_of(l.table)->object == v->mapping);
+        ASSERT(pt_space_has_table(v, l.table) || pt_is_forked(l.table) ||
+               share_of(l.table)->object == v->mapping);
         count_reason(why);
-        if (pt_is_forked(v, l.table)) {
+        if (pt_is_forked(l.table)) {
             ASSERT(why == PT_UNSHARE_unmap || why == PT_UNSHARE_dontneed);
-            leave_forked(t, &l, start, end);
+            leave_forked(t, v, &l, start, end);
             start = next;
             continue;
         }
@@ -235,8 +239,8 @@ void pt_unshare_at(struct vma *v, vaddr_t addr)
 
         if (!share_find_link(v->mm, &va, addr + PAGE_SIZE, &l) || l.va == addr)
             return;
-        ASSERT(pt_is_shared(l.table)); /* areas of a space have borders where spans have */
-        ASSERT(!pt_is_forked(v, l.table)); /* pt_fork_leave came before, and may fail */
+        ASSERT(pt_is_shared(l.table));  /* areas of a space have borders where spans have */
+        ASSERT(!pt_is_forked(l.table)); /* pt_fork_leave came before, and may fail */
         count_reason(PT_UNSHARE_split);
         if (take_over(&l))
             continue; /* to what is below */
@@ -274,9 +278,9 @@ int pt_leave_at(struct mm *mm, vaddr_t va)
         return err;
     va &= PAGE_MASK;
     v = vma_lookup(mm, va);
-    if (v != NULL && v->mapping == NULL) {
+    if (v != NULL)
         err = pt_fork_leave(v, va, va + PAGE_SIZE);
-    } else if (v != NULL) {
+    if (v != NULL && v->mapping != NULL && !err) {
         vma_write_lock(v);
         v->has_anon = true; /* will have: so nobody links the table again meanwhile */
         pt_unshare_range(v, va, va + PAGE_SIZE, PT_UNSHARE_protect);

@@ -10,14 +10,22 @@
  * Tables that the object owns are dealt with first, once for all; the areas' walks pass over them.
  * One that an address space takes over meanwhile is met by the one way or the other.
  *
+ * A table that fork shared loses no leaf as long as several have it. So before pages are unmapped
+ * for good, all users of such tables of the range leave them, each under his mmap_lock and with
+ * memory that is waited for: the caller holds no lock that ranks behind MMAP. New ones come under
+ * vmas_lock for writing only (pt_share_fork.c), so what is found with it held is true until it is
+ * dropped; a mark keeps forks from making new ones in the meantime, so that there is an end. Who
+ * moves pages leaves those in such tables where they are.
+ *
  * Locks: mapping->vmas_lock for reading: it keeps areas on the list, their ranges and their own
- * tables (which are freed only after the area left the list). Not mmap_lock: the caller may hold
- * locks that rank behind it.
+ * tables (which are freed only after the area left the list). mmap_lock of those who leave, before.
  * Invariants: I1 on return no translation of the pages is left, apart from faults that began later.
- * Checked by tests/kernel/mm/madvise_ktest.c. Read next: page_cache.c (mapping_truncate),
+ * Checked by tests/kernel/mm/madvise_ktest.c, tests/user/share_fork_file_test.c,
+ * models/fork_cut.pml. Read next: page_cache.c (mapping_truncate),
  * pt_default_range.c (zap).
  */
 #include <asm/errno.h>
+#include <kernel/sched.h>
 #include <mm/page_cache.h>
 #include <mm/pt_share.h>
 #include "migrate_internal.h"
@@ -48,7 +56,7 @@ static void unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
     lock_assert_held(&m->vmas_lock);
     ASSERT(first < last);
     pt_share_zap(m, first, last);
-    list_for_each_entry(v, &m->vmas, mapping_link) {
+    list_for_each_entry (v, &m->vmas, mapping_link) {
         if (!overlap(v, first, last, &start, &end))
             continue;
         tlb_gather_begin(&tlb, v->mm, false);
@@ -58,9 +66,65 @@ static void unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
     }
 }
 
+/* ---- tables that fork shared ---- */
+
+/*
+ * An address space, with a users reference, that has tables of the range which fork shared; NULL:
+ * none, as long as vmas_lock is held. One that is dying has no accesses, faults or forks any more;
+ * what its links lead to goes with them.
+ */
+static struct mm *find_sharer(struct mapping *m, u64 first, u64 last)
+{
+    vaddr_t start, end;
+    struct vma *v;
+
+    lock_assert_held(&m->vmas_lock);
+    list_for_each_entry (v, &m->vmas, mapping_link)
+        if (READ_ONCE(v->has_shared) && !(v->flags & VM_SHARED) &&
+            overlap(v, first, last, &start, &end) && pt_fork_has_links(v, start, end) &&
+            atomic_inc_not_zero(&v->mm->users))
+            return v->mm;
+    return NULL;
+}
+
+/* False: no memory for all of it now. */
+static bool leave(struct mm *mm, struct mapping *m, u64 first, u64 last)
+{
+    vaddr_t start, end;
+    int err = 0;
+
+    mmap_write_lock(mm);
+    for_each_vma (v, mm)
+        if (err == 0 && v->mapping == m && overlap(v, first, last, &start, &end))
+            err = pt_fork_leave(v, start, end);
+    mmap_write_unlock(mm);
+    mm_put_later(mm); /* locks are held that rank before those of the last user's end */
+    return err == 0;
+}
+
+/* vmas_lock is held on return, and nobody who lives has such a table of the range. */
+static void lock_without_sharers(struct mapping *m, u64 first, u64 last)
+{
+    struct mm *mm;
+
+    rwsem_read_lock(&m->vmas_lock);
+    mm = find_sharer(m, first, last);
+    if (likely(mm == NULL))
+        return;
+    atomic_inc(&m->nr_cuts); /* what has been left is not shared again: so there is an end */
+    do {
+        rwsem_read_unlock(&m->vmas_lock);
+        if (!leave(mm, m, first, last))
+            sched_yield_current();
+        rwsem_read_lock(&m->vmas_lock);
+        mm = find_sharer(m, first, last);
+    } while (mm != NULL);
+    atomic_dec(&m->nr_cuts);
+}
+
 void mapping_unmap_range(struct mapping *m, u64 first, u64 last, bool even_cow)
 {
-    rwsem_read_lock(&m->vmas_lock);
+    lock_without_sharers(m, first, last);
     unmap_range(m, first, last, even_cow);
     rwsem_read_unlock(&m->vmas_lock);
 }

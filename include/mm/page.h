@@ -57,6 +57,7 @@ enum page_kind {
 #define PG_HAD_ZEROES (1u << 9) /* page table: an entry maps the zero page, or did */
 #define PG_GIB        (1u << 10) /* page table: a leaf stands where its link was (gib.c) */
 #define PG_CLOSED     (1u << 11) /* page table: no writes, no pins through it (pt_share_write.c) */
+#define PG_FORKED     (1u << 12) /* page table: shared by fork, while it has links */
 
 struct page {
     u64 word;       /* {TAIL, refs, pins}: only through the functions below */

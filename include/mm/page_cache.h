@@ -45,6 +45,7 @@ struct mapping {
     struct inode *host;      /* owner, or NULL */
     struct rwsem vmas_lock;  /* LOCK_MAPPING */
     struct list_head vmas;   /* vmas_lock: VMAs by vma->mapping_link */
+    atomic_t nr_cuts;        /* truncations that wait for users of tables that fork shared */
     atomic_t nr_writable;    /* > 0: shared mappings that may write; < 0: seals that forbid them */
     struct spinlock share_lock; /* LOCK_PT_SHARE: the next, and links to what is in it */
     struct radix_tree shares[2]; /* page tables of the object by place, per level (pt_share.h) */

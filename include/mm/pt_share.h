@@ -65,7 +65,7 @@ pte_t *pt_share_get_slot(struct vma *v, vaddr_t va, unsigned int level, struct p
  * first, is what should be free there. */
 void pt_share_place(size_t len, u64 pgoff, vaddr_t *align_mask, size_t *room);
 /* What a leaf in @table, which is shared, may allow; links take away what @v may not. */
-pt_prot_t pt_share_leaf_prot(const struct vma *v);
+pt_prot_t pt_share_leaf_prot(const struct vma *v, const struct page *table);
 
 /* Why links go, for /proc/vmstat. */
 enum pt_unshare_why {
@@ -101,17 +101,19 @@ void pt_share_claim(struct vma *v);
 int __must_check pt_leave_at(struct mm *mm, vaddr_t va);
 
 /*
- * pt_share_fork.c: private memory. fork gives @src's tables, one after the other, to the child's
- * @dst_vma, too, where that is worth it. Both sides are locked for writing; the caller flushes the
- * parent.
+ * pt_share_fork.c: private memory, also of files. fork gives @src's tables, one after the other, to
+ * the child's @dst_vma, too, where that is worth it. Both sides are locked for writing; the caller
+ * flushes the parent.
  */
 struct pt_fork {
     struct mm *dst;
     struct vma *src, *dst_vma;
-    bool more;              /* tables that are not shared yet may be */
-    unsigned long nr, anon; /* links, and pages behind them, not yet counted */
+    bool more; /* tables that are not shared yet may be */
+    unsigned long nr, anon, file; /* links, and pages behind them, not yet counted */
 };
-void pt_fork_begin(struct pt_fork *f, struct mm *dst, struct vma *dst_vma, struct vma *src);
+/* 0 or -ENOMEM. */
+int __must_check pt_fork_begin(struct pt_fork *f, struct mm *dst, struct vma *dst_vma,
+                               struct vma *src);
 /* @table, of level 0, the parent's own or shared already, behind the link in @slot of @parent; all
  * of it lies in the area. 1: the child has a link; 0: it is to be copied; -ENOMEM. */
 int __must_check pt_fork_table(struct pt_fork *f, vaddr_t va, struct page *table,
@@ -150,12 +152,15 @@ bool pt_fork_is_at(const struct vma *v, vaddr_t va);
 /* A walk from a page to its leaves comes to the shared @table, which is locked: for the first time?
  * *walk is the walk's number, 0 at its begin. */
 bool pt_fork_first_visit(struct page *table, u32 *walk);
-/* @table, which maps a part of @v, is one that fork shared: its leaves say nothing about the right
- * to write, and do not change. */
-static inline bool pt_is_forked(const struct vma *v, const struct page *table)
+/* @table is one that fork shared: its leaves say nothing about the right to write, and do not
+ * change. An area of a file may have such ones and the file's, too, in different places. */
+static inline bool pt_is_forked(const struct page *table)
 {
-    return unlikely(pt_is_shared(table)) && v->mapping == NULL;
+    return unlikely(pt_is_shared(table)) && page_test(table, PG_FORKED);
 }
+/* Truncation: does a link of @v in [start, end) lead to such a table? The object's vmas_lock is
+ * held: such links may go meanwhile, but none comes. */
+bool pt_fork_has_links(const struct vma *v, vaddr_t start, vaddr_t end);
 
 /* Pages [first, last) leave the object: their leaves in tables that it owns go, and one round
  * reaches all users. */
