@@ -8,6 +8,7 @@
 #include <kernel/mutex.h>
 #include <kernel/printk.h>
 #include <kernel/spinlock.h>
+#include <sched.h>
 #include "host.h"
 
 #define MAX_HELD 16
@@ -77,6 +78,11 @@ void might_sleep(void)
         panic("may sleep here with interrupts or preemption off");
     if (nr_cpus_online > 1 && host_random_below(8) == 0)
         cpu_relax();
+}
+
+void sched_yield_current(void)
+{
+    (void)sched_yield();
 }
 
 void preempt_schedule(void)
