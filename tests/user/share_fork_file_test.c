@@ -14,12 +14,20 @@
 
 static size_t span, len, nr;
 
+/* The first pages of each table are: as many on every machine. */
+#define USED 512
+
+static bool is_used(size_t page)
+{
+    return page % (span / page_size) < USED;
+}
+
 static unsigned char file_byte(size_t page)
 {
     return (unsigned char)(page * 5 + 3);
 }
 
-/* A file without holes. */
+/* A file without holes where it is used. */
 static int new_file(void)
 {
     char *all;
@@ -31,18 +39,27 @@ static int new_file(void)
     fd = share_file(len);
     all = share_map(NULL, len, RW, MAP_SHARED, fd, 0);
     for (size_t i = 0; i < nr; i++)
-        all[i * page_size] = (char)file_byte(i);
+        if (is_used(i))
+            all[i * page_size] = (char)file_byte(i);
     CHECK_OK(munmap(all, len));
     return fd;
+}
+
+static void make_copies(char *p)
+{
+    for (size_t i = 0; i < nr; i += STEP)
+        if (is_used(i))
+            p[i * page_size] = (char)share_byte(i);
 }
 
 static char *new_area(int fd)
 {
     char *p = share_map(share_place(len), len, RW, MAP_PRIVATE, fd, 0);
 
-    share_fill(p, len, STEP);
+    make_copies(p);
     for (size_t i = 1; i < nr; i += STEP)
-        CHECK_EQ((unsigned char)p[i * page_size], file_byte(i));
+        if (is_used(i))
+            CHECK_EQ((unsigned char)p[i * page_size], file_byte(i));
     return p;
 }
 
@@ -55,7 +72,7 @@ static size_t wrong_in(const volatile char *p, size_t first, size_t last, bool z
     for (size_t i = first; i < last; i++) {
         int want = i % STEP == 0 && !cut ? share_byte(i) : zeroes ? 0 : file_byte(i);
 
-        wrong += (unsigned char)p[i * page_size] != want;
+        wrong += is_used(i) && (unsigned char)p[i * page_size] != want;
     }
     return wrong;
 }
@@ -68,7 +85,8 @@ static size_t wrong(const volatile char *p)
 static void check_sigbus(const volatile char *p, size_t first)
 {
     for (size_t i = first; i < nr; i += 7)
-        CHECK_EQ(share_load(p + i * page_size), -SIGBUS);
+        if (is_used(i))
+            CHECK_EQ(share_load(p + i * page_size), -SIGBUS);
 }
 
 /* ---- one at a time ---- */
@@ -83,16 +101,18 @@ TEST(both_sides_read_and_write)
     if (pid == 0) {
         CHECK_EQ(wrong(p), 0);
         for (size_t i = 0; i < nr; i += 3)
-            p[i * page_size + 1] = 'c';
+            if (is_used(i))
+                p[i * page_size + 1] = 'c';
         CHECK_EQ(wrong(p), 0);
         peer_end();
     }
     CHECK_EQ(wrong(p), 0);
     for (size_t i = 0; i < nr; i += 5)
-        p[i * page_size + 1] = 'p';
+        if (is_used(i))
+            p[i * page_size + 1] = 'p';
     CHECK_PEER(pid);
     for (size_t i = 0; i < nr; i++)
-        if (p[i * page_size + 1] != (i % 5 ? 0 : 'p'))
+        if (is_used(i) && p[i * page_size + 1] != (i % 5 ? 0 : 'p'))
             CHECK_EQ(i, nr);
     CHECK_FORK_SHARED(share, SPANS);
     close(fd);
@@ -121,7 +141,7 @@ TEST(accounts)
             CHECK(mine > file - slack && mine < file + slack);
         }
         CHECK_OK(madvise(p, len, MADV_DONTNEED)); /* whole spans: links are dropped */
-        CHECK(resident("RssAnon") < anon - (long)(nr / STEP) + slack);
+        CHECK(resident("RssAnon") < anon - SPANS * USED / STEP + slack);
         CHECK_EQ(wrong_in(p, 0, nr, false, true), 0);
         peer_end();
     }
@@ -213,7 +233,7 @@ static void punch(bool by_advice)
     size_t first = nr / 3, last = first + nr / 3;
     pid_t pid;
 
-    share_fill(second, len, STEP);
+    make_copies(second);
     stage_new();
     pid = peer();
     if (pid == 0) {
@@ -298,11 +318,12 @@ TEST(cut_beside_forks)
     }
     for (unsigned int k = 0; k < ROUNDS; k++) {
         CHECK_OK(ftruncate(fd, (off_t)(first * page_size)));
-        check_sigbus(p, nr - nr / 16);
+        check_sigbus(p, nr - span / page_size + USED / 2);
         CHECK_OK(ftruncate(fd, (off_t)len));
         CHECK_EQ(wrong_in(p, first, nr, true, true), 0);
         for (size_t i = first; i < nr; i += STEP)
-            p[i * page_size] = 0; /* copies again, for the next child */
+            if (is_used(i))
+                p[i * page_size] = 0; /* copies again, for the next child */
         CHECK_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                            (off_t)(first * page_size), (off_t)(len - first * page_size)));
     }
