@@ -132,7 +132,7 @@ def run(config):
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     path = os.path.join(LOGS, re.sub(r"[^a-z0-9.=-]+", "_", config.name) + ".log")
-    with open(path, "w") as log:
+    with open(path, "w", buffering=1) as log:
         for raw in process.stdout:
             last[0] = time.monotonic()
             line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
