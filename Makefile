@@ -307,6 +307,7 @@ check: deps
 	@tools/gen-locking-doc --check
 	@tools/check/headers.sh $(CC) $(CFLAGS)
 	@tools/check/analyse.sh $(ARCH)
+	@tools/check/faults.sh
 
 # Takes most of an hour: every seeded fault is built, and booted with the test that shall notice it.
 mutants: deps

@@ -110,8 +110,8 @@ static void keep_free(const struct block *b)
     flags = spin_lock_irqsave(&kept.lock);
     ASSERT(list_empty(&kept.frames) && kept.nr == 0);
     list_splice_tail_init(&frames, &kept.frames);
+    ASSERT(!kept.wanted); /* it ended the run, and there was nothing to take since */
     kept.nr = n;
-    kept.wanted = false;
     spin_unlock_irqrestore(&kept.lock, flags);
 }
 

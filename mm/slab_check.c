@@ -35,33 +35,41 @@ unsigned int slab_stats(struct slab_stat *out, unsigned int n)
     return i;
 }
 
-u64 slab_nr_objects(void)
+static u64 sum_over_caches(u64 (*count)(struct kmem_cache *))
 {
     struct kmem_cache *c;
     u64 n = 0;
 
     mutex_lock(&slab_caches_lock);
     list_for_each_entry(c, &slab_caches, link)
-        if (c != &slab_cpu_cache) /* how many CPUs have touched a cache is nobody's leak */
-            n += cache_nr_objects(c);
+        n += count(c);
     mutex_unlock(&slab_caches_lock);
+    return n;
+}
+
+static u64 nr_lasting_objects(struct kmem_cache *c)
+{
+    /* how many CPUs have touched a cache is nobody's leak */
+    return c != &slab_cpu_cache ? cache_nr_objects(c) : 0;
+}
+
+u64 slab_nr_objects(void)
+{
+    return sum_over_caches(nr_lasting_objects);
+}
+
+static u64 cache_nr_used_pages(struct kmem_cache *c)
+{
+    unsigned long flags = spin_lock_irqsave(&c->lock);
+    u64 n = (u64)(c->nr_slabs - c->nr_empty) << c->order;
+
+    spin_unlock_irqrestore(&c->lock, flags);
     return n;
 }
 
 u64 slab_nr_used_pages(void)
 {
-    struct kmem_cache *c;
-    u64 n = 0;
-
-    mutex_lock(&slab_caches_lock);
-    list_for_each_entry(c, &slab_caches, link) {
-        unsigned long flags = spin_lock_irqsave(&c->lock);
-
-        n += (c->nr_slabs - c->nr_empty) << c->order;
-        spin_unlock_irqrestore(&c->lock, flags);
-    }
-    mutex_unlock(&slab_caches_lock);
-    return n;
+    return sum_over_caches(cache_nr_used_pages);
 }
 
 u64 slab_nr_pages(void)

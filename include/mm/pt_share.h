@@ -153,7 +153,8 @@ bool pt_fork_is_at(const struct vma *v, vaddr_t va);
  * *walk is the walk's number, 0 at its begin. */
 bool pt_fork_first_visit(struct page *table, u32 *walk);
 /* @table is one that fork shared: its leaves say nothing about the right to write, and do not
- * change. An area of a file may have such ones and the file's, too, in different places. */
+ * change. An area of a file may have such ones and the file's, too, in different places. By a mark,
+ * not by what the table's struct pt_share says: that may be gone for who looks without a lock. */
 static inline bool pt_is_forked(const struct page *table)
 {
     return unlikely(pt_is_shared(table)) && page_test(table, PG_FORKED);

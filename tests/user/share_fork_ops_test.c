@@ -303,7 +303,7 @@ struct race {
     atomic_uint met;
 };
 
-/* Both threads meet at each table, then write 16 of its pages, three quarters of them holes. */
+/* Both threads meet at each table, then write 64 of its pages, three quarters of them holes. */
 static void *write_beside(void *arg)
 {
     struct race *r = arg;
@@ -312,7 +312,7 @@ static void *write_beside(void *arg)
         atomic_fetch_add(&r->met, 1);
         while (atomic_load(&r->met) < 2 * (table + 1))
             sched_yield();
-        for (size_t k = 0; k < 16; k++)
+        for (size_t k = 0; k < 64; k++)
             r->p[table * span + k * (STEP / 4) * page_size + 2] = 't';
     }
     return NULL;

@@ -18,13 +18,9 @@ static vaddr_t page_at(unsigned int i)
     return BASE + i * PAGE_SIZE;
 }
 
-/* The table of small leaves at BASE. */
 static struct page *small_table(struct mm *mm)
 {
-    struct page *table;
-    unsigned int level;
-
-    return pt_find_slot(mm, BASE, 0, &table, &level) != NULL ? table : NULL;
+    return test_small_table(mm, BASE);
 }
 
 static bool leaf_writes(struct mm *mm, unsigned int i)

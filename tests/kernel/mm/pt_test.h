@@ -79,6 +79,15 @@ static inline struct page *test_page(struct mm *mm, vaddr_t va)
                        ((va & (pt_size(level) - 1)) >> PAGE_SHIFT));
 }
 
+/* The table of level 0 for @va, or NULL. */
+static inline struct page *test_small_table(struct mm *mm, vaddr_t va)
+{
+    struct page *table;
+    unsigned int level;
+
+    return pt_find_slot(mm, va, 0, &table, &level) != NULL ? table : NULL;
+}
+
 static inline long test_rss(struct mm *mm, enum mm_counter i)
 {
     return atomic_long_read(&mm->rss[i]);

@@ -35,13 +35,9 @@ static vaddr_t page_at(unsigned int i)
     return BASE + i * PAGE_SIZE;
 }
 
-/* The table of small leaves at BASE. */
 static struct page *small_table(struct mm *mm)
 {
-    struct page *table;
-    unsigned int level;
-
-    return pt_find_slot(mm, BASE, 0, &table, &level) != NULL ? table : NULL;
+    return test_small_table(mm, BASE);
 }
 
 /* Page i of the parent contains i; the test lives in the parent, and has a reference to each. */
