@@ -78,7 +78,7 @@ CFLAGS   := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing -fno-omit-fram
 ASFLAGS  := -g -D__ASSEMBLY__ $(ARCH_ASFLAGS) $(INCLUDES) -I$(B)/gen
 LDFLAGS  := -nostdlib -static --build-id=none -z noexecstack $(ARCH_LDFLAGS)
 # Without runtime or before it is up, and where the debug kernel only fills and compares whole frames: no instrumentation.
-NO_UBSAN := kernel/ubsan.c mm/page_poison.c $(ARCH_NO_UBSAN)
+NO_UBSAN := kernel/ubsan.c mm/page_poison.c lib/memchr_inv.c $(ARCH_NO_UBSAN)
 ifeq ($(DEBUG),1)
 CFLAGS += -DCONFIG_DEBUG=1
 ASFLAGS += -DCONFIG_DEBUG=1

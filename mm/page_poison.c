@@ -13,6 +13,7 @@
  */
 #ifdef CONFIG_DEBUG
 #include <kernel/printk.h>
+#include <kernel/string.h>
 #include <mm/page.h>
 #include "internal.h"
 
@@ -34,17 +35,6 @@ static void fill(u64 *w)
     }
 }
 
-static bool is_intact(const u64 *w)
-{
-    u64 all = POISON_WORD, any = POISON_WORD; /* bits that are set in all words, in any */
-
-    for (unsigned int i = 0; i < WORDS; i += AT_ONCE, w += AT_ONCE) {
-        all &= w[0] & w[1] & w[2] & w[3] & w[4] & w[5] & w[6] & w[7];
-        any |= w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7];
-    }
-    return all == POISON_WORD && any == POISON_WORD;
-}
-
 void page_poison(struct page *p, unsigned int order)
 {
     ASSERT(order <= BUDDY_MAX_ORDER);
@@ -57,14 +47,9 @@ void page_poison(struct page *p, unsigned int order)
 
 long page_poison_damage(const struct page *p)
 {
-    const u8 *b = page_to_virt(p);
-    long at = 0;
+    const u8 *b = page_to_virt(p), *damaged = memchr_inv(b, (u8)POISON_WORD, PAGE_SIZE);
 
-    if (likely(is_intact((const u64 *)b)))
-        return -1;
-    while (at < (long)PAGE_SIZE - 1 && b[at] == (u8)POISON_WORD)
-        at++;
-    return at;
+    return damaged ? damaged - b : -1;
 }
 
 void page_unpoison(struct page *p, unsigned int order)

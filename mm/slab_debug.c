@@ -51,10 +51,7 @@ static struct track *track_of(const struct kmem_cache *c, const void *obj)
 
 static bool all_bytes(const void *from, const void *to, u8 value)
 {
-    for (const u8 *b = from; b < (const u8 *)to; b++)
-        if (*b != value)
-            return false;
-    return true;
+    return memchr_inv(from, value, (size_t)((const char *)to - (const char *)from)) == NULL;
 }
 
 static void poison(struct kmem_cache *c, void *obj)

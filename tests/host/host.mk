@@ -23,7 +23,7 @@ HOST_SRCS := $(addprefix mm/,memblock.c buddy.c buddy_check.c pcp.c page.c page_
                page_cache.c page_lock.c hugetlb.c hugetlb_pool.c hugetlb_zero.c hugetlb_object.c tlb.c vmstat.c fault.c vma.c vma_tree.c vma_lock.c vma_check.c \
                mm.c mmap.c munmap.c mprotect.c mremap.c brk.c madvise.c lazyfree.c mlock.c process_vm.c gup.c stack.c \
                overcommit.c rmap_file.c huge.c rmap_huge.c split.c thp.c thp_range.c collapse.c rmap_anon.c gib.c gib_collapse.c migrate_huge.c) \
-             $(wildcard mm/pt_*.c arch/host/mm/*.c) lib/rbtree.c lib/radix_tree.c lib/fdt.c fs/cpio.c \
+             $(wildcard mm/pt_*.c arch/host/mm/*.c) lib/rbtree.c lib/radix_tree.c lib/fdt.c lib/memchr_inv.c fs/cpio.c \
              boot/bootinfo.c boot/ppc64/platform.c
 FAKE_SRCS := $(wildcard tests/host/fake/*.c)
 TEST_SRCS := $(filter $(if $(T),%/$(T)_test.c,%),$(wildcard tests/host/lib/*_test.c tests/host/mm/*_test.c))
@@ -33,12 +33,12 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -f
                -fno-sanitize-recover=all -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
                -Wno-missing-field-initializers -DCONFIG_DEBUG=1 -DQUIRE_HOST=1 \
                -D_POSIX_C_SOURCE=200809L -Iarch/host/include -Iinclude -I. -Itests/host/fake -pthread
+# The fuzzer's coverage counters are in all objects: a test does not look at them, and nothing is compiled twice.
 ifneq ($(HOST_CLANG),)
-HOST_CFLAGS += -Wno-gnu -Wno-address-of-packed-member
-FUZZ_FLAG := -fsanitize=fuzzer-no-link
+HOST_CFLAGS += -Wno-gnu -Wno-address-of-packed-member -fsanitize=fuzzer-no-link
 endif
 
-objs_in = $(patsubst %.c,$(HB)/$(1)/%.o,$(2))
+objs_in = $(patsubst %.c,$(HB)/obj/%.o,$(1))
 TESTS := $(patsubst tests/host/%.c,$(HB)/bin/%,$(TEST_SRCS))
 FUZZERS := $(if $(HOST_CLANG),$(patsubst tests/host/fuzz/%.c,$(HB)/bin/fuzz/%,$(FUZZ_SRCS)))
 
@@ -54,30 +54,21 @@ $(HB)/obj/%.o: %.c $(HOST_FLAGS_FILE)
 	@echo "  HOSTCC  $<"
 	@$(HOST_CC) $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The same with the fuzzer's coverage counters.
-$(HB)/fobj/%.o: %.c $(HOST_FLAGS_FILE)
-	@mkdir -p $(@D)
-	@echo "  HOSTCC  $< (fuzz)"
-	@$(HOST_CC) $(HOST_CFLAGS) $(FUZZ_FLAG) -MMD -MP -c -o $@ $<
-
 # mm/ gets BUG_ON and ASSERT through an arch header in the kernel; the host's are smaller.
-$(HB)/obj/mm/%.o $(HB)/fobj/mm/%.o: HOST_CFLAGS += -include include/kernel/printk.h
+$(HB)/obj/mm/%.o: HOST_CFLAGS += -include include/kernel/printk.h
 
 # What a device tree says of a machine is read by code of that machine; it runs on any.
-$(foreach d,obj fobj,$(HB)/$(d)/boot/ppc64/platform.o $(HB)/$(d)/tests/host/lib/fdt_test.o $(HB)/$(d)/tests/host/fuzz/fdt_fuzz.o): \
+$(HB)/obj/boot/ppc64/platform.o $(HB)/obj/tests/host/lib/fdt_test.o $(HB)/obj/tests/host/fuzz/fdt_fuzz.o: \
     HOST_CFLAGS += -idirafter arch/ppc64/include
 
-$(HB)/libquire.a: $(call objs_in,obj,$(HOST_SRCS) $(FAKE_SRCS)) tests/host/host.mk
-	@rm -f $@
-	@ar rcs $@ $(filter %.o,$^)
-$(HB)/libquire-fuzz.a: $(call objs_in,fobj,$(HOST_SRCS)) $(call objs_in,obj,$(FAKE_SRCS)) tests/host/host.mk
+$(HB)/libquire.a: $(call objs_in,$(HOST_SRCS) $(FAKE_SRCS)) tests/host/host.mk
 	@rm -f $@
 	@ar rcs $@ $(filter %.o,$^)
 
 $(HB)/bin/%: $(HB)/obj/tests/host/%.o $(HB)/libquire.a
 	@mkdir -p $(@D)
 	@$(HOST_CC) $(HOST_CFLAGS) -o $@ $^
-$(HB)/bin/fuzz/%: $(HB)/fobj/tests/host/fuzz/%.o $(HB)/libquire-fuzz.a
+$(HB)/bin/fuzz/%: $(HB)/obj/tests/host/fuzz/%.o $(HB)/libquire.a
 	@mkdir -p $(@D)
 	@$(HOST_CC) $(HOST_CFLAGS) -fsanitize=fuzzer -o $@ $^
 

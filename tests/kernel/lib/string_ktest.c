@@ -53,6 +53,24 @@ KTEST(string, memset_borders)
     }
 }
 
+/* Each length and alignment, each byte wrong; what lies outside does not count. */
+KTEST(string, memchr_inv_finds_the_first)
+{
+    static u8 s[160];
+
+    for (size_t at = 1; at < 9; at++) {
+        for (size_t n = 0; n <= 150; n += n < 20 ? 1 : 13) {
+            memset(s, 0x11, sizeof(s));
+            memset(s + at, 0xa5, n);
+            EXPECT_OR_RETURN(memchr_inv(s + at, 0x1a5, n) == NULL);
+            for (size_t i = n; i-- > 0;) {
+                s[at + i] ^= 0x80;
+                EXPECT_OR_RETURN(memchr_inv(s + at, 0xa5, n) == s + at + i);
+            }
+        }
+    }
+}
+
 KTEST(string, memcmp_order)
 {
     for (size_t i = 0; i < 24; i++) {
