@@ -271,13 +271,15 @@ static void watch_or_disturb(struct team *team, unsigned int nr)
     mm_get(watched.mm);
     mm_set_current(watched.mm);
     if (nr == 0) {
+        while (READ_ONCE(watched.reads) == 0) /* the other CPU may come late */
+            cpu_relax();
         for (unsigned long i = 0; team_round(team, nr, watched.most) || i < watched.least; i++)
             watched.disturb(i);
         WRITE_ONCE(watched.done, true);
     }
     while (!READ_ONCE(watched.done)) {
         watched.wrong += test_read(watched.va) != watched.want;
-        watched.reads++;
+        WRITE_ONCE(watched.reads, watched.reads + 1);
     }
     mm_set_current(NULL);
 }
