@@ -27,6 +27,7 @@ $(error DEBUG=$(DEBUG) is not known. There is: 0 1)
 endif
 FLAVOUR := $(if $(filter 1,$(DEBUG)),-debug)
 B := build/$(ARCH)$(FLAVOUR)
+USER_B := build/$(ARCH)# the programs are the same for both flavours
 
 # ---- how it is run -------------------------------------------------------------------------------------------------
 
@@ -100,10 +101,10 @@ endif
 OBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 
 .PHONY: all kernel iso run test stress sweep gigantic mutants debug bench bench-frag bench-share conformance lmdb check help doctor deps clean FORCE
-all: kernel $(B)/initrd.cpio compile_commands.json
+all: kernel $(USER_B)/initrd.cpio compile_commands.json
 kernel: $(B)/quire.elf $(ARCH_IMAGES)
 
-# The initramfs: user/user.mk says how $(B)/initrd.cpio is made.
+# The initramfs: user/user.mk says how $(USER_B)/initrd.cpio is made.
 -include user/user.mk
 # `make model` checks the protocols' models.
 -include models/models.mk
@@ -196,7 +197,7 @@ iso: $(if $(MKRESCUE),$(B)/quire.iso,no-iso)
 no-iso:
 	@echo "ARCH=$(ARCH) has no boot image: QEMU starts the kernel itself, see make run" >&2; exit 1
 
-RUN_INITRD := $(if $(INITRD),$(INITRD),$(B)/initrd.cpio)
+RUN_INITRD := $(if $(INITRD),$(INITRD),$(USER_B)/initrd.cpio)
 
 $(B)/quire.iso: $(B)/quire.elf $(RUN_INITRD) iso/grub.cfg tools/make-iso.sh FORCE
 	@tools/make-iso.sh $@ $(B)/quire.elf $(RUN_INITRD) iso/grub.cfg "$(APPEND)"
@@ -234,8 +235,7 @@ run: runnable deps
 
 debug: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
-	@$(RUN_ENV) KERNEL=build/$(ARCH)-debug/quire.elf INITRD=$(if $(INITRD),$(INITRD),build/$(ARCH)-debug/initrd.cpio) \
-	  tools/run-qemu.sh debug
+	@$(RUN_ENV) KERNEL=build/$(ARCH)-debug/quire.elf tools/run-qemu.sh debug
 
 test: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=0 all $(if $(MKRESCUE),build/$(ARCH)/quire.iso)

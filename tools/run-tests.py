@@ -182,7 +182,7 @@ def panic_configs(kernel, prefix="", status=37, **more):
 def x86_64(match, smps):
     release, debug = "build/x86_64", "build/x86_64-debug"
     command = ["tools/run-qemu.sh", "test"]
-    kernel, initrd = f"{debug}/quire.elf", f"{debug}/initrd.cpio"
+    kernel, initrd = f"{debug}/quire.elf", f"{release}/initrd.cpio"
     ktest, test = (f"ktest={match}", f"test={match}") if match else ("ktest", "test")
     for smp in smps:
         yield Config(f"kernel smp={smp}", command, qemu(kernel, ktest, smp, initrd), statuses=(33,))
@@ -200,7 +200,7 @@ def x86_64(match, smps):
     for name, more in {
             "bios": {"FIRMWARE": "bios"}, "uefi": {"FIRMWARE": "uefi", "MEM": "512M"}, "direct": {},
             "cpu=qemu64": {"CPU": "qemu64"}, "cpu=EPYC": {"CPU": "EPYC"}, "mem=6G": {"MEM": "6G"}}.items():
-        env = qemu(f"{release}/quire.elf", "run=/bin/uname,-a", 2, f"{release}/initrd.cpio",
+        env = qemu(f"{release}/quire.elf", "run=/bin/uname,-a", 2, initrd,
                    ISO=f"{release}/boot-test.iso", **more)
         yield Config(f"boot {name}", command, env, expect=reached, limit_s=120, ktap=False)
     yield from panic_configs(kernel)
@@ -208,7 +208,7 @@ def x86_64(match, smps):
     for name, more in {"shell": [initrd], "busybox shell": [BUSYBOX_INITRD, "--busybox"]}.items():
         yield Config(name, ["python3", "tests/interactive/shell_test.py", kernel] + more)
     yield Config("command line", ["tests/cli/cli_test.sh", "x86_64"])
-    yield Config("boot cost", ["tests/boot/boot_cost.py", f"{release}/quire.elf", f"{release}/initrd.cpio"])
+    yield Config("boot cost", ["tests/boot/boot_cost.py", f"{release}/quire.elf", initrd])
     yield Config("experiment", ["tests/experiment/experiment_test.sh", "x86_64"])
     yield Config("page-huge hugetlb_zero_page=off", command,
                  qemu(kernel, "run=/tests/page_huge_test,reads_take_pages hugetlb_zero_page=off", 2, initrd),
@@ -234,7 +234,7 @@ def ppc64_kind(mmu, cpu, match, smps):
     release, debug = "build/ppc64", "build/ppc64-debug"
     prefix = f"ppc64-{mmu}-{cpu}: "
     command = ["tools/run-qemu.sh", "test"]
-    kernel, initrd = f"{debug}/quire.elf", f"{debug}/initrd.cpio"
+    kernel, initrd = f"{debug}/quire.elf", f"{release}/initrd.cpio"
     ktest, test = (f"ktest={match}", f"test={match}") if match else ("ktest", "test")
     machine = {"ARCH": "ppc64", "MMU": mmu, "CPU": cpu}
     for smp in smps:
@@ -249,7 +249,7 @@ def ppc64_kind(mmu, cpu, match, smps):
     if match:
         return
     for name, more in {"direct": {}, "flat": {"FIRMWARE": "flat"}, "mem=4G": {"MEM": "4G"}}.items():
-        env = qemu(f"{release}/quire.elf", "run=/bin/uname,-a", 2, f"{release}/initrd.cpio", **{**machine, **more})
+        env = qemu(f"{release}/quire.elf", "run=/bin/uname,-a", 2, initrd, **{**machine, **more})
         yield Config(f"{prefix}boot {name}", command, env, expect=re.compile(r"^Linux|^Quire"), limit_s=120, ktap=False)
     yield from panic_configs(kernel, prefix, 1, **machine)
     yield Config(f"{prefix}shell", ["python3", "tests/interactive/shell_test.py", kernel, initrd], machine)
@@ -294,7 +294,7 @@ def stress(arch, match, smps, mmu, cpu):
     for prefix, machine in machines(arch, mmu, cpu):
         for name, run_arg, smp, limit_s in STRESS:
             for n in smps or [smp]:
-                env = qemu(f"{debug}/quire.elf", f"run={run_arg}", n, f"{debug}/initrd.cpio", MEM="1G", **machine)
+                env = qemu(f"{debug}/quire.elf", f"run={run_arg}", n, f"build/{arch}/initrd.cpio", MEM="1G", **machine)
                 if match in name:
                     yield Config(f"{prefix}stress {name} smp={n}", ["tools/run-qemu.sh", "test"], env, limit_s=limit_s,
                                  silence_s=limit_s)
@@ -325,7 +325,7 @@ def sweep(arch, match, smps, mmu, cpu):
             for part in range(1, NUMBER_PARTS + 1) if not match else [1]:
                 parts = 1 if match else NUMBER_PARTS
                 arg = f"run=/tests/run-tests,-S{SWEEP_NUMBERS}:{SWEEP_S},-p,{part}/{parts}" + (f",{match}" if match else "")
-                env = qemu(f"{debug}/quire.elf", arg, smp, f"{debug}/initrd.cpio", MEM="512M", **machine)
+                env = qemu(f"{debug}/quire.elf", arg, smp, f"build/{arch}/initrd.cpio", MEM="512M", **machine)
                 yield Config(f"{prefix}sweep by numbers smp={smp} {part}/{parts}", ["tools/run-qemu.sh", "test"], env,
                              limit_s=24 * 3600, silence_s=4 * SWEEP_S)
 
@@ -335,7 +335,7 @@ def gigantic(arch, match, mmu, cpu):
     for prefix, machine in machines(arch, mmu, cpu):
         for name, append, mem, expect in GIGANTIC if machine.get("MMU") != "hash" else []:
             if match in name:
-                env = qemu(f"{debug}/quire.elf", append, 4, f"{debug}/initrd.cpio", MEM=mem, **machine)
+                env = qemu(f"{debug}/quire.elf", append, 4, f"build/{arch}/initrd.cpio", MEM=mem, **machine)
                 yield Config(f"{prefix}gigantic {name}", ["tools/run-qemu.sh", "test"], env,
                              statuses=(33,) if arch == "x86_64" and "ktest" in append else (0,),
                              expect=re.compile(expect), limit_s=600)
@@ -351,7 +351,7 @@ def make_boot_iso():
 
 
 def make_busybox_initrd():
-    subprocess.run(["tests/busybox/mkinitrd.sh", BUSYBOX_INITRD, "build/x86_64-debug/user/bin/init", "/bin/busybox"],
+    subprocess.run(["tests/busybox/mkinitrd.sh", BUSYBOX_INITRD, "build/x86_64/user/bin/init", "/bin/busybox"],
                    check=True)
 
 

@@ -88,7 +88,7 @@ ppc64)
     expect "MEM that is no number" "MEM=lots: a pseries machine has a multiple of 256M" make ARCH=ppc64 MEM=lots bench
     expect "INITRD that does not exist" "there is no such file" make ARCH=ppc64 INITRD=/nonexistent.cpio run
     without_qemu "qemu-system-ppc64 is missing; make deps ARCH=ppc64 installs it"
-    expect "mmu= that does not exist" "mmu=soft is not known" $boot "$debug/initrd.cpio" "mmu=soft"
+    expect "mmu= that does not exist" "mmu=soft is not known" $boot "build/$arch/initrd.cpio" "mmu=soft"
     elf_header 1 '\002\000\076\000'
     expect "/init for another machine" "is an ELF for .*x86-64" $boot "$tmp/init.cpio" ""
     elf_header 1 '\002\000\025\000'
@@ -103,10 +103,10 @@ expect "missing kernel" "no such kernel; run make first" env ARCH="$arch" KERNEL
 printf 'not a program' > "$tmp/text"
 archive "$tmp/text"
 expect "/init that is no program" "/init" $boot "$tmp/init.cpio" ""
-head -c 70000 "$debug/initrd.cpio" > "$tmp/short.cpio"
+head -c 70000 "build/$arch/initrd.cpio" > "$tmp/short.cpio"
 expect "truncated cpio" "truncated" $boot "$tmp/short.cpio" ""
 head -c 70000 /dev/urandom > "$tmp/noise"
 expect "initramfs that is no cpio" "cpio" $boot "$tmp/noise" ""
-expect "init= that does not exist" "/no/such/init" $boot "$debug/initrd.cpio" "init=/no/such/init"
+expect "init= that does not exist" "/no/such/init" $boot "build/$arch/initrd.cpio" "init=/no/such/init"
 echo "# totals: pass:$((n - failed)) fail:$failed skip:0"
 [ $failed = 0 ]

@@ -16,7 +16,7 @@ make -s -C "$tree" ARCH="$arch" DEBUG=1 EXPERIMENT=labs/experiment/row.c kernel 
     cat "$tree/log"
     exit 1
 }
-ARCH=$arch KERNEL=$tree/$debug/quire.elf INITRD=$debug/initrd.cpio SMP=2 MEM=256M FIRMWARE=direct \
+ARCH=$arch KERNEL=$tree/$debug/quire.elf INITRD=build/$arch/initrd.cpio SMP=2 MEM=256M FIRMWARE=direct \
     APPEND="run=/tests/experiment_test" tools/run-qemu.sh test > "$tree/log" 2>&1
 tr -d '\r' < "$tree/log" > "$tree/out"
 grep -a '^KTAP\|^1\.\.\|^ok \|^not ok \|^# ' "$tree/out"

@@ -15,7 +15,7 @@ dry=
 [ "$1" = -n ] && { dry=1; shift; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-initrd=$PWD/build/$arch-debug/initrd.cpio
+initrd=$PWD/build/$arch/initrd.cpio
 tree=.
 
 n=0 survived=0
