@@ -83,9 +83,10 @@ NO_UBSAN := kernel/ubsan.c mm/page_poison.c lib/memchr_inv.c $(ARCH_NO_UBSAN)
 ifeq ($(DEBUG),1)
 CFLAGS += -DCONFIG_DEBUG=1
 ASFLAGS += -DCONFIG_DEBUG=1
-# User pointers may wrap: the uaccess functions judge them, not the arithmetic. The instrumentation makes gcc see paths
-# that do not exist, so warnings about paths stay with the release flavour.
-UBSAN  := -fsanitize=undefined -fno-sanitize=pointer-overflow -Wno-array-bounds -Wno-stringop-overflow \
+# User pointers may wrap: the uaccess functions judge them, not the arithmetic. A null pointer is the MMU's to find: nothing
+# is mapped there, and a test of each pointer is an eighth of the kernel. The instrumentation makes gcc see paths that do
+# not exist, so warnings about paths stay with the release flavour.
+UBSAN  := -fsanitize=undefined -fno-sanitize=pointer-overflow,null -Wno-array-bounds -Wno-stringop-overflow \
           -Wno-maybe-uninitialized
 else
 CFLAGS += $(ARCH_CFLAGS_RELEASE)
