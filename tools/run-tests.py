@@ -7,8 +7,7 @@ runs the user programs' tests (`test`), a boot that must reach a program and pow
 A configuration fails as a whole, and counts one failure more, when it panics, says nothing for too long, ends with the
 wrong status or breaks off before its plan is fulfilled. Logs: build/test-logs/.
 
-Configurations of ppc64, whose emulator uses one host CPU each, run as many at a time as there are host CPUs; their results
-are printed in the order of the list all the same.
+Some more run at a time than there are host CPUs (jobs_for()); their results are printed in the order of the list all the same.
 
 Where a machine comes in several kinds (ppc64: hash MMU on POWER8 and POWER9, radix MMU on POWER9), the same configurations
 run on each, their names begin with the kind's, and a line of totals follows each kind.
@@ -342,7 +341,7 @@ def gigantic(arch, match, mmu, cpu):
 
 
 def host(match):
-    yield Config("host", ["make", "--no-print-directory", "-s", "-f", "tests/host/host.mk", "test", f"T={match}"])
+    yield Config("host", ["make", "--no-print-directory", "-s", "-f", "tests/host/host.mk", "test", f"T={match}"], long=True)
 
 
 def make_boot_iso():
@@ -413,6 +412,12 @@ def run_all(configs, pool):
     return total
 
 
+def jobs_for(arch, cpus):
+    """How many configurations at a time: tests wait for clocks a third of their time, so three for two CPUs. An emulator
+    of x86-64 takes as many CPUs of the host as its machine has."""
+    return min(cpus * 3 // 2, cpus // 2 + 2 if arch == "x86_64" else 64)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--arch", default="x86_64", choices=["x86_64", "ppc64"])
@@ -420,7 +425,7 @@ def main():
     ap.add_argument("--cpu", default="", help="ppc64: only this CPU (power8, power9)")
     ap.add_argument("--match", default="", help="only tests whose name contains this")
     ap.add_argument("--smp", default="", help="only this number of CPUs")
-    ap.add_argument("--jobs", type=int, default=0, help="configurations at a time; one per host CPU, x86-64: at most 2")
+    ap.add_argument("--jobs", type=int, default=0, help="configurations at a time; by default see jobs_for()")
     ap.add_argument("--stress", action="store_true", help="the long runs instead (make stress)")
     ap.add_argument("--sweep", action="store_true", help="every place of every user test fails, by number (make sweep)")
     ap.add_argument("--gigantic", action="store_true", help="pages of 1 GiB instead (make gigantic)")
@@ -443,7 +448,7 @@ def main():
         make_boot_iso()
     if any("busybox" in c.name for c in configs):
         make_busybox_initrd()
-    pool = concurrent.futures.ThreadPoolExecutor(args.jobs or min(os.cpu_count(), 2 if args.arch == "x86_64" else 64))
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs or jobs_for(args.arch, os.cpu_count()))
     try:
         total = run_all(configs, pool)
     except KeyboardInterrupt:
