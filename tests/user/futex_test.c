@@ -27,7 +27,7 @@ static void *waiter(void *arg)
 /* There is no way to ask whether a thread already waits: a while is enough. */
 static void let_them_sleep(void)
 {
-    usleep(100000);
+    usleep(ktap_swept ? 20000 : 100000);
 }
 
 static void start_waiters(pthread_t *threads, int nr)

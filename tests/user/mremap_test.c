@@ -259,17 +259,17 @@ TEST(locked_stays_locked)
 
 TEST(big_move)
 {
-    enum { NR = 3000 };
-    char *p = map_pages(NR, RW), *to = free_range(NR);
+    const size_t nr = ktap_swept ? 600 : 3000; /* over an end of a table */
+    char *p = map_pages(nr, RW), *to = free_range(nr);
     size_t bad = 0;
 
-    for (size_t i = 0; i < NR; i++)
+    for (size_t i = 0; i < nr; i++)
         *(size_t *)(p + i * page_size) = i;
-    CHECK(mremap(p, NR * page_size, NR * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
-    for (size_t i = 0; i < NR; i++)
+    CHECK(mremap(p, nr * page_size, nr * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+    for (size_t i = 0; i < nr; i++)
         bad += *(size_t *)(to + i * page_size) != i;
     CHECK_EQ(bad, 0);
-    CHECK_EQ(count_maps(p, NR * page_size), 0);
+    CHECK_EQ(count_maps(p, nr * page_size), 0);
 }
 
 /* Whole page tables move, from around one border of a table of theirs to around another; some are

@@ -184,7 +184,7 @@ TEST(madvise_says_what_is_shared)
 
 /* ---- whose memory ---- */
 
-#define MUCH ((size_t)32 << 20)
+#define MUCH ((size_t)(ktap_swept ? 4 : 32) << 20)
 
 /* What a child that does @how with MUCH that is there already had at most, in KiB. */
 static long peak_of_child(char *p, int how)

@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define SPANS 6
+#define SPANS (ktap_swept ? 4 : 6)
 #define STEP  share_step() /* pages from one that is written to the next: the rest are holes */
 
 static size_t span, len;
@@ -416,9 +416,12 @@ TEST(pins_beside_forks)
 
 static void op_lock(char *p)
 {
-    CHECK_OK(mlock(p + span, 2 * span));
-    CHECK_EQ(smaps_field(p + span, "Locked"), (long)(2 * span / 1024));
-    CHECK_OK(munlock(p + span, 2 * span));
+    size_t part = ktap_swept ? span / 16 : span; /* on each side of a boundary */
+    char *at = p + 2 * span - part;
+
+    CHECK_OK(mlock(at, 2 * part));
+    CHECK_EQ(smaps_field(at, "Locked"), (long)(2 * part / 1024));
+    CHECK_OK(munlock(at, 2 * part));
 }
 
 static void op_clear_refs(char *p)
@@ -443,8 +446,11 @@ static void op_collapse(char *p)
 
 static void op_populate(char *p)
 {
+    size_t first = ktap_swept ? span - span / 16 : 0;
+    size_t last = ktap_swept ? span + span / 16 : 3 * span;
+
     CHECK_OK(madvise(p, len, MADV_POPULATE_READ));
-    CHECK_OK(madvise(p, 3 * span, MADV_POPULATE_WRITE));
+    CHECK_OK(madvise(p + first, last - first, MADV_POPULATE_WRITE));
 }
 
 static void op_free(char *p)
@@ -494,7 +500,7 @@ static void op_dontneed_part(char *p)
     CHECK_OK(madvise(p + span - page_size, 2 * span + 2 * page_size, MADV_DONTNEED));
     CHECK_EQ(p[2 * span], 0);
     for (size_t i = span - page_size; i < 3 * span + page_size;
-         i += i < span ? page_size : STEP / 4 * page_size)
+         i += i < span ? page_size : STEP / (ktap_swept ? 1 : 4) * page_size)
         p[i] = i / page_size % STEP ? 0 : (char)share_byte(i / page_size);
 }
 
@@ -550,11 +556,13 @@ static const struct op {
 /* Each by the child, by the parent beside a child, and by the parent as the only user. */
 TEST(operations)
 {
+    char *kept = NULL; /* under the sweep: what only a child has worked on serves the next, too */
+
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
         int before = ktap_failures, first = ktap_swept ? (int)i % 3 : 0;
 
         for (int who = first; who < (ktap_swept ? first + 1 : 3); who++) {
-            char *p = new_area();
+            char *p = kept ? kept : new_area();
             pid_t pid;
 
             stage_new();
@@ -576,7 +584,9 @@ TEST(operations)
             if (who == 2 && ops[i].run != op_exclusive)
                 ops[i].run(p);
             CHECK_EQ(share_wrong(p, len, STEP), 0);
-            munmap(p, len);
+            kept = ktap_swept && who == 0 ? p : NULL;
+            if (!kept)
+                munmap(p, len);
         }
         if (ktap_failures != before)
             ktap_note("  that was %s", ops[i].name);
@@ -586,6 +596,7 @@ TEST(operations)
 /* A heap, which shrinks into a span that is shared and grows again. */
 TEST(heap)
 {
+    size_t step = (ktap_swept ? 8 : 1) * page_size;
     char *old = (char *)syscall(SYS_brk, 0), *top;
     pid_t pid;
 
@@ -593,7 +604,7 @@ TEST(heap)
     top = old + 6 * span;
     if ((char *)syscall(SYS_brk, top) != top)
         ktap_skip("no heap of that size");
-    for (char *p = old; p < top; p += page_size)
+    for (char *p = old; p < top; p += step)
         *p = 'h';
     pid = peer();
     if (pid == 0) {
@@ -605,8 +616,8 @@ TEST(heap)
         peer_end();
     }
     CHECK_PEER(pid);
-    CHECK_EQ(top[-(long)page_size], 'h');
-    for (char *p = old; p < top; p += page_size)
+    CHECK_EQ(top[-(long)step], 'h');
+    for (char *p = old; p < top; p += step)
         if (*p != 'h' && !CHECK_EQ(*p, 'h'))
             break;
     CHECK((char *)syscall(SYS_brk, old) == old);

@@ -13,6 +13,7 @@ TEST(t1_first_touch_by_two)
 {
     struct share_mark shared = share_begin(SHARE_PT);
     size_t len = share_span();
+    const int looks = ktap_swept ? 8 : 1; /* at every so many of 64 */
     int fd;
     char *p;
     pid_t pid;
@@ -26,7 +27,7 @@ TEST(t1_first_touch_by_two)
         stage_done(1);
         stage_wait(2, 1);
         CHECK_EQ(share_wrong(p, len, 8), 0);
-        for (int i = 0; i < 64; i++)
+        for (int i = 0; i < 64; i += looks)
             stage->word[i] = pagemap(p + (size_t)i * 8 * page_size) & PAGEMAP_PFN;
         stage_done(3);
         stage_wait(4, 1);
@@ -39,7 +40,7 @@ TEST(t1_first_touch_by_two)
     CHECK_EQ(share_wrong(p, len, 8), 0);
     stage_done(2);
     stage_wait(3, 1);
-    for (int i = 0; i < 64; i++)
+    for (int i = 0; i < 64; i += looks)
         CHECK_EQ(pagemap(p + (size_t)i * 8 * page_size) & PAGEMAP_PFN, stage->word[i]);
     CHECK_SHARED(shared, 1);
     stage_done(4);
@@ -172,7 +173,8 @@ static void change_at_boundaries(enum change how)
     char *p = share_new(2 * BIG, &fd);
 
     change_around(p, span, how);
-    change_around(p, BIG / 4, how);
+    if (!ktap_swept) /* most often this is but another boundary of spans */
+        change_around(p, BIG / 4, how);
     change_around(p, BIG, how);
     CHECK_SHARED(shared, 1);
 }
@@ -197,6 +199,7 @@ TEST(t4_one_table_and_its_neighbours)
 {
     struct share_mark shared = share_begin(SHARE_PT);
     size_t span = share_span(), len = 4 * span, step = 16;
+    size_t look = (ktap_swept ? 19 : 1) * page_size; /* 513 = 27 * 19: both neighbours, too */
     int fd;
     char *p = share_new(len, &fd);
     pid_t pid;
@@ -209,7 +212,7 @@ TEST(t4_one_table_and_its_neighbours)
         CHECK_EQ(share_wrong(p, span - page_size, step), 0);
         CHECK_EQ((unsigned char)p[3 * span], share_byte(3 * span / page_size));
         CHECK_OK(munmap(p + span - page_size, span + 2 * page_size));
-        for (size_t i = span - page_size; i < 2 * span + page_size; i += page_size)
+        for (size_t i = span - page_size; i < 2 * span + page_size; i += look)
             if (!CHECK_EQ(try_read(p + i), SIGSEGV))
                 break;
         CHECK_EQ(share_wrong(p, span - page_size, step), 0);

@@ -102,6 +102,7 @@ static char *pages_with_a_gap(void)
 
 static void no_room(unsigned int flags)
 {
+    const unsigned long step = ktap_swept ? 240 : 48;
     char *base = pages_with_a_gap();
     int both = 0;
 
@@ -109,7 +110,7 @@ static void no_room(unsigned int flags)
     use_other_stack(flags);
     catch_signal(SIGSEGV, on_segv, SA_ONSTACK);
     catch_signal(SIGUSR1, on_usr1, 0);
-    for (unsigned long at = PAGES / 2 * PAGE; at < PAGES * PAGE; at += 48) {
+    for (unsigned long at = PAGES / 2 * PAGE; at < PAGES * PAGE; at += step) {
         double x = (double)at + 0.25;
 
         usr1 = segv = 0;
@@ -186,7 +187,7 @@ TEST(half_a_frame_tells_nothing)
     REQUIRE(base != NULL);
     use_other_stack(0);
     CHECK_OK(sigaction(SIGSEGV, &sa, NULL));
-    for (volatile unsigned long n = 8; n < 2048; n += 8)
+    for (volatile unsigned long n = 8; n < 2048; n += ktap_swept ? 40 : 8)
         if (sigsetjmp(back, 1) == 0)
             sigreturn_at((unsigned long)base + PAGES / 2 * PAGE - n);
     CHECK_EQ(leaks, 0);

@@ -56,6 +56,12 @@ static bool going_on(void)
     return !over && ktap_failures == 0;
 }
 
+/* Under the sweep, which runs it all again for each fault: a few rounds of each thread. */
+static bool is_enough(int rounds, int swept)
+{
+    return ktap_swept && rounds >= swept;
+}
+
 /* ---- owners ---- */
 
 /* First and last byte of page @i, or with @all every one. */
@@ -144,7 +150,7 @@ static void *owner(void *arg)
 
     while (!begun)
         usleep(1000);
-    while (going_on()) {
+    for (int i = 0; going_on() && !is_enough(i, 8); i++) {
         operate(p, model, &seed);
         operations++;
     }
@@ -167,7 +173,7 @@ static void *splitter(void *arg)
     uint64_t seed = 99;
 
     (void)arg;
-    while (!over) {
+    for (int i = 0; !over && !is_enough(i, 20); i++) {
         char *at = areas[next_random(&seed) % NR_AREAS] + next_random(&seed) % HUGE_PER_AREA * huge;
 
         switch (next_random(&seed) % 4) {
@@ -175,6 +181,8 @@ static void *splitter(void *arg)
         case 1: moves += request(MIGRATE, at); break;
         default: collapses += madvise(at, huge, MADV_COLLAPSE) == 0; /* may be busy */
         }
+        if (ktap_swept)
+            usleep(1000); /* so that there is something to collapse: the others go on */
     }
     return NULL;
 }
@@ -199,7 +207,7 @@ static void child(void)
 static void *forker(void *arg)
 {
     (void)arg;
-    while (!over) {
+    for (int i = 0; !over && !is_enough(i, 2); i++) {
         int status = 0;
         pid_t pid = fork();
 
@@ -226,7 +234,7 @@ static void *pinner(void *arg)
     uint64_t seed = 7;
 
     (void)arg;
-    while (going_on()) {
+    for (int i = 0; going_on() && !is_enough(i, 10); i++) {
         volatile char *at = areas[PIN_AREA] + next_random(&seed) % nr * page_size;
         char buf[256], got[256];
         struct iovec here = {buf, sizeof(buf)}, there = {(char *)at, sizeof(buf)};
@@ -238,7 +246,7 @@ static void *pinner(void *arg)
         here.iov_base = got;
         CHECK_EQ(process_vm_readv(getpid(), &here, 1, &there, 1, 0), sizeof(buf));
         CHECK(got[0] == (char)(buf[0] + 1) && got[255] == buf[0]);
-        if (next_random(&seed) % 500 == 0)
+        if (next_random(&seed) % (ktap_swept ? 5 : 500) == 0)
             CHECK_OK(madvise(areas[PIN_AREA], area_len, MADV_DONTNEED));
         pins++;
     }
@@ -249,7 +257,7 @@ static void *pinner(void *arg)
  */
 static void device_pass(int device, uint64_t *seed)
 {
-    size_t first = next_random(seed) % nr, n = 1 + next_random(seed) % 3 * 300;
+    size_t first = next_random(seed) % nr, n = 1 + next_random(seed) % 3 * (ktap_swept ? 20 : 300);
     char *at = areas[DEVICE_AREA] + first * page_size;
     struct dmatest_pin pin = {.flags = DMATEST_WRITE};
     struct dmatest_engine engine = {.word = 8};
@@ -263,7 +271,7 @@ static void device_pass(int device, uint64_t *seed)
     }
     engine.region = pin.region;
     CHECK_OK(ioctl(device, DMATEST_START, &engine));
-    for (unsigned int i = 0; i < 20 && going_on(); i++) {
+    for (unsigned int i = 0; i < (ktap_swept ? 3 : 20) && going_on(); i++) {
         volatile char *own = at + next_random(seed) % n * page_size;
         char c = (char)next_random(seed);
 
@@ -286,9 +294,9 @@ static void *device_user(void *arg)
     (void)arg;
     if (device < 0)
         return NULL;
-    while (going_on()) {
+    for (int i = 0; going_on() && !is_enough(i, 3); i++) {
         device_pass(device, &seed);
-        if (next_random(&seed) % 8 == 0)
+        if (next_random(&seed) % (ktap_swept ? 2 : 8) == 0)
             CHECK_OK(madvise(areas[DEVICE_AREA], area_len, MADV_DONTNEED));
     }
     close(device);
@@ -342,9 +350,9 @@ static void run_round(void)
     for (unsigned int i = 0; i < 4; i++)
         REQUIRE(pthread_create(&threads[n++], NULL, others[i], NULL) == 0);
     begun = true;
-    for (int i = 0; i < (ktap_swept ? 3 : 10 * ROUND_SECONDS) && going_on(); i++)
+    for (int i = 0; i < (ktap_swept ? 0 : 10 * ROUND_SECONDS) && going_on(); i++)
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-    over = true;
+    over = !ktap_swept;
     for (unsigned int i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
     ktap_note("%lu operations, %lu splits, %lu collapses, %lu moves asked for, %lu forks, "

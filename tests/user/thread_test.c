@@ -63,9 +63,11 @@ TEST(mutex_excludes)
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static int turn;
 
+#define TURNS (ktap_swept ? 10 : 200)
+
 static void *take_turns(void *arg)
 {
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < TURNS; round++) {
         pthread_mutex_lock(&mutex);
         while (turn != (long)arg)
             pthread_cond_wait(&cond, &mutex);
@@ -82,7 +84,7 @@ TEST(condition_takes_turns)
     counter = 0;
     start_all(take_turns);
     join_all();
-    CHECK_EQ(counter, NR * 200);
+    CHECK_EQ(counter, NR * TURNS);
     CHECK_EQ(turn, 0);
 }
 
@@ -104,9 +106,11 @@ TEST(condition_times_out)
 static pthread_barrier_t barrier;
 static atomic_int arrived, barrier_errors, serial;
 
+#define MEETINGS (ktap_swept ? 20 : 100)
+
 static void *meet(void *arg)
 {
-    for (int round = 1; round <= 100; round++) {
+    for (int round = 1; round <= MEETINGS; round++) {
         atomic_fetch_add(&arrived, 1);
         if (pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
             atomic_fetch_add(&serial, 1);
@@ -123,7 +127,7 @@ TEST(barrier_meets)
     start_all(meet);
     join_all();
     CHECK_EQ(atomic_load(&barrier_errors), 0);
-    CHECK_EQ(atomic_load(&serial), 100);
+    CHECK_EQ(atomic_load(&serial), MEETINGS);
 }
 
 static sem_t semaphore;
@@ -388,7 +392,7 @@ TEST(fork_from_threads)
 
 TEST(many_short_threads)
 {
-    for (int round = 0; round < 100; round++) {
+    for (int round = 0; round < (ktap_swept ? 5 : 100); round++) {
         start_all(double_it);
         join_all();
     }
