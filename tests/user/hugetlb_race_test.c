@@ -339,7 +339,7 @@ static void sweep_scripts(unsigned int first_script)
     ktap_note("%d processes, %d pages", PROCESSES, SCRAP);
     one_round(fd, first_script, 1); /* what is made once, at first use */
     CHECK(sweep_take_memory());     /* what we touch first later must not look lost */
-    before = sweep_look_settled();
+    before = sweep_counts_settled();
     every_place(fd, first_script);
     after = sweep_look_settled();
     if (!CHECK(sweep_is_clean(&before, &after)))

@@ -203,20 +203,19 @@ static void sweep_clean(bool always)
     waitpid(pid, NULL, 0);
 }
 
-static struct sweep_state sweep_look(void)
+static struct sweep_state sweep_counts(void)
 {
-    struct sweep_state s = {-1, -1, -1, -1};
+    struct sweep_state s = {0, -1, -1, -1};
     char text[256];
 
-    if (sweep_read("/proc/kcheck", text, sizeof(text)))
-        sscanf(text, "violations %ld free_pages %ld objects %ld warnings %ld", &s.violations,
-               &s.pages, &s.objects, &s.warnings);
+    if (sweep_read("/proc/kcheck-counts", text, sizeof(text)))
+        sscanf(text, "free_pages %ld objects %ld warnings %ld", &s.pages, &s.objects, &s.warnings);
     return s;
 }
 
 /* Once the last dead task is given back, which happens on another CPU, and our output was read: the
  * counts stand still. */
-static struct sweep_state sweep_look_settled(void)
+static struct sweep_state sweep_counts_settled(void)
 {
     struct sweep_state now, before;
     int unread = 0;
@@ -225,14 +224,25 @@ static struct sweep_state sweep_look_settled(void)
     fflush(stdout);
     while (ioctl(1, FIONREAD, &unread) == 0 && unread > 0)
         usleep(SETTLE_US);
-    now = sweep_look();
+    now = sweep_counts();
     for (int i = 0, same = 0; i < SETTLE_TRIES && same < 2; i++) {
         usleep(SETTLE_US);
         before = now;
-        now = sweep_look();
-        now.violations += before.violations;
+        now = sweep_counts();
         same = now.pages == before.pages && now.objects == before.objects ? same + 1 : 0;
     }
+    return now;
+}
+
+/* The same, and what the walkers find. */
+static struct sweep_state sweep_look_settled(void)
+{
+    struct sweep_state now = sweep_counts_settled();
+    char text[256];
+
+    now.violations = -1;
+    if (sweep_read("/proc/kcheck", text, sizeof(text)))
+        sscanf(text, "violations %ld", &now.violations);
     return now;
 }
 
@@ -381,7 +391,7 @@ static struct sweep_result sweep_faults(const struct ktap_case *c, long limit_ms
 
     while (!r.complete && !r.late) {
         if (look)
-            before = sweep_look_settled();
+            before = sweep_counts_settled();
         fell = sweep_fault(c, &r, "new", limit_ms);
         r.faults += fell;
         r.complete = !fell && !r.late;
@@ -400,7 +410,7 @@ static struct sweep_result sweep_chains(const struct ktap_case *c, long limit_ms
 {
     struct sweep_result r;
 
-    *before = sweep_look_settled();
+    *before = sweep_counts_settled();
     sweep_read("/proc/slabinfo", sweep_slabs_before, sizeof(sweep_slabs_before));
     r = sweep_faults(c, limit_ms, false);
     *after = sweep_look_settled();

@@ -62,7 +62,7 @@ static void sweep_numbers_run(const struct ktap_case *c, struct sweep_result *r,
 
         snprintf(how, sizeof(how), "%d", n);
         if (look)
-            before = sweep_look_settled();
+            before = sweep_counts_settled();
         fell = sweep_fault(c, r, how, limit_ms);
         r->complete = !fell && !r->late;
         if (fell)
@@ -79,7 +79,7 @@ static void sweep_numbers_run(const struct ktap_case *c, struct sweep_result *r,
 static bool sweep_numbers_block(const struct ktap_case *c, struct sweep_result *r, int first,
                                 long limit_ms)
 {
-    struct sweep_state before, after = sweep_look_settled();
+    struct sweep_state before, after = sweep_counts_settled();
 
     for (int again = 0; again < 2; again++) {
         before = after;
