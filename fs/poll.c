@@ -13,6 +13,7 @@
  */
 #include "internal.h"
 #include <asm/poll.h>
+#include <kernel/fail.h>
 #include <kernel/syscall.h>
 
 #define READY_DEFAULT  (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
@@ -292,7 +293,7 @@ static void time_to_user(void __user *ut, u64 scale, u64 deadline)
     s64 t[2] = {(s64)(left / NSEC_PER_SEC), (s64)(left % NSEC_PER_SEC / scale)};
 
     if (ut && deadline && copy_to_user(ut, t, sizeof(t)))
-        return;
+        fail_tolerated();
 }
 
 static int mask_begin(const sigset_t __user *umask, size_t size, bool *used)

@@ -39,8 +39,8 @@ size_t fail_show_last(char *buf, size_t n);
 void fail_check_signal(int sig);
 /* Violations since the last look: answers that injected faults do not explain. Each once. */
 int fail_take_violations(void);
-/* The allocation that just failed, if a test made it fail, does no harm: the call goes on, and what
- * it answers has other reasons. */
+/* The allocation or user copy that just failed, if a test made it fail, does no harm: the call goes
+ * on, and what it answers has other reasons. */
 void fail_tolerated(void);
 /* Entry code: a call returns with its result in @regs; any other way back to user mode. */
 struct pt_regs;
