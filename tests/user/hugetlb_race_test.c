@@ -15,7 +15,7 @@
 #include <time.h>
 
 #define PROCESSES 8
-#define SECONDS   4
+#define SECONDS   4 /* on four CPUs */
 #define POOL      12
 
 static uint32_t seed;
@@ -210,7 +210,7 @@ static void step(int fd)
 /* For a time; under the sweep, which runs it again for each fault, a few steps. */
 static void fight(int fd, unsigned int nr)
 {
-    time_t stop = time(NULL) + SECONDS;
+    time_t stop = time(NULL) + ktap_race_seconds(SECONDS);
 
     seed = nr * 7919 + 1;
     catch_sigbus();
@@ -379,7 +379,7 @@ TEST(while_the_pool_is_resized)
     }
     for (int i = 0; i < (ktap_swept ? 5 : 60); i++) {
         write_number(NR_FILE, i % 5 * 3);
-        usleep(ktap_swept ? 5000 : SECONDS * 1000000 / 60);
+        usleep(ktap_swept ? 5000 : ktap_race_seconds(SECONDS) * 1000000 / 60);
     }
     wait_all(pids, 0);
     close(fd);

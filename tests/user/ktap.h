@@ -191,6 +191,14 @@ static bool ktap_run_case(const struct ktap_case *c, int number)
 /* A test that goes on for a time stays short then: it runs once for each fault. */
 KTAP_UNUSED static bool ktap_swept;
 
+/* How long threads race: as long as there are CPUs to race on; @on_four, in seconds, on four. */
+KTAP_UNUSED static long ktap_race_seconds(long on_four)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cpus >= 4 ? on_four : (on_four * cpus + 3) / 4;
+}
+
 /* Between two looks at a clock in a loop that waits for it: under the sweep each look is a place
  * that fails once, so that there should be few. */
 KTAP_UNUSED static void ktap_between_looks(void)

@@ -5,7 +5,7 @@
  * that move to other frames, pins (lock-free and not), a device that writes pinned memory by its
  * physical address all the time.
  *
- *   thp_stress_test             one round of 20 seconds
+ *   thp_stress_test             one round: five seconds for each CPU, up to four
  *   thp_stress_test -s SECONDS  rounds until then: `make stress`
  *
  * Each owner of an area knows what each of its pages holds; it looks at some after each step, and
@@ -31,7 +31,7 @@
 #define SPLIT     "/sys/kernel/debug/split_huge_pages"
 #define MIGRATE   "/sys/kernel/debug/migrate_pages"
 
-#define ROUND_SECONDS 20
+#define ROUND_SECONDS 20 /* on four CPUs */
 #define NR_OWNERS     2 /* areas; one more is the device's, one the pinner's */
 #define NR_AREAS      (NR_OWNERS + 2)
 #define DEVICE_AREA   NR_OWNERS
@@ -340,6 +340,7 @@ static void run_round(void)
 {
     void *(*const others[])(void *) = {splitter, forker, pinner, device_user};
     pthread_t threads[NR_OWNERS + 4];
+    long tenths = ktap_swept ? 0 : 10 * ktap_race_seconds(ROUND_SECONDS);
     unsigned int n = 0;
 
     prepare();
@@ -350,7 +351,7 @@ static void run_round(void)
     for (unsigned int i = 0; i < 4; i++)
         REQUIRE(pthread_create(&threads[n++], NULL, others[i], NULL) == 0);
     begun = true;
-    for (int i = 0; i < (ktap_swept ? 0 : 10 * ROUND_SECONDS) && going_on(); i++)
+    for (int i = 0; i < tenths && going_on(); i++)
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     over = !ktap_swept;
     for (unsigned int i = 0; i < n; i++)
