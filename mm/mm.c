@@ -342,12 +342,8 @@ struct mm *mm_fork(struct mm *old)
     copy_layout(mm, old);
     err = copy_areas(mm, old, &copied);
     vma_tree_build(mm);
-    if (copied) {
-        mmu_quiesce_walkers(old);
-        mmu_flush_areas(old);
-        if (unlikely(READ_ONCE(old->nr_notifiers) != 0))
-            mm_notify(old, 0, user_top());
-    }
+    if (copied)
+        mm_flush_all(old);
     mmap_write_unlock(mm);
     mmap_write_unlock(old);
     if (err) {

@@ -343,8 +343,7 @@ static int clear_refs(struct mm *mm, u64 what)
     for_each_vma (v, mm)
         if (is_meant(v, what))
             clear_area(mm, v, what == CLEAR_SOFT_DIRTY);
-    mmu_quiesce_walkers(mm);
-    mmu_flush_mm(mm);
+    mm_flush_all(mm);
     return 0;
 }
 

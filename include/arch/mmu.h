@@ -116,10 +116,8 @@ static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t e)
  */
 /* @level: smallest leaf level that was changed. Cached links on the way to the range go too. */
 void mmu_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned level);
-/* All of @mm: no fault makes page tables meanwhile. */
+/* All that lies in @mm's areas; mmap_lock held for writing. */
 void mmu_flush_mm(struct mm *mm);
-/* The same for fork, where all that has entries lies in @mm's areas. */
-void mmu_flush_areas(struct mm *mm);
 /*
  * Entries of tables that several address spaces link were changed. First, for bytes [start, end) of
  * the span of @table, what the MMU's cache has under the table's name goes (static inline or

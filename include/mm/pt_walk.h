@@ -284,6 +284,15 @@ static inline void mm_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, uns
         mm_notify(mm, start, end);
 }
 
+/* The same of all of @mm, for who changes leaves everywhere; mmap_lock held for writing. */
+static inline void mm_flush_all(struct mm *mm)
+{
+    mmu_quiesce_walkers(mm);
+    mmu_flush_mm(mm);
+    if (unlikely(READ_ONCE(mm->nr_notifiers) != 0))
+        mm_notify(mm, 0, user_top());
+}
+
 /*
  * One round for translations of several address spaces, for who walks from a page to its leaves:
  * each entry is changed, then added; after the end no CPU can use an old translation. No memory is

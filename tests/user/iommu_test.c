@@ -113,6 +113,26 @@ TEST(follows_the_process)
     close(device);
 }
 
+/* A device that has the translation is no way around the soft-dirty bit. */
+TEST(writes_are_seen_after_clear_refs)
+{
+    char *p = map_pages(2, RW);
+    int w, fd = open("/proc/self/clear_refs", O_WRONLY);
+
+    open_device();
+    w = window(p, 2 * page_size);
+    REQUIRE(fd >= 0 && w >= 0);
+    dma_write(w, p, 1);
+    dma_write(w, p + page_size, 1);
+    CHECK(write(fd, "4", 1) == 1);
+    CHECK(!(pagemap(p) & PAGEMAP_SOFT));
+    dma_write(w, p, 2);
+    CHECK(pagemap(p) & PAGEMAP_SOFT);
+    CHECK(!(pagemap(p + page_size) & PAGEMAP_SOFT));
+    close(fd);
+    close(device);
+}
+
 TEST(copy_on_write)
 {
     char *p = map_pages(1, RW);
@@ -314,5 +334,5 @@ TEST(spaces_are_refused)
     close(device);
 }
 
-KTAP_MAIN(CASE(follows_the_process), CASE(copy_on_write), CASE(bad_input),
-          CASE(spaces_are_refused), CASE(against_everything))
+KTAP_MAIN(CASE(follows_the_process), CASE(writes_are_seen_after_clear_refs), CASE(copy_on_write),
+          CASE(bad_input), CASE(spaces_are_refused), CASE(against_everything))

@@ -122,11 +122,6 @@ void mmu_flush_mm(struct mm *mm)
     drop(mm, 0, ~0UL);
 }
 
-void mmu_flush_areas(struct mm *mm)
-{
-    mmu_flush_mm(mm);
-}
-
 void mmu_flush_sharers(void)
 {
     host_mmu_counts.flush_mm++;

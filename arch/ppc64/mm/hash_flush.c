@@ -193,76 +193,6 @@ bool hash_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end)
     return f.everywhere;
 }
 
-/* Upper tables are nearly empty. */
-static inline bool eight_are_empty(const pte_t *e)
-{
-    u64 any = 0;
-
-#pragma GCC unroll 8
-    for (unsigned int i = 0; i < 8; i++)
-        any |= pte_load(e + i).v;
-    return any == 0;
-}
-
-static void retire_below(struct flush *f, struct page *table, unsigned int level);
-
-/* Eight entries of a table at @level above 1. Returns how many are in use. */
-static unsigned int retire_eight(struct flush *f, const pte_t *base, unsigned int level)
-{
-    unsigned int used = 0;
-
-    if (eight_are_empty(base))
-        return 0;
-    for (unsigned int i = 0; i < 8; i++) {
-        pte_t e = pte_load(base + i);
-        struct page *below;
-
-        used += !pte_is_none(e);
-        if (!pte_is_table(e, level))
-            continue;
-        below = pt_table_page(pt_link_table(e, level));
-        if (level > 2)
-            retire_below(f, below, level - 1);
-        else
-            retire(f, below, READ_ONCE(below->pt_private));
-    }
-    return used;
-}
-
-/*
- * All level-1 tables below @table, which is at @level above 1. Its few entries are near both ends,
- * as a rule. None comes meanwhile, which would be counted in place of one that is looked for: the
- * caller keeps faults out (mmu_flush_mm).
- */
-static void retire_below(struct flush *f, struct page *table, unsigned int level)
-{
-    const pte_t *base = page_to_virt(table);
-    unsigned int low = 0, high = pt_entries(level), left = READ_ONCE(table->pt_used), used;
-
-    while (left != 0 && low < high) {
-        used = retire_eight(f, base + low, level);
-        low += 8;
-        left -= min(used, left);
-        if (left == 0 || low == high)
-            break;
-        high -= 8;
-        used = retire_eight(f, base + high, level);
-        left -= min(used, left);
-    }
-}
-
-void hash_flush_mm(struct mm *mm)
-{
-    struct flush f = {.mm = mm, .end = user_top()};
-    unsigned long irq = irq_save();
-
-    hash_walk_begin();
-    retire_below(&f, pt_table_page(mm->root), pt_top_level());
-    hash_walk_end();
-    irq_restore(irq);
-    finish(&f);
-}
-
 /* Takes the number of the segment of @va away; returns what is behind it, or behind the hole. */
 static vaddr_t retire_at(struct flush *f, vaddr_t va)
 {
@@ -280,7 +210,7 @@ static vaddr_t retire_at(struct flush *f, vaddr_t va)
 
 /* The areas say where tables are: the upper ones, of 512 entries each, need not be looked through.
  */
-void hash_flush_areas(struct mm *mm)
+void hash_flush_mm(struct mm *mm)
 {
     struct flush f = {.mm = mm, .end = user_top()};
     vaddr_t done = 0;

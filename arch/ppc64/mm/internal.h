@@ -310,8 +310,7 @@ void hash_bolt_protect(vaddr_t va, size_t len, pt_prot_t prot);
 
 struct fault_info;
 void hash_flush_range(struct mm *mm, vaddr_t start, vaddr_t end);
-void hash_flush_mm(struct mm *mm);
-void hash_flush_areas(struct mm *mm); /* mmap_lock held for writing */
+void hash_flush_mm(struct mm *mm); /* mmap_lock held for writing */
 /* Without the round. True: CPUs that run others must drop their SLB entries, too. */
 bool hash_flush_begin(struct mm *mm, vaddr_t start, vaddr_t end);
 

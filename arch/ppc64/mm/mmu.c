@@ -120,14 +120,6 @@ void mmu_flush_mm(struct mm *mm)
         hash_flush_mm(mm);
 }
 
-void mmu_flush_areas(struct mm *mm)
-{
-    if (ppc_mmu.radix)
-        radix_flush_mm(mm);
-    else
-        hash_flush_areas(mm);
-}
-
 static void nothing(void *arg)
 {
     (void)arg;

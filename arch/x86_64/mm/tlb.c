@@ -132,11 +132,6 @@ void mmu_flush_mm(struct mm *mm)
     flush_mm(&f);
 }
 
-void mmu_flush_areas(struct mm *mm)
-{
-    mmu_flush_mm(mm);
-}
-
 static void sharers_call(void *arg)
 {
     (void)arg;

@@ -228,6 +228,7 @@ enum seam_way { SEAM_RANGE, SEAM_MM, SEAM_BATCH, SEAM_WAYS };
 
 static void seam_flush_by(enum seam_way way, struct mm *mm)
 {
+    struct vma area = {.mm = mm, .start = SEAM_VA, .end = SEAM_VA + PAGE_SIZE};
     struct tlb_batch b = TLB_BATCH_INIT;
 
     switch (way) {
@@ -235,7 +236,9 @@ static void seam_flush_by(enum seam_way way, struct mm *mm)
         mmu_flush_range(mm, SEAM_VA, SEAM_VA + PAGE_SIZE, 0);
         break;
     case SEAM_MM:
+        mm->first_vma = &area;
         mmu_flush_mm(mm);
+        mm->first_vma = NULL;
         break;
     default:
         tlb_batch_add(&b, mm, SEAM_VA, SEAM_VA + PAGE_SIZE, 0);
