@@ -90,6 +90,8 @@ x86_64() {
 #   cap-hpt-max-page-size     16 MiB pages of the hash MMU
 #   thread=single             with a thread per CPU QEMU 7.2 loses invalidations of another CPU's translations now and then;
 #                             TCG_THREAD=multi to look for races that only real concurrency shows
+#   tick_ms=1                 (to the kernel) in one thread a CPU that computes gives way when some CPU's timer fires; others
+#                             would wait for 10 ms wherever they need an answer
 #   -action                   the one way to end with another status than 0
 ppc64_caps=cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off,cap-hpt-max-page-size=16M
 
@@ -116,6 +118,7 @@ ppc64() {
     fi
     [ "$ACCEL" = tcg ] || echo "run-qemu.sh: this machine is no POWER machine with KVM, running under TCG" >&2
     check_files
+    [ "$TCG_THREAD-$SMP" = single-1 ] || [ "$mode" = bench ] || APPEND="tick_ms=1 $APPEND"
     set -- -M "pseries,$ppc64_caps" -accel "tcg,thread=$TCG_THREAD" -cpu "$CPU" -m "$mib" -smp "$SMP" -nodefaults -display none \
         -no-reboot -action panic=exit-failure -kernel "$KERNEL" -append "mmu=$MMU $APPEND"
     case $FIRMWARE in

@@ -20,7 +20,7 @@
  *       it
  *   I6  a queued task may run on its queue's CPU (affinity)
  *   I7  with two runnable tasks a tick is requested no later than curr's slice ends; alone,
- *       SCHED_TICK_NS ahead; idle, none
+ *       tick_ns ahead; idle, none
  *   I8  moving means: on no queue, but somebody is about to sched_place it; a waker only sets its
  *       state
  * Checked by sched_check after every test and by tests/kernel/sched/. Read next: balance.c,
@@ -30,10 +30,12 @@
 #include <arch/cpu.h>
 #include <kernel/irq.h>
 #include <kernel/panic.h>
+#include <kernel/param.h>
 #include <kernel/preempt.h>
 #include <kernel/printk.h>
 #include <kernel/process_timers.h>
 #include <kernel/rcu.h>
+#include <kernel/string.h>
 #include <kernel/workqueue.h>
 #include <linux/sched.h>
 #include <mm/mm.h>
@@ -55,6 +57,17 @@ struct rq *task_rq_lock(struct task *t)
 
 /* ---- need to reschedule, ticks ---- */
 
+static u64 tick_ns = 10 * NSEC_PER_MSEC; /* while a task runs alone: accounting, RCU */
+
+static void set_tick(const char *value)
+{
+    u64 ms = parse_u64(value, NULL);
+
+    if (ms >= 1 && ms <= 100)
+        tick_ns = ms * NSEC_PER_MSEC;
+}
+KPARAM("tick_ms", set_tick, "milliseconds between ticks of a CPU with one task: 1 to 100 (10)");
+
 void resched_cpu(unsigned int cpu)
 {
     /*
@@ -68,7 +81,7 @@ void resched_cpu(unsigned int cpu)
 /* Asks for the next sched_tick on this CPU, whose run queue lock is held. */
 static void rq_request_tick(struct rq *rq, u64 now)
 {
-    u64 want = now + SCHED_TICK_NS;
+    u64 want = now + tick_ns;
 
     if (rq->nr_running > 1) {
         u64 end = fair_slice_end(rq);

@@ -10,7 +10,6 @@
 #define SCHED_RR_SLICE_NS    (100 * NSEC_PER_MSEC) /* SCHED_RR */
 #define SCHED_WAKE_GRAIN_NS  (1 * NSEC_PER_MSEC)   /* a waker less far ahead goes on */
 #define SCHED_SLEEP_BONUS_NS (2 * NSEC_PER_MSEC)   /* what a sleeper keeps of time it did not use */
-#define SCHED_TICK_NS        (10 * NSEC_PER_MSEC)  /* accounting while a task runs alone */
 #define SCHED_BALANCE_NS     (50 * NSEC_PER_MSEC)
 #define SCHED_LOCKUP_NS      (20 * NSEC_PER_SEC)   /* a due switch that does not come is reported */
 #define SCHED_LOAD_NS        (5 * NSEC_PER_SEC)    /* samples of the load average */

@@ -4,7 +4,7 @@
  *
  * ITIMER_REAL is a kernel timer in struct process. ITIMER_VIRTUAL and ITIMER_PROF count CPU time of
  * all threads; ticks of running threads look at them, so they are as exact as the tick
- * (SCHED_TICK_NS). What few processes have lies in struct process_timers.
+ * (10 ms, or tick_ms=). What few processes have lies in struct process_timers.
  *
  * Locks: process_timer_mutex for all changes by system calls; process_timers.lock (LEAF) for what
  * the tick reads. A timer's function takes neither the mutex nor, while it sends, the lock.
