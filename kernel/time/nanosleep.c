@@ -114,20 +114,17 @@ static long sleep_cpu(int clock, bool absolute, u64 ns, void __user *rmtp)
     return -EINTR;
 }
 
-SYSCALL4(clock_nanosleep, int, clock, int, flags, const void __user *, rqtp, void __user *, rmtp)
+/* 0 for a clock that one can sleep by. */
+static int judge_clock(int clock)
 {
-    bool absolute = (flags & TIMER_ABSTIME) != 0;
-    u64 ns;
-    int err = timespec_get(&ns, rqtp);
-
     if (clock_is_cpu(clock))
-        return err ? err : sleep_cpu(clock, absolute, ns, rmtp);
+        return 0;
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_TAI:
     case CLOCK_MONOTONIC:
     case CLOCK_BOOTTIME:
-        break;
+        return 0;
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_MONOTONIC_COARSE:
@@ -135,8 +132,20 @@ SYSCALL4(clock_nanosleep, int, clock, int, flags, const void __user *, rqtp, voi
     default:
         return -EINVAL;
     }
+}
+
+SYSCALL4(clock_nanosleep, int, clock, int, flags, const void __user *, rqtp, void __user *, rmtp)
+{
+    bool absolute = (flags & TIMER_ABSTIME) != 0;
+    int err = judge_clock(clock);
+    u64 ns;
+
+    if (!err)
+        err = timespec_get(&ns, rqtp);
     if (err)
         return err;
+    if (clock_is_cpu(clock))
+        return sleep_cpu(clock, absolute, ns, rmtp);
     if (!absolute)
         return sleep_relative(deadline_after(ns), rmtp);
     if (clock == CLOCK_REALTIME || clock == CLOCK_TAI)
