@@ -250,7 +250,7 @@ stress: runnable deps
 	@$(PYTHON) tools/run-tests.py --stress --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
 	  --smp '$(if $(filter command%,$(origin SMP)),$(SMP))'
 
-# Every place of every user test fails once, by its number; hours. The gate's own sweep goes by chains of callers.
+# Every place of every user test fails once, by its number; an hour. The gate's own sweep goes by chains of callers.
 sweep: runnable deps
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@$(PYTHON) tools/run-tests.py --sweep --arch $(ARCH) --mmu '$(MMU)' --cpu '$(CPU)' --match '$(T)' \
