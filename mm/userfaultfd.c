@@ -15,6 +15,7 @@
  */
 #include <asm/errno.h>
 #include <asm/poll.h>
+#include <kernel/fail.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
 #include <kernel/uaccess.h>
@@ -247,7 +248,10 @@ static long finish_fill(struct userfaultfd *u, const struct uffdio_range *r, s64
         return done;
     if (wake)
         userfault_wake(u, r->start, r->start + (u64)done);
-    return (u64)done == r->len ? 0 : -EAGAIN;
+    if ((u64)done == r->len)
+        return 0;
+    fail_tolerated(); /* a part was filled: whatever stopped it, that is the answer */
+    return -EAGAIN;
 }
 
 static long uffd_copy(struct userfaultfd *u, void __user *arg)
