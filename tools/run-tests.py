@@ -24,6 +24,7 @@ import time
 
 RESULT = re.compile(r"^(\s*)(not ok|ok) (\d+)\s*-?\s*(.*)$")
 PLAN = re.compile(r"^(\s*)1\.\.(\d+)")
+NOTHING = re.compile(r"^# no test matches")  # of T=; that some test does is looked at in the end
 PANIC = re.compile(r"KERNEL PANIC: (.*)")
 SWEPT = re.compile(r"# (\S+): by numbers 1 to (\d+) of (\d+), (to the end|then by chains)")
 LOGS = "build/test-logs"
@@ -140,6 +141,9 @@ def run(config):
     status = process.wait()
     watcher.join()
     running.discard(process)
+    out.seconds = time.monotonic() - start
+    if not out.problem and any(NOTHING.match(line) for line in lines):
+        return out
     for line in lines:
         panic = PANIC.search(line)
         if panic and not (config.expect and config.expect.search(line)):
@@ -157,7 +161,6 @@ def run(config):
         out.failed += 1
         out.failures.append(out.problem)
         out.failures += ["    " + line for line in lines[-25:]]
-    out.seconds = time.monotonic() - start
     return out
 
 
@@ -455,6 +458,9 @@ def main():
         for process in list(running):
             kill_group(process)
         sys.exit(130)
+    if not total.passed and not total.failed:
+        sys.exit(f"run-tests.py: nothing ran: no test's name contains '{args.match}'" if args.match else
+                 f"run-tests.py: nothing ran: no configuration's name contains '{args.only}'")
     sys.exit(1 if total.failed or not total.passed else 0)
 
 
