@@ -256,16 +256,23 @@ static int rmap_check_anon(void)
 
     for (pfn_t pfn = mem_map_first; pfn < mem_map_end; pfn++) {
         struct page *p = pfn_to_page(pfn);
-        unsigned int found;
+        unsigned int found, mapped;
+        bool kept;
 
         if (p->kind != PAGE_ANON || p->word == 0 || page_mapcount(p) == 0)
             continue;
-        found = rmap_walk_anon(p, NULL, NULL);
-        if (found == (unsigned int)page_mapcount(p))
+        kept = page_try_get(p); /* somebody may be dying; a tail is kept by its head */
+        if (!kept && READ_ONCE(p->word) == 0)
+            continue;
+        mapped = (unsigned int)page_mapcount(p);
+        found = p->kind == PAGE_ANON ? rmap_walk_anon(p, NULL, NULL) : mapped;
+        if (kept)
+            page_put(p);
+        if (found == mapped)
             continue;
         bad++;
-        pr_err("rmap_check: frame 0x%lx is mapped %d times, the walk finds %u\n", pfn,
-               page_mapcount(p), found);
+        pr_err("rmap_check: frame 0x%lx is mapped %u times, the walk finds %u\n", pfn, mapped,
+               found);
     }
     return bad;
 }
