@@ -50,13 +50,13 @@ static atomic_t failures;       /* of the running test */
 static const char *skip_reason; /* of the running test */
 static bool test_done;
 static struct wait_queue done_queue = WAIT_QUEUE_INIT(done_queue);
-static u64 budget_ns = 60 * NSEC_PER_SEC;
+static u64 budget_ns = 20 * NSEC_PER_SEC;
 
 static void set_budget(const char *value)
 {
     budget_ns = parse_u64(value, NULL) * NSEC_PER_SEC;
 }
-KPARAM("ktest_timeout", set_budget, "seconds that one in-kernel test may take (default 60)");
+KPARAM("ktest_timeout", set_budget, "seconds that one in-kernel test may take (default 20)");
 
 /* ---- output ---- */
 

@@ -63,7 +63,6 @@ void smp_handle_call(void)
         from &= from - 1;
         s->fn(s->arg);
         __atomic_fetch_and(&s->pending, ~(1UL << me), __ATOMIC_RELEASE);
-        cpu_relax(); /* the caller's turn: its CPU may share a thread with this one */
     }
 }
 

@@ -458,7 +458,7 @@ def main():
         for process in list(running):
             kill_group(process)
         sys.exit(130)
-    if not total.passed and not total.failed:
+    if not (total.passed or total.failed or total.skipped):
         sys.exit(f"run-tests.py: nothing ran: no test's name contains '{args.match}'" if args.match else
                  f"run-tests.py: nothing ran: no configuration's name contains '{args.only}'")
     sys.exit(1 if total.failed or not total.passed else 0)

@@ -78,6 +78,7 @@ static void take_ipi(void)
     /* A request from now on interrupts again; one from before is seen below. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     smp_handle_call();
+    cpu_relax(); /* the caller's turn: in the emulator its CPU shares a thread with this one */
 }
 
 void xics_interrupt(void)

@@ -449,7 +449,7 @@ static void try_kind(const struct kind *k, unsigned int level)
     show_line(k->name, size, cells);
 }
 
-/* All sizes of one kind, as a table of its own: a test has a minute, and 1 GiB takes its time. */
+/* All sizes of one kind, as a table of its own: a test has 20 s, and 1 GiB takes its time. */
 static void try_sizes(const struct kind *k)
 {
     const char *head[NR_OPS];
