@@ -55,7 +55,7 @@ class Outcome:
         self.failures = []
         self.swept = []     # tests by numbers (make sweep): name, last number, places, whether that was the end
         self.problem = None
-        self.seconds = 0
+        self.seconds = self.cpu_seconds = 0
 
 
 def parse_ktap(lines, out):
@@ -99,11 +99,22 @@ def parse_ktap(lines, out):
 
 
 running = set()  # processes; what Ctrl-C must end
+stall_s = 0      # --stall: how long a configuration stands still, again and again
 
 
 def kill_group(process):
     try:
         os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def stall(process):
+    """What a busy host does to a machine: it stands still while its clocks go on."""
+    try:
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(stall_s)
+        os.killpg(process.pid, signal.SIGCONT)
     except ProcessLookupError:
         pass
 
@@ -119,15 +130,17 @@ def run(config):
     running.add(process)
     last = [time.monotonic()]
     end = last[0] + config.limit_s
+    ended = threading.Event()
 
     def watch():
-        while process.poll() is None:
+        while not ended.wait(0.2):
             now = time.monotonic()
             if now > end or now - last[0] > config.silence_s:
                 out.problem = "hangs: " + ("over the time limit" if now > end else f"silent for {config.silence_s} s")
                 kill_group(process)
                 return
-            time.sleep(0.2)
+            if stall_s:
+                stall(process)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -138,10 +151,12 @@ def run(config):
             line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
             lines.append(line)
             log.write(line + "\n")
-    status = process.wait()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status = os.waitstatus_to_exitcode(status)
+    ended.set()
     watcher.join()
     running.discard(process)
-    out.seconds = time.monotonic() - start
+    out.seconds, out.cpu_seconds = time.monotonic() - start, usage.ru_utime + usage.ru_stime
     if not out.problem and any(NOTHING.match(line) for line in lines):
         return out
     for line in lines:
@@ -400,7 +415,7 @@ def run_all(configs, pool):
         skips += out.skips
         swept += out.swept
         print(f"{'FAIL' if out.failed else 'ok  '} {config.name}: {out.passed} passed, {out.failed} failed, "
-              f"{len(out.skips)} skipped ({out.seconds:.0f} s)", flush=True)
+              f"{len(out.skips)} skipped ({out.seconds:.0f} s, {out.cpu_seconds:.0f} s of CPU)", flush=True)
         for failure in out.failures:
             print(f"       {failure}", flush=True)
         name = kind_of(config)
@@ -432,7 +447,11 @@ def main():
     ap.add_argument("--sweep", action="store_true", help="every place of every user test fails, by number (make sweep)")
     ap.add_argument("--gigantic", action="store_true", help="pages of 1 GiB instead (make gigantic)")
     ap.add_argument("--only", default="", help="only configurations whose name contains this, or the one named before a $")
+    ap.add_argument("--stall", type=float, default=0,
+                    help="each configuration stands still for so many seconds, again and again, as on a busy host")
     args = ap.parse_args()
+    global stall_s
+    stall_s = args.stall
     os.makedirs(LOGS, exist_ok=True)
     smps = [int(args.smp)] if args.smp else [1, 2, 4]
     if args.stress:
