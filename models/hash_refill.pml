@@ -5,12 +5,13 @@
  *
  * Two tables, each a segment with one page. A CPU uses what its SLB and the hash table say, or walks (hash_walk_begin to
  * hash_walk_end, interrupts off). A flusher unmaps page 1 and frees it; a refill may give a segment a new number, as it does when
- * the page size changes; a sweeper gives retired numbers back (either of the two is at work). Checked: no access reaches a freed
- * page, or another segment's page.
+ * the page size changes; a sweeper gives retired numbers back (either of the two is at work), and a fork of another user of the
+ * flusher's table retires its number and asks the CPUs later. Checked: no access reaches a freed page, or another segment's page.
  * Spin interleaves whole steps (sequential consistency); what a missing barrier would allow is two steps swapped:
  *
  *   ORDER      the flush before the wait for walks                           must fail
  *   NOROUND    CPUs do not compare their SLB after a number was retired      must fail
+ *   NOASK      a flush that finds no number does not ask the CPUs            must fail
  *   NOFENCE    a walk reads the entry before its counter is seen odd         must fail
  *   NODROP     a sweep without emptying the SLBs                             must fail
  *   EARLY      numbers are free before their entries are removed             must fail
@@ -172,9 +173,33 @@ inline flush(n)
             fi
         }
     fi;
-#ifndef NOROUND
-    round(c, 1)
+    if
+    :: n == 0 ->
+#ifndef NOASK
+        round(c, 1)
+#else
+        skip
 #endif
+    :: n != 0 ->
+#ifndef NOROUND
+        round(c, 1)
+#else
+        skip
+#endif
+    fi
+}
+
+/* hash_flush_mm() of a user of the same table */
+inline fork(c, n)
+{
+    atomic {
+        n = seg[0];
+        if
+        :: n != 0 -> seg[0] = 0; dead[n] = true
+        :: else
+        fi
+    };
+    round(c, 1)
 }
 
 /* A page is unmapped and freed. */
@@ -222,13 +247,16 @@ inline sweep(c, n)
     }
 }
 
-proctype kernel(bool sweeps)
+mtype = { SWEEPS, UNMAPS, FORKS };
+
+proctype kernel(mtype what)
 {
     byte c, n;
 
     if
-    :: sweeps -> sweep(c, n)
-    :: !sweeps -> unmap(c, n)
+    :: what == SWEEPS -> sweep(c, n)
+    :: what == UNMAPS -> unmap(c, n)
+    :: what == FORKS -> fork(c, n)
     fi
 }
 
@@ -242,8 +270,9 @@ init
         run cpu(0, 2);
         run cpu(1, 2);
         if
-        :: run kernel(true)
-        :: run kernel(false)
+        :: run kernel(SWEEPS)
+        :: run kernel(UNMAPS)
+        :: run kernel(UNMAPS); run kernel(FORKS)
         fi
     }
 }

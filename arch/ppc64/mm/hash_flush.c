@@ -77,10 +77,11 @@ static bool flush_part(struct flush *f, struct page *table, vaddr_t start, vaddr
     u64 pages;
 
     *seg = READ_ONCE(table->pt_private);
+    /* No number: who took it may not have asked the CPUs yet. */
+    if ((*seg == 0 || (*seg & SEG_CHANGED)) && READ_ONCE(table->pt_shared) != 0)
+        f->everywhere = true;
     if (*seg == 0)
         return false;
-    if ((*seg & SEG_CHANGED) && READ_ONCE(table->pt_shared) != 0)
-        f->everywhere = true;
     pages = ((end - start - 1) >> seg_base_shift(*seg)) + 1;
     if (end - start != SEGMENT_SIZE &&
         (pages <= LOOKUPS_MAX || 2 * pages < seg_nr_entries(*seg)))

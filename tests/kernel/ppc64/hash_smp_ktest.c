@@ -279,3 +279,61 @@ KTEST(hash_smp, page_size_of_a_shared_segment)
     free_pages(large, order);
     free_pages(c.small, 0);
 }
+
+/* What a fork does with the numbers of its segments, before it asks the CPUs. */
+static void retire_and_unmap(struct shared_change *c)
+{
+    struct page *table = segment_table(c->a, BASE);
+
+    wait_phase(c, 1);
+    seg_retire(xchg(&table->pt_private, 0));
+    set_entry(c->a, BASE, 0, pte_none());
+    flush(c->a, BASE, 0);
+    smp_store_release(&c->phase, 2);
+}
+
+static void shared_retirement_member(struct team *team, unsigned int nr)
+{
+    struct shared_change *c = team->arg;
+
+    enter_mm(nr == 0 ? c->a : c->b);
+    if (nr == 0) {
+        retire_and_unmap(c);
+    } else {
+        preempt_disable(); /* a switch would empty the SLB */
+        read_before_and_after(c);
+        preempt_enable();
+    }
+    mm_set_current(NULL);
+}
+
+/* A flush that finds a shared segment without a number may have come between the retirement of the
+ * number and the round that takes it out of the SLBs: it is the same as one whose number has
+ * changed. */
+KTEST(hash_smp, flush_beside_a_retirement)
+{
+    struct shared_change c = {0};
+    struct team team = {.arg = &c};
+
+    if (!is_hash())
+        return;
+    if (nr_cpus_online < 2) {
+        ktest_skip("needs two CPUs");
+        return;
+    }
+    c.small = alloc_pages(0, GFP_KERNEL | GFP_ZERO);
+    c.a = test_mm_enter();
+    c.b = mm_alloc();
+    EXPECT_OR_RETURN(c.small != NULL && c.b != NULL);
+    *(u64 *)page_to_virt(c.small) = 7;
+    set_entry(c.a, BASE, 0, pte_make_leaf(page_to_phys(c.small), 0, USER_RW));
+    EXPECT_EQ(read_word(BASE), 7);
+    share_segment(c.a, BASE, c.b, THERE);
+    team_run(&team, 2, shared_retirement_member, true);
+    unshare_segment(c.a, BASE, c.b, THERE);
+    drop_tables(c.b, THERE, THERE + SEGMENT, 0, 0);
+    drop_tables(c.a, BASE, BASE + SEGMENT, 0, 0);
+    mm_put(c.b);
+    test_mm_leave();
+    free_pages(c.small, 0);
+}
