@@ -14,9 +14,10 @@
 #define COMPACT "/proc/sys/vm/compact_memory"
 #define INPLACE "pt_fork_inplace"
 #define SPANS   4
-#define STEP    (ktap_swept ? 8 : 4)
-#define DENSE   (ktap_swept ? 4 : 1)   /* after that: more than before, holes that are filled */
-#define PAGES   (ktap_swept ? 24 : 96) /* of each span that are moved */
+#define STEP    share_step()
+#define DENSE   (STEP / (ktap_swept ? 2 : 4)) /* after that: more than before, filled holes */
+#define MOVED   (ktap_swept ? 3u : 24u)       /* pages of each span that are moved, */
+#define PAGES   (MOVED * STEP)                /* and the range in which they lie */
 
 static size_t len;
 
@@ -107,7 +108,7 @@ TEST(nine_users)
 /* The frames that pages have left are filled with something else. */
 static void use_free_frames(void)
 {
-    size_t bytes = 4 * PAGES * page_size;
+    size_t bytes = 4 * MOVED * page_size;
     char *p = share_map(NULL, bytes, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     madvise(p, bytes, MADV_NOHUGEPAGE);
@@ -271,8 +272,8 @@ static void churn(unsigned int n, bool compact)
     CHECK_PEER(movers[1]);
     CHECK_EQ(share_wrong(p, len, STEP), 0);
     CHECK_IN_PLACE(inplace, 1);
-    share_fill(p, len, 1);
-    CHECK_EQ(share_wrong(p, len, 1), 0);
+    share_fill(p, len, DENSE);
+    CHECK_EQ(share_wrong(p, len, DENSE), 0);
 }
 
 TEST(while_two_live)
@@ -325,7 +326,7 @@ static void move_and_overwrite(char *p)
 {
     while (atomic_load(&stage->word[0]) == 0)
         CHECK_OK(write_range(MIGRATE, p, PAGES * page_size));
-    for (size_t at = 0; at < PAGES * page_size; at += page_size)
+    for (size_t at = 0; at < PAGES * page_size; at += DENSE * page_size)
         p[at] = (char)~p[at];
     atomic_store(&stage->word[1], 1);
     while (atomic_load(&stage->word[2]) == 0)
