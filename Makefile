@@ -86,7 +86,7 @@ ASFLAGS += -DCONFIG_DEBUG=1
 # User pointers may wrap: the uaccess functions judge them, not the arithmetic. A null pointer is the MMU's to find: nothing
 # is mapped there, and a test of each pointer is an eighth of the kernel. The instrumentation makes gcc see paths that do
 # not exist, so warnings about paths stay with the release flavour.
-UBSAN  := -fsanitize=undefined -fno-sanitize=pointer-overflow,null -Wno-array-bounds -Wno-stringop-overflow \
+UBSAN  := -fsanitize=undefined -fno-sanitize=pointer-overflow,null $(ARCH_UBSAN) -Wno-array-bounds -Wno-stringop-overflow \
           -Wno-maybe-uninitialized
 else
 CFLAGS += $(ARCH_CFLAGS_RELEASE)
