@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads_stress [-t THREADS] [-s SECONDS] [-r SEED]: everything about address spaces at once.
+ * threads_stress [-t THREADS] [-s SECONDS] [-r SEED] [-b PROGRAM]: everything about address spaces
+ * at once.
  *
  * THREADS (8) workers share one address space for SECONDS (60). Each owns its mappings, keeps a
  * model of what every page must hold, and does random operations on them: map, touch, protect,
@@ -8,7 +9,8 @@
  * start and join a thread. Meanwhile signals arrive. A wrong byte, a fault that should not be, a
  * call that fails for no reason: the program says which and ends with status 1.
  *
- * Prints KTAP with one test. Built with musl and, as threads_stress_glibc, with glibc.
+ * Prints KTAP with one test. Built with musl and, as threads_stress_glibc, with glibc: -b runs one
+ * beside the other, with -q, without a plan and results of its own; there are two tests then.
  */
 #include "mem.h"
 
@@ -339,28 +341,13 @@ static bool start(uint64_t seed)
     return true;
 }
 
-int main(int argc, char **argv)
+/* False when something was wrong. */
+static bool stress(long seconds, uint64_t seed)
 {
-    long seconds = 60;
-    uint64_t seed = 1, rounds = 0;
-    long long end;
-    bool ok;
-    int opt;
+    long long end = now_ms() + seconds * 1000;
+    bool ok = start(seed);
+    uint64_t rounds = 0;
 
-    while ((opt = getopt(argc, argv, "t:s:r:")) != -1) {
-        if (opt == 't')
-            nr_threads = (unsigned int)atoi(optarg) % (MAX_THREADS + 1);
-        else if (opt == 's')
-            seconds = atol(optarg);
-        else if (opt == 'r')
-            seed = strtoull(optarg, NULL, 0);
-        else
-            return 2;
-    }
-    printf("KTAP version 1\n1..1\n");
-    fflush(stdout);
-    end = now_ms() + seconds * 1000;
-    ok = start(seed);
     while (ok && now_ms() < end && !atomic_load(&stop)) {
         usleep(5000);
         pthread_kill(workers[(unsigned int)now_ms() % nr_threads].thread, SIGUSR1);
@@ -370,10 +357,56 @@ int main(int argc, char **argv)
         pthread_join(workers[i].thread, NULL);
         rounds += workers[i].rounds;
     }
-    ok = ok && atomic_load(&nr_errors) == 0;
     ktap_note("%u threads, %llu steps, %u signals, %u errors, seed %llu", nr_threads,
               (unsigned long long)rounds, atomic_load(&nr_signals), atomic_load(&nr_errors),
               (unsigned long long)seed);
-    printf("%sok 1 threads_stress\n", ok ? "" : "not ");
-    return !ok;
+    return ok && atomic_load(&nr_errors) == 0;
+}
+
+static pid_t start_beside(const char *program, long seconds)
+{
+    char text[24];
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    snprintf(text, sizeof(text), "%ld", seconds);
+    execl(program, program, "-q", "-s", text, (char *)NULL);
+    ktap_note("cannot start %s: %s", program, strerror(errno));
+    _exit(127);
+}
+
+int main(int argc, char **argv)
+{
+    const char *beside = NULL;
+    bool ok, quiet = false;
+    pid_t pid = -1;
+    long seconds = 60;
+    uint64_t seed = 1;
+    int opt, status = 0;
+
+    while ((opt = getopt(argc, argv, "t:s:r:b:q")) != -1) {
+        switch (opt) {
+        case 't': nr_threads = (unsigned int)atoi(optarg) % (MAX_THREADS + 1); break;
+        case 's': seconds = atol(optarg); break;
+        case 'r': seed = strtoull(optarg, NULL, 0); break;
+        case 'b': beside = optarg; break;
+        case 'q': quiet = true; break;
+        default: return 2;
+        }
+    }
+    if (!quiet)
+        printf("KTAP version 1\n1..%d\n", beside ? 2 : 1);
+    fflush(stdout);
+    if (beside)
+        pid = start_beside(beside, seconds);
+    ok = stress(seconds, seed);
+    if (!quiet)
+        printf("%sok 1 threads_stress\n", ok ? "" : "not ");
+    if (beside) {
+        if (waitpid(pid, &status, 0) != pid)
+            status = -1;
+        printf("%sok 2 %s\n", status == 0 ? "" : "not ", beside);
+    }
+    return !ok || status != 0;
 }
