@@ -209,7 +209,7 @@ def x86_64(match, smps):
         yield Config(f"user smp={smp}", command, qemu(kernel, test, smp, initrd, MEM="512M"), long=True)
     for part in range(1, SWEEP_PARTS + 1):
         yield Config(f"sweep {part}/{SWEEP_PARTS}", command,
-                     qemu(kernel, f"run=/tests/run-tests,-s,-p,{part}/{SWEEP_PARTS}" + (f",{match}" if match else ""), 2,
+                     qemu(kernel, f"run=/tests/run-tests,-s,-p,{part}/{SWEEP_PARTS}" + (f",{match}" if match else ""), 1,
                           initrd, MEM="512M"), limit_s=3600, long=True)
     if match:
         return
