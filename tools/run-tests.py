@@ -278,6 +278,9 @@ def ppc64_kind(mmu, cpu, match, smps):
     if (mmu, cpu) != ("hash", "power9"):  # once per MMU
         yield Config(f"{prefix}user share fork_share=all", command,
                      qemu(kernel, "test=share fork_share=all", 2, initrd, MEM="512M", **machine))
+    if mmu == "hash":  # needs CPUs that run at the same time, and nothing that QEMU might lose then
+        yield Config(f"{prefix}entered_while_it_leaves thread=multi", command,
+                     qemu(kernel, "ktest=hash_smp.entered_while_it_leaves", 4, initrd, TCG_THREAD="multi", **machine))
     yield Config(f"{prefix}experiment", ["tests/experiment/experiment_test.sh", "ppc64"], machine)
     yield Config(f"{prefix}disk smp=2", ["tests/disk/disk_test.py", kernel, initrd, "2"], machine)
 

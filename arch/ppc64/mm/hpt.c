@@ -91,11 +91,15 @@ static inline long find(const struct hpt_key *k)
 static inline long lock_pair(const struct hpt_key *k, spinlock_t *lock)
 {
     for (;;) {
+        u64 word;
         long slot;
 
         spin_lock(lock);
         slot = find(k);
-        if (likely(slot < 0 || !(hpt.word[slot] & HPTE_LEAVING)))
+        if (slot < 0)
+            return slot;
+        word = READ_ONCE(hpt.word[slot]); /* 0: it has left since find() */
+        if (likely(word != 0 && !(word & HPTE_LEAVING)))
             return slot;
         spin_unlock(lock);
         cpu_relax();
