@@ -404,7 +404,7 @@ int main(int argc, char **argv)
     if (!quiet)
         printf("%sok 1 threads_stress\n", ok ? "" : "not ");
     if (beside) {
-        if (waitpid(pid, &status, 0) != pid)
+        if (pid < 0 || waitpid(pid, &status, 0) != pid)
             status = -1;
         printf("%sok 2 %s\n", status == 0 ? "" : "not ", beside);
     }
