@@ -6,15 +6,16 @@
  * A removed entry is gone from every CPU's TLB when the hypervisor call returns. SLB entries are
  * each CPU's own: one round of calls makes the CPUs that run the address space compare theirs with
  * the tree. A table that several address spaces link has one segment number, so removing its
- * entries once serves all; only when its number has changed, by a flush or by a refill, all CPUs
- * are asked.
+ * entries once serves all; but where its number may have been another, or has just been taken away
+ * by somebody who will ask the CPUs later, all of them are asked.
  *
  * Small ranges are looked up page by page, until the segment has no entry left. Where that would
  * cost more than it saves, the segment's number is retired instead, and the neighbours fill again.
  *
  * Locks: the caller keeps the leaves' tables or has unlinked them; a look at the tree is a walk.
  * Invariants: I1 on return no CPU can use a translation that was not in the tree at the last
- * mmu_quiesce_walkers. Checked by tests/kernel/mm/tlb_ktest.c. Read next: radix.c.
+ * mmu_quiesce_walkers. Checked by tests/kernel/mm/tlb_ktest.c, models/hash_refill.pml. Read next:
+ * radix.c.
  */
 #include <kernel/printk.h>
 #include <kernel/smp.h>
@@ -36,14 +37,16 @@ struct flush {
     bool everywhere; /* CPUs that others than @mm run on may have a retired number */
 };
 
-/* Takes the number of @table away if it still is @seg. */
+/* Takes the number of @table away if it still is @seg. If not, who took it may not have asked the
+ * CPUs yet. */
 static void retire(struct flush *f, struct page *table, u64 seg)
 {
-    if (seg == 0 || cmpxchg(&table->pt_private, seg, 0) != seg)
-        return;
-    if (READ_ONCE(table->pt_shared) != 0)
+    bool ours = seg != 0 && cmpxchg(&table->pt_private, seg, 0) == seg;
+
+    if (READ_ONCE(table->pt_shared) != 0) /* behind the exchange: who links it now counts */
         f->everywhere = true;
-    seg_retire(seg);
+    if (ours)
+        seg_retire(seg);
 }
 
 /* Pages of the segment's base size in [start, end), which lies in one segment. Interrupts are let
@@ -78,8 +81,11 @@ static bool flush_part(struct flush *f, struct page *table, vaddr_t start, vaddr
 
     *seg = READ_ONCE(table->pt_private);
     /* No number: who took it may not have asked the CPUs yet. */
-    if ((*seg == 0 || (*seg & SEG_CHANGED)) && READ_ONCE(table->pt_shared) != 0)
-        f->everywhere = true;
+    if (*seg == 0 || (*seg & SEG_CHANGED)) {
+        smp_rmb(); /* a table is counted as linked before it has a number */
+        if (READ_ONCE(table->pt_shared) != 0)
+            f->everywhere = true;
+    }
     if (*seg == 0)
         return false;
     pages = ((end - start - 1) >> seg_base_shift(*seg)) + 1;

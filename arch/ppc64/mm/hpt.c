@@ -16,7 +16,8 @@
  *
  * Locks: LEAF, of the pair; any context. Invariants: I1 word[i] is the first word of entry i, or 0
  * when that is free; I2 a translation is in at most one slot; I3 bolted entries leave by a batch
- * only. Checked by hpt_check.c (I1, I2).
+ * only; I4 under the lock a word changes from "leaving" to 0 only: the batch's owner has none.
+ * Checked by hpt_check.c (I1, I2), models/hash_batch.pml.
  * Source: Power ISA 3.0B Book III section 5.7.9 (hash, groups, entry format); LoPAR 14.5.4.1
  * (H_ENTER and its relatives). Read next: hpt_policy.c, segment.c.
  */
@@ -231,14 +232,17 @@ void hpt_enter_the_other_way(u64 slot, u64 v, u64 r, long rc)
               (unsigned long long)r, rc);
 }
 
-/* Only bolted entries are in both groups. True: some of them are about to leave. */
+/* Only bolted entries were in both groups. True: some of them are about to leave, or have left. */
 static bool has_leaving(u64 first, u64 second)
 {
-    u64 all = 0;
+    bool some = false;
 
-    for (unsigned int i = 0; i < HPT_GROUP; i++)
-        all |= READ_ONCE(hpt.word[first + i]) | READ_ONCE(hpt.word[second + i]);
-    return (all & HPTE_LEAVING) != 0;
+    for (unsigned int i = 0; i < HPT_GROUP; i++) {
+        u64 a = READ_ONCE(hpt.word[first + i]), b = READ_ONCE(hpt.word[second + i]);
+
+        some |= a == 0 || b == 0 || ((a | b) & HPTE_LEAVING) != 0;
+    }
+    return some;
 }
 
 /* Puts the translation, which is in neither group, into slot @choice of the two, whose first slots

@@ -54,7 +54,9 @@ static int hpt_check(void)
                    (unsigned long long)slot, (unsigned long long)v, (unsigned long long)word);
         }
         for (u64 other = slot + 1; word != 0 && other % HPT_GROUP != 0; other++) {
-            if (hpt_plain(hpt.word[other]) != hpt_plain(word))
+            u64 w = READ_ONCE(hpt.word[other]);
+
+            if (hpt_plain(w) != hpt_plain(word) || ((w | word) & HPTE_LEAVING))
                 continue;
             bad++;
             pr_err("hpt_check: entries %llu and %llu translate the same address\n",
