@@ -157,6 +157,7 @@ KTEST(fair, sleeper_preempts)
 }
 
 struct doze {
+    unsigned int ms;
     u64 run_ns, hog_ns;
 };
 
@@ -165,7 +166,7 @@ static void doze_or_burn(struct team *team, unsigned int nr)
 {
     struct doze *n = team->arg;
     cpumask_t mask = { 1 };
-    u64 start = sched_task_ns(current), end = clock_monotonic_ns() + 400 * NSEC_PER_MSEC;
+    u64 start = sched_task_ns(current), end = clock_monotonic_ns() + n->ms * NSEC_PER_MSEC;
 
     EXPECT_EQ(sched_set_affinity(current, mask), 0);
     while (clock_monotonic_ns() < end) {
@@ -184,11 +185,16 @@ static void doze_or_burn(struct team *team, unsigned int nr)
 
 KTEST(fair, sleeping_earns_no_extra)
 {
-    struct doze n = { 0 };
-    struct team team = { .arg = &n };
+    bool no_more = false;
 
-    team_run(&team, 2, doze_or_burn, false);
-    EXPECT(n.run_ns * 100 < n.hog_ns * 130);
+    for (unsigned int ms = 400; ms <= 1600 && !no_more; ms *= 2) { /* as in comes_out() */
+        struct doze n = { .ms = ms };
+        struct team team = { .arg = &n };
+
+        team_run(&team, 2, doze_or_burn, false);
+        no_more = n.run_ns * 100 < n.hog_ns * 130;
+    }
+    EXPECT(no_more);
 }
 
 static void yield_loop(struct team *team, unsigned int nr)
