@@ -406,8 +406,6 @@ TEST(last_user_is_the_kernel)
     pid_t mover, pid;
     char *small;
 
-    if (children == 300 && huge_size > (size_t)4 << 20)
-        children = 100; /* each clears a page, of 16 MiB here */
     set_pool(1);
     small = mmap(NULL, nr * page, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(small != MAP_FAILED);

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* hash_smp_ktest.c: walks of the hash MMU against changes on other CPUs. */
+/* hash_smp_ktest.c: walks of the hash MMU, flushes and entries that leave, against other CPUs. */
 #include "hash_test.h"
 #include "tests/kernel/team.h"
+
+/* And the hash MMU. */
+static bool has_two_cpus(void)
+{
+    if (!is_hash())
+        return false;
+    if (nr_cpus_online < 2)
+        ktest_skip("needs two CPUs");
+    return nr_cpus_online >= 2;
+}
 
 static void enter_mm(struct mm *mm)
 {
@@ -77,12 +87,8 @@ KTEST(hash_smp, flush_waits_for_walks)
     struct team team = {.arg = &late};
     struct page *p;
 
-    if (!is_hash())
+    if (!has_two_cpus())
         return;
-    if (nr_cpus_online < 2) {
-        ktest_skip("needs two CPUs");
-        return;
-    }
     p = alloc_pages(0, GFP_KERNEL | GFP_ZERO);
     EXPECT_OR_RETURN(p != NULL);
     late.mm = test_mm_enter();
@@ -316,12 +322,8 @@ KTEST(hash_smp, flush_beside_a_retirement)
     struct shared_change c = {0};
     struct team team = {.arg = &c};
 
-    if (!is_hash())
+    if (!has_two_cpus())
         return;
-    if (nr_cpus_online < 2) {
-        ktest_skip("needs two CPUs");
-        return;
-    }
     c.small = alloc_pages(0, GFP_KERNEL | GFP_ZERO);
     c.a = test_mm_enter();
     c.b = mm_alloc();
@@ -375,12 +377,8 @@ KTEST(hash_smp, entered_while_it_leaves)
     unsigned long irq;
     struct page *p;
 
-    if (!is_hash())
+    if (!has_two_cpus())
         return;
-    if (nr_cpus_online < 2) {
-        ktest_skip("needs two CPUs");
-        return;
-    }
     p = alloc_pages(0, GFP_KERNEL | GFP_ZERO);
     EXPECT_OR_RETURN(p != NULL);
     l.seg = seg_alloc(0);
